@@ -1,0 +1,42 @@
+"""Run MapReduce over a flock of equal peers: no head node, and any of them may die.
+
+The names below load on first use, so that a peer does not import the client, nor a script the live view.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .client.api import Client
+    from .client.cluster import LocalCluster
+    from .client.failures import JobFailed
+    from .client.job import Job
+    from .node.executor.program_api import Mapper, Reducer
+
+__all__ = ["Client", "Job", "JobFailed", "LocalCluster", "Mapper", "Reducer", "__version__"]
+
+_HOMES = {
+    "Client": ".client.api",
+    "Job": ".client.job",
+    "JobFailed": ".client.failures",
+    "LocalCluster": ".client.cluster",
+    "Mapper": ".node.executor.program_api",
+    "Reducer": ".node.executor.program_api",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its home.
+
+    Raises:
+        AttributeError: the package has no such name.
+    """
+    if name == "__version__":
+        return import_module("importlib.metadata").version("murmuration")  # not at the top: it costs 15 ms a process
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
