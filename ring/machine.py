@@ -1,0 +1,256 @@
+"""Join the parts of the storage half of a peer: hand each event to the part that it is for.
+
+    membership   who is a member and who lives          puts, coordinator   writes: asking for one, and doing one
+    serving      this peer's own copies                 gets, listing       reads of one key, and of a page of keys
+    registers    write-once decisions                   chunks              placing immutable bytes
+    handoff      hints on their way home                transfer            keys on their way to new primaries
+
+There is no rule here. A message that a part sends to its own peer is delivered on the spot, so a peer asks itself just
+as it asks any other; what leaves is for the world.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+from typing import assert_never
+
+from .chunks import Chunks
+from .coordinator import Coordinator
+from .effects import MemberChanged, RingEffect, Send
+from .errors import InvariantBroken
+from .events import (
+    ChunkOffered,
+    ChunkPulled,
+    DecisionRequested,
+    ExchangeDue,
+    GetRequested,
+    GossipDue,
+    HandoffDue,
+    KeysRequested,
+    LeaveRequested,
+    LinkBroke,
+    MessageReceived,
+    OperationDone,
+    ProbeDue,
+    ProbeExpired,
+    PutRequested,
+    RequestDue,
+    RingEvent,
+    Started,
+    SuspicionExpired,
+)
+from .gets import Gets
+from .handoff import Handoff
+from .handoff_settings import HandoffSettings
+from .listing import Listings
+from .membership import Membership, MembershipSettings
+from .messages import (
+    Accept,
+    Accepted,
+    Ack,
+    ChunkStored,
+    CoordinatePut,
+    FetchVersions,
+    Gossip,
+    KeysListed,
+    ListKeys,
+    Ping,
+    PingRequest,
+    Prepare,
+    Promised,
+    PushPull,
+    PutCoordinated,
+    StoreChunk,
+    StoreVersions,
+    Update,
+    VersionsFetched,
+    VersionsStored,
+)
+from .placement import Placement
+from .puts import Puts
+from .quorum import QuorumSettings
+from .registers import Registers, RegisterSettings
+from .roster import Roster
+from .serving import Serving
+from .terms import Incarnation, Instant, Member, PeerId, start_of
+from .transfer import Transfer, TransferSettings
+
+RingRequest = PutRequested | GetRequested | KeysRequested | ChunkOffered | DecisionRequested
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingSettings:
+    """Put the settings of the parts together; all peers of a cluster must agree on `vnodes` and `replicas`."""
+
+    vnodes: int = 1024
+    replicas: int = 3
+    membership: MembershipSettings = field(default_factory=MembershipSettings)
+    quorum: QuorumSettings = field(default_factory=QuorumSettings)
+    registers: RegisterSettings = field(default_factory=RegisterSettings)
+    handoff: HandoffSettings = field(default_factory=HandoffSettings)
+    transfer: TransferSettings = field(default_factory=TransferSettings)
+
+
+class Ring:
+    """Turns events into effects for the storage half of one peer."""
+
+    def __init__(self, me: Member, incarnation: Incarnation, settings: RingSettings, rng: Random) -> None:
+        self._me = PeerId(me.id)
+        tickets = count(1)
+        ids = (f"{start_of(incarnation):x}.{ticket:x}" for ticket in tickets)
+        quorum, replicas = settings.quorum, settings.replicas
+        self._roster = roster = Roster(me, vnodes=settings.vnodes, replicas=replicas)
+        self._membership = Membership(me, incarnation, settings.vnodes, settings.membership, rng)
+        self._registers = Registers(self._me, tickets, settings.registers, rng)
+        self._serving = Serving(tickets=tickets, asked_max=quorum.serving_max)
+        self._puts = Puts(roster=roster, settings=quorum)
+        self._coordinator = Coordinator(
+            roster=roster, incarnation=incarnation, tickets=tickets, ids=ids, settings=quorum
+        )
+        self._gets = Gets(roster=roster, ids=ids, settings=quorum)
+        self._listings = Listings(roster=roster, ids=ids, settings=quorum)
+        self._chunks = Chunks(roster=roster, ids=ids, settings=quorum)
+        self._handoff = Handoff(
+            me=me,
+            roster=roster,
+            replicas=replicas,
+            tickets=tickets,
+            ids=ids,
+            settings=settings.handoff,
+            quorum=quorum,
+            rng=rng,
+        )
+        self._transfer = Transfer(
+            roster=roster, replicas=replicas, tickets=tickets, ids=ids, settings=settings.transfer
+        )
+
+    @property
+    def members(self) -> Mapping[PeerId, Update]:
+        """Everybody ever heard of, this peer included, in whatever state."""
+        return self._membership.members
+
+    @property
+    def incarnation(self) -> Incarnation:
+        """The incarnation of this peer, refutations included."""
+        return self._membership.incarnation
+
+    @property
+    def placement(self) -> Placement:
+        """Where every vnode lives: over all members that have not left, be they alive or dead."""
+        return self._roster.placement
+
+    def alive(self, peer: PeerId) -> bool:
+        """Tell whether a peer is believed alive."""
+        return self._roster.alive(peer)
+
+    def preference(self, key: bytes) -> tuple[PeerId, ...]:
+        """List all homes of `key`, best first; the first N are its primaries."""
+        return self._roster.preference(key)
+
+    def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
+        """Take one event, and return what the world is to do about it."""
+        outward: list[RingEffect] = []
+        steps = deque(self._dispatch(now, event))
+        while steps:
+            match steps.popleft():
+                case Send(to=self._me, message=message):
+                    steps.extend(self._dispatch(now, MessageReceived(sender=self._me, message=message)))
+                case MemberChanged(update=update) as changed:
+                    outward.append(changed)
+                    steps.extend(self._member_changed(now, update))
+                case effect:
+                    outward.append(effect)
+        return outward
+
+    def check(self) -> None:
+        """Assert what must always hold.
+
+        Raises:
+            InvariantBroken: it does not; the message tells where.
+        """
+        for part in (self._membership, self._registers, self._serving, self._handoff):
+            part.check()
+        left = set(self._roster.left_peers)
+        if any(home.id in left for home in self._roster.homes):
+            raise InvariantBroken(f"a peer that has left still owns keys at {self._me}: {sorted(left)}")
+
+    # --- dispatch ---
+
+    def _dispatch(self, now: Instant, event: RingEvent) -> list[RingEffect]:
+        match event:
+            case MessageReceived():
+                return self._receive(now, event)
+            case OperationDone() | RequestDue():
+                return self._to_its_owner(now, event)
+            case ProbeDue() | ProbeExpired() | SuspicionExpired() | GossipDue() | ExchangeDue():
+                return self._membership.handle(now, event)
+            case LinkBroke() | LeaveRequested():
+                return self._membership.handle(now, event)
+            case Started():
+                parts = (self._handoff, self._transfer, self._membership)
+                return [effect for part in parts for effect in part.handle(now, event)]
+            case PutRequested() | GetRequested() | KeysRequested() | ChunkOffered() | DecisionRequested():
+                return self._begin(now, event)
+            case ChunkPulled():
+                return self._serving.handle(event)
+            case HandoffDue():
+                return self._handoff.handle(now, event)
+            case _:
+                assert_never(event)
+
+    def _begin(self, now: Instant, event: RingRequest) -> list[RingEffect]:
+        match event:
+            case PutRequested():
+                return self._puts.handle(now, event)
+            case GetRequested():
+                return self._gets.handle(now, event)
+            case KeysRequested():
+                return self._listings.handle(now, event)
+            case ChunkOffered():
+                return self._chunks.handle(now, event)
+            case DecisionRequested():
+                return self._registers.handle(now, event)
+            case _:
+                assert_never(event)
+
+    def _receive(self, now: Instant, event: MessageReceived) -> list[RingEffect]:
+        match event.message:
+            case Ping() | PingRequest() | Ack() | Gossip() | PushPull():
+                return self._membership.handle(now, event)
+            case CoordinatePut():
+                return self._coordinator.handle(now, event)
+            case PutCoordinated():
+                return self._puts.handle(now, event)
+            case StoreVersions() | FetchVersions() | ListKeys() | StoreChunk():
+                return self._serving.handle(event)
+            case VersionsFetched():
+                return self._gets.handle(now, event)
+            case KeysListed():
+                return self._listings.handle(now, event)
+            case Prepare() | Promised() | Accept() | Accepted():
+                return self._registers.handle(now, event)
+            case VersionsStored():
+                parts = (self._coordinator, self._handoff, self._transfer)
+                return [effect for part in parts for effect in part.handle(now, event)]
+            case ChunkStored():
+                return [*self._chunks.handle(now, event), *self._handoff.handle(now, event)]
+            case _:
+                assert_never(event.message)
+
+    def _to_its_owner(self, now: Instant, event: OperationDone | RequestDue) -> list[RingEffect]:
+        """Offer it to all parts: tickets and request ids are drawn from one source, so only one knows it."""
+        readers = (self._gets, self._listings, self._chunks, self._puts)
+        writers = (self._coordinator, self._handoff, self._transfer)
+        parts = (*readers, *writers) if isinstance(event, RequestDue) else writers
+        effects = [effect for part in parts for effect in part.handle(now, event)]
+        return [*self._serving.handle(event), *self._registers.handle(now, event), *effects]
+
+    def _member_changed(self, now: Instant, update: Update) -> list[RingEffect]:
+        has_ownership_changed = self._roster.refresh(self.members)
+        effects = self._transfer.ownership_changed(now) if has_ownership_changed else []
+        effects += self._handoff.member_changed(now, update)
+        for part in (self._puts, self._coordinator, self._chunks, self._listings):
+            effects += part.members_changed(now)
+        return effects

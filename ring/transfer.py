@@ -1,0 +1,227 @@
+"""Bring keys to the peers that have become their primaries, when a member has joined or left.
+
+Each peer pages through its own keys with the placement of before and the one of now. A key whose primaries gained a
+peer is sent there by the first live one of its old primaries, so that normally one peer sends it; if none of these
+lives, every holder sends it, for a merge makes a copy too many harmless. A page is acknowledged before the next is
+read. The old placement is kept until a whole pass has been acknowledged: what a dead newcomer or a second change has
+interrupted is done again from the beginning, from the old placement to the newest.
+
+Chunks are not in the store that is listed here, so a change of placement leaves them where they were put: who reads
+one must go on down its preference list, and only who knows the manifests can place it anew.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .alarm import Alarm
+from .effects import Operate, RingEffect, Send
+from .events import MessageReceived, OperationDone, RequestDue, RingEvent, Started
+from .messages import StoreVersions, Versions, VersionsStored
+from .operations import ListVersions, ReadVersions, StoreOutcome, VersionsListed, VersionsRead
+from .placement import Placement
+from .roster import Roster
+from .terms import Instant, PeerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferSettings:
+    """Set the pace of transfers; a page in flight bounds what they take from foreground work."""
+
+    settle_s: float = 1.0
+    """A change is acted on only after so long, for joins come in bursts."""
+
+    patience_s: float = 2.0
+    """An acknowledgement is waited for so long before the copy is sent again."""
+
+    tries_max: int = 3
+    join_s: float = 5.0
+    """A peer that finds others so soon after its start joins them, and has nothing to share that they lack."""
+
+    rest_s: float = 10.0
+    """A pass that could not reach everybody is made again after so long."""
+
+    page: int = 64
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            ValueError: a pause or a limit is not positive.
+        """
+        if min(self.settle_s, self.patience_s, self.join_s, self.rest_s) <= 0 or min(self.page, self.tries_max) < 1:
+            raise ValueError(f"transfer settings must be positive: {self}")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Flight:
+    """One copy on its way to a newcomer."""
+
+    to: PeerId
+    key: bytes
+    versions: Versions
+    due: Instant
+    tries: int = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class _Pass:
+    """One walk through all local keys, from one placement to another."""
+
+    old: Placement
+    new: Placement
+    after: bytes = b""
+    has_more: bool = True
+    listing: int | None = None
+    reading: dict[int, tuple[bytes, list[PeerId]]] = field(default_factory=dict)
+    flights: dict[str, _Flight] = field(default_factory=dict)
+    is_owing: bool = False
+
+
+class Transfer:
+    """Follows the placement, and holds the pass under way."""
+
+    def __init__(
+        self,
+        *,
+        roster: Roster,
+        replicas: int,
+        tickets: Iterator[int],
+        ids: Iterator[str],
+        settings: TransferSettings,
+    ) -> None:
+        self._roster = roster
+        self._replicas = replicas
+        self._tickets = tickets
+        self._ids = ids
+        self._settings = settings
+        self._id = next(ids)
+        self._alarm = Alarm(RequestDue(request=self._id))
+        self._begins: Instant | None = None
+        self._joins_until = Instant(0.0)
+        self._settled = roster.placement
+        self._pass: _Pass | None = None
+
+    def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
+        """Take an outcome, an acknowledgement or a wake; all else is no business of this part."""
+        walk = self._pass
+        match event:
+            case Started(seeds=seeds):
+                self._joins_until = Instant(now + self._settings.join_s if seeds else now)
+                return []
+            case RequestDue(request=self._id) if self._alarm.rings(now):
+                return self._wake(now)
+            case OperationDone(ticket=ticket, outcome=outcome) if walk and ticket == walk.listing:
+                return self._listed(now, walk, outcome)
+            case OperationDone(ticket=ticket, outcome=outcome) if walk and ticket in walk.reading:
+                return self._read(now, walk, ticket, outcome)
+            case MessageReceived(message=VersionsStored(request=id_)) if walk and id_ in walk.flights:
+                del walk.flights[id_]
+                return self._go_on(now, walk)
+            case _:
+                return []
+
+    def ownership_changed(self, now: Instant) -> list[RingEffect]:
+        """Take note of another placement; the first that a joining peer learns of is where it begins."""
+        if now < self._joins_until:
+            self._joins_until, self._settled = now, self._roster.placement
+            return []
+        return self._begin_at(Instant(now + self._settings.settle_s))
+
+    # --- the pass ---
+
+    def _begin_at(self, at: Instant) -> list[RingEffect]:
+        self._begins = at if self._begins is None else min(at, self._begins)
+        return self._alarm.set(self._begins)
+
+    def _wake(self, now: Instant) -> list[RingEffect]:
+        if self._pass is not None:
+            return self._send_again(now, self._pass)
+        if self._begins is None:
+            return []
+        if now < self._begins:
+            return self._alarm.set(self._begins)
+        self._begins = None
+        if self._settled.homes == self._roster.homes:
+            return []
+        self._pass = _Pass(old=self._settled, new=self._roster.placement)
+        return self._go_on(now, self._pass)
+
+    def _go_on(self, now: Instant, walk: _Pass) -> list[RingEffect]:
+        if walk.listing is not None or walk.reading or walk.flights:
+            return []
+        if not walk.has_more:
+            return self._end(now, walk)
+        walk.listing = next(self._tickets)
+        page = ListVersions(prefix=b"", after=walk.after, limit=self._settings.page)
+        return [Operate(ticket=walk.listing, operation=page)]
+
+    def _end(self, now: Instant, walk: _Pass) -> list[RingEffect]:
+        self._pass = None
+        if walk.is_owing:
+            return self._begin_at(Instant(now + self._settings.rest_s))
+        self._settled = walk.new
+        return [] if self._begins is None else self._alarm.set(max(self._begins, now))
+
+    # --- one page ---
+
+    def _listed(self, now: Instant, walk: _Pass, outcome: StoreOutcome) -> list[RingEffect]:
+        walk.listing = None
+        if not isinstance(outcome, VersionsListed):
+            walk.has_more, walk.is_owing = False, True
+            return self._go_on(now, walk)
+        walk.has_more = outcome.more
+        effects: list[RingEffect] = []
+        for key, _ in outcome.entries:
+            walk.after = key
+            effects += self._begin_key(walk, key)
+        return [*effects, *self._go_on(now, walk)]
+
+    def _begin_key(self, walk: _Pass, key: bytes) -> list[RingEffect]:
+        newcomers = self._newcomers(walk, key)
+        reachable = [peer for peer in newcomers if self._roster.alive(peer)]
+        walk.is_owing |= len(reachable) < len(newcomers)
+        if not reachable:
+            return []
+        ticket = next(self._tickets)
+        walk.reading[ticket] = (key, reachable)
+        return [Operate(ticket=ticket, operation=ReadVersions(key=key))]
+
+    def _newcomers(self, walk: _Pass, key: bytes) -> list[PeerId]:
+        """List the new primaries of a key that this peer is to serve."""
+        before = walk.old.preference(key)[: self._replicas]
+        sender = next(filter(self._roster.alive, before), self._roster.me)
+        if sender != self._roster.me:
+            return []
+        now = walk.new.preference(key)[: self._replicas]
+        return [peer for peer in now if peer not in before and peer != self._roster.me]
+
+    def _read(self, now: Instant, walk: _Pass, ticket: int, outcome: StoreOutcome) -> list[RingEffect]:
+        key, newcomers = walk.reading.pop(ticket)
+        if not isinstance(outcome, VersionsRead):
+            walk.is_owing = True
+        elif outcome.versions is not None:
+            return [effect for peer in newcomers for effect in self._launch(now, walk, peer, key, outcome.versions)]
+        return self._go_on(now, walk)
+
+    def _launch(self, now: Instant, walk: _Pass, peer: PeerId, key: bytes, versions: Versions) -> list[RingEffect]:
+        id_ = next(self._ids)
+        due = Instant(now + self._settings.patience_s)
+        walk.flights[id_] = _Flight(to=peer, key=key, versions=versions, due=due)
+        message = StoreVersions(request=id_, key=key, versions=versions)
+        return [Send(to=peer, message=message), *self._alarm.set(due)]
+
+    def _send_again(self, now: Instant, walk: _Pass) -> list[RingEffect]:
+        """Send anew what is not acknowledged; a newcomer that is gone, or stays silent, is left for another pass."""
+        effects: list[RingEffect] = []
+        for id_, flight in [(id_, flight) for id_, flight in walk.flights.items() if now >= flight.due]:
+            if flight.tries >= self._settings.tries_max or not self._roster.alive(flight.to):
+                del walk.flights[id_]
+                walk.is_owing = True
+                continue
+            flight.tries += 1
+            flight.due = Instant(now + self._settings.patience_s)
+            message = StoreVersions(request=id_, key=flight.key, versions=flight.versions)
+            effects.append(Send(to=flight.to, message=message))
+        due = min((flight.due for flight in walk.flights.values()), default=None)
+        wake = [] if due is None else self._alarm.set(due)
+        return [*effects, *wake, *self._go_on(now, walk)]

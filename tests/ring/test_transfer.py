@@ -1,0 +1,162 @@
+"""Transfer of keys when ownership changes: newcomers get theirs, page by page, and nothing is missed."""
+
+from collections import Counter
+
+from ring_cluster import RingCluster
+
+from murmuration.ring.events import LeaveRequested
+from murmuration.ring.messages import StoreVersions, VersionsStored
+from murmuration.ring.operations import ListVersions
+
+
+def filled(size: int, keys: int) -> RingCluster:
+    cluster = RingCluster(size)
+    for number in range(keys):
+        cluster.put(number % size, b"key%d" % number, b"value%d" % number)
+        cluster.run(0.01)
+    cluster.run(3.0)
+    return cluster
+
+
+def missing(cluster: RingCluster, keys: int) -> list[tuple[int, int]]:
+    """List the primaries that lack a key."""
+    return [
+        (number, home)
+        for number in range(keys)
+        for home in cluster.order(b"key%d" % number)[:3]
+        if cluster.live_values(home, b"key%d" % number) != [b"value%d" % number]
+    ]
+
+
+def sent_to(cluster: RingCluster, number: int) -> Counter[bytes]:
+    return Counter(m.key for _, _, to, m in cluster.sent if to == number and isinstance(m, StoreVersions))
+
+
+def test_newcomer_receives_its_keys_each_once() -> None:
+    cluster = filled(4, 200)
+    cluster.sent.clear()
+    cluster.start(4)
+    cluster.run(20.0)
+    assert missing(cluster, 200) == []
+    mine = [b"key%d" % number for number in range(200) if 4 in cluster.order(b"key%d" % number)[:3]]
+    assert len(mine) > 50
+    assert sent_to(cluster, 4) == Counter(mine)
+
+
+def test_peer_that_stood_alone_shares_its_keys_with_those_who_join() -> None:
+    cluster = filled(1, 100)
+    for number in (1, 2, 3):
+        cluster.start(number)
+    cluster.run(30.0)
+    assert missing(cluster, 100) == []
+
+
+def test_keys_of_a_peer_that_left_get_a_new_third_home() -> None:
+    cluster = filled(5, 100)
+    cluster.happen(2, LeaveRequested())
+    cluster.crash(2)
+    cluster.run(20.0)
+    assert 2 not in cluster.order(b"key1")
+    assert missing(cluster, 100) == []
+
+
+def test_death_moves_nothing_for_ownership_follows_membership() -> None:
+    cluster = filled(5, 50)
+    cluster.sent.clear()
+    cluster.crash(2)
+    cluster.run(60.0)
+    assert [message for _, _, _, message in cluster.sent if isinstance(message, StoreVersions)] == []
+
+
+def test_restarted_peer_sends_nothing_where_nothing_has_changed() -> None:
+    cluster = filled(5, 50)
+    cluster.crash(2)
+    cluster.run(10.0)
+    cluster.sent.clear()
+    cluster.restart(2)
+    cluster.run(30.0)
+    assert [message for _, _, _, message in cluster.sent if isinstance(message, StoreVersions)] == []
+
+
+def test_page_is_acknowledged_before_the_next_is_listed() -> None:
+    cluster = filled(1, 200)
+    cluster.operated.clear()
+    cluster.is_lost = lambda source, to, message: isinstance(message, VersionsStored)
+    cluster.start(1)
+    cluster.run(4.0)
+    listed = [operation for _, _, operation in cluster.operated if isinstance(operation, ListVersions)]
+    assert [operation.after for operation in listed] == [b""]
+    assert len(sent_to(cluster, 1)) == 64
+
+
+def test_lost_copies_are_sent_again_until_all_is_there() -> None:
+    cluster = filled(3, 100)
+    cluster.loss = 0.2
+    cluster.start(3)
+    cluster.run(60.0)
+    cluster.loss = 0.0
+    cluster.run(30.0)
+    assert missing(cluster, 100) == []
+
+
+def test_newcomer_that_dies_during_the_transfer_gets_the_rest_when_it_is_back() -> None:
+    cluster = filled(3, 100)
+    cluster.start(3)
+    assert cluster.run(5.0, lambda: len(cluster.disks[3].rows) >= 5)
+    cluster.crash(3)
+    cluster.run(40.0)
+    assert any(home == 3 for _, home in missing(cluster, 100))
+    cluster.restart(3)
+    cluster.run(40.0)
+    assert missing(cluster, 100) == []
+
+
+def test_second_newcomer_during_the_transfer_to_the_first_is_served_as_well() -> None:
+    cluster = filled(3, 200)
+    cluster.is_lost = lambda source, to, message: source == 3 and isinstance(message, VersionsStored)
+    cluster.start(3)
+    cluster.run(1.1)
+    cluster.start(4)
+    cluster.run(2.5)
+    cluster.heal()
+    cluster.run(5.0)
+    assert missing(cluster, 200) == []
+
+
+def test_transfer_never_undoes_a_newer_write_or_a_delete_at_the_newcomer() -> None:
+    cluster = filled(3, 20)
+    cluster.is_lost = lambda source, to, message: to == 3 and isinstance(message, StoreVersions)
+    cluster.start(3)
+    cluster.run(3.0)
+    keys = [b"key%d" % number for number in range(20) if cluster.order(b"key%d" % number)[0] == 3]
+    cluster.is_lost = lambda source, to, message: 3 in (source, to) and isinstance(message, StoreVersions)
+    for key in keys:
+        cluster.put(3, key, None, cluster.must_get(3, key).context, patience_s=0.3)
+    cluster.run(1.0)
+    cluster.heal()
+    cluster.run(40.0)
+    assert keys
+    assert all(cluster.values(0, key) == [None] for key in keys)
+
+
+def test_old_primary_that_is_dead_is_stood_in_for_by_the_next() -> None:
+    cluster = filled(4, 100)
+    cluster.crash(1)
+    assert cluster.run(30.0, lambda: cluster.knows_dead(1))
+    cluster.start(4)
+    cluster.run(30.0)
+    assert [home for _, home in missing(cluster, 100)] == []
+
+
+def test_seeded_peer_that_had_to_stand_alone_shares_what_was_written_there() -> None:
+    cluster = RingCluster(1)
+    cluster.crash(0)
+    cluster.start(1, seeds=(0,))
+    cluster.run(10.0)
+    for number in range(20):
+        cluster.put(1, b"key%d" % number, b"value%d" % number)
+    cluster.run(3.0)
+    for number in (0, 2, 3, 4):
+        cluster.start(number, seeds=(1,))
+    cluster.run(30.0)
+    assert missing(cluster, 20) == []
