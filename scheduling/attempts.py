@@ -1,0 +1,122 @@
+"""Follow this peer's attempts to their ends, and stop those that others have made useless."""
+
+from .board import active_attempts
+from .delivery import Deliveries
+from .desk import Desk
+from .effects import StopAttempt
+from .events import AttemptFailed, AttemptFinished, AttemptLost, AttemptProgressed, ChunkSettled
+from .job import Job, task_title
+from .jobs import Phase, TaskReport
+from .lots import attempt_lot
+from .messages import Account, Attempt, Stage
+from .slots import Running
+
+
+class Attempts:
+    """What becomes of the tasks that this peer has taken up; events of attempts that it has stopped say nothing."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._deliveries = Deliveries(desk)
+
+    def progressed(self, event: AttemptProgressed) -> None:
+        """Take in how far an attempt is; others hear of it at most every `progress_interval_s`."""
+        running = self._desk.slots.running.get(event.attempt)
+        if running is None or event.fraction < running.fraction:
+            return
+        running.fraction = event.fraction
+        if self._desk.now - running.told_at >= self._desk.settings.progress_interval_s:
+            running.told_at = self._desk.now
+            self._account(running, Account(Stage.RUNNING, round(event.fraction, 2)))
+
+    def finished(self, event: AttemptFinished) -> None:
+        """Take in that user code is through: a run is done, a part must first be replicated."""
+        running = self._desk.slots.running.get(event.attempt)
+        if running is None:
+            return
+        job = self._desk.jobs[running.job]
+        if running.phase is not job.final:
+            self._end(running, Account(Stage.DONE, 1.0, event.report))
+            return
+        running.fraction = 1.0
+        self._conclude(running, self._deliveries.begin(running, event))
+        self._desk.touch(job)
+
+    def settled(self, event: ChunkSettled) -> None:
+        """Take in that a piece of output is replicated, or is not."""
+        running = self._desk.slots.waiting_for(event.request)
+        if running is not None:
+            self._conclude(running, self._deliveries.settled(running, event))
+
+    def retry(self, job: Job) -> None:
+        """Try again to place output that could not be placed."""
+        for running in self._desk.slots.of_job(job.id):
+            if running.delivery is not None and not self._deliveries.retry(running):
+                self._give_up(running, f"its output cannot be stored: {running.delivery.error}")
+
+    def _conclude(self, running: Running, report: TaskReport | None) -> None:
+        if report is not None:
+            self._end(running, Account(Stage.DONE, 1.0, report))
+
+    def failed(self, event: AttemptFailed) -> None:
+        """Take in that user code or user data is at fault."""
+        running = self._desk.slots.running.get(event.attempt)
+        if running is not None:
+            self._end(running, Account(Stage.FAILED, running.fraction, error=event.error))
+
+    def lost(self, event: AttemptLost) -> None:
+        """Take in that an attempt ended through no fault of the user's, and which runs can be had nowhere."""
+        running = self._desk.slots.running.get(event.attempt)
+        if running is None:
+            return
+        job = self._desk.jobs[running.job]
+        for split in event.missing:
+            self._lose_runs(job, running, split)
+        self._give_up(running, event.reason)
+
+    def _lose_runs(self, job: Job, running: Running, split: int) -> None:
+        if not 0 <= split < len(job.record.splits):
+            return
+        sealed = job.sealed(Phase.MAP, split)
+        tried = {attempt for remade, attempt in running.remade if remade == split}
+        tried |= {sealed.attempt} if sealed is not None else set()
+        for attempt, account in list(job.table.row(Phase.MAP, split).items()):
+            if account.stage is Stage.DONE and (attempt in tried or not self._desk.flock.runs(attempt)):
+                self._lose(job, split, attempt, account.report)
+        if sealed is not None and sealed.attempt not in job.table.row(Phase.MAP, split):
+            self._lose(job, split, sealed.attempt, None)
+
+    def _lose(self, job: Job, split: int, attempt: Attempt, report: TaskReport | None) -> None:
+        self._desk.claim(job, Phase.MAP, split, attempt, Account(Stage.LOST, 1.0, report))
+
+    def _give_up(self, running: Running, reason: str) -> None:
+        title = task_title(running.phase, running.task)
+        self._desk.backoffs.lost(self._desk.now, running.job, running.phase, running.task, f"{title}: {reason}")
+        self._end(running, Account(Stage.RELEASED, running.fraction))
+
+    # --- stopping ---
+
+    def reconsider(self, job: Job) -> None:
+        """Stop what has become useless in a job that has changed."""
+        for running in self._desk.slots.of_job(job.id):
+            if not job.live or job.killed or self._is_useless(job, running):
+                self._desk.emit(StopAttempt(attempt=running.attempt))
+                self._end(running, Account(Stage.RELEASED, running.fraction))
+
+    def _is_useless(self, job: Job, running: Running) -> bool:
+        if running.task in job.boards[running.phase].results:
+            return True
+        if running.fraction > self._desk.settings.nearly_done:
+            return False
+        rivals = active_attempts(job.table.row(running.phase, running.task), self._desk.flock)
+        winner = min(rivals, key=lambda rival: attempt_lot(job.id, running.phase, running.task, rival))
+        return winner != running.attempt
+
+    def _end(self, running: Running, account: Account) -> None:
+        del self._desk.slots.running[running.attempt]
+        self._account(running, account)
+        self._desk.touch(self._desk.jobs[running.job])
+
+    def _account(self, running: Running, account: Account) -> None:
+        job = self._desk.jobs[running.job]
+        self._desk.claim(job, running.phase, running.task, running.attempt, account)

@@ -1,0 +1,136 @@
+"""See the tasks of one phase as they stand now: what the claim table comes to, given who is alive.
+
+The claim table only grows; a board is derived from it and from the flock, task by task, whenever one of them changes.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from random import Random
+
+from ..ring.terms import Instant
+from .claims import Row, report_of
+from .flock import Flock
+from .jobs import TaskReport
+from .messages import Attempt, Stage, Winner
+from .selection import Agenda
+from .status import TaskState
+
+_WASTED = (Stage.CLAIMED, Stage.RUNNING, Stage.RELEASED, Stage.DONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The attempt whose output stands for a done task; `report` is None while only the seal tells of it."""
+
+    attempt: Attempt
+    report: TaskReport | None
+    local: bool
+
+
+def active_attempts(row: Row, flock: Flock) -> list[Attempt]:
+    """List the attempts that are under way at live peers; those of suspects come back if the suspects do."""
+    return [attempt for attempt, account in row.items() if account.stage <= Stage.RUNNING and flock.runs(attempt)]
+
+
+def standing_attempts(row: Row, sealed: Winner | None) -> list[Attempt]:
+    """List the attempts whose output stands for the task: done, not lost, and after the seal of the sealed content.
+
+    The sealed attempt itself stands until it is known to be lost, even if its claim has not arrived.
+    """
+    digest = None if sealed is None else sealed.digest
+    found = [attempt for attempt, account in row.items() if _stands(report_of(account), digest)]
+    if sealed is not None and (sealed.attempt not in row or row[sealed.attempt].stage < Stage.DONE):
+        found.append(sealed.attempt)
+    return found
+
+
+def _stands(report: TaskReport | None, digest: bytes | None) -> bool:
+    return report is not None and (digest is None or report.digest == digest)
+
+
+class Board:
+    """The cells, openings and results of one phase of a job."""
+
+    def __init__(self, tasks: int, rng: Random) -> None:
+        self.cells = bytearray(tasks)
+        self.openings = set(range(tasks))
+        self.results: dict[int, Result] = {}
+        self.repeated: set[int] = set()
+        """Tasks that more than one attempt has done: a reducer has a choice of runs."""
+        self.agenda = Agenda(tasks, rng)
+        self.records = 0
+        self.bytes = 0
+        self.local_bytes = 0
+        self.done_by: Counter[str] = Counter()
+        self.duplicates = 0
+        self.opened_at: Instant | None = None
+        self._reopened_at: dict[int, Instant] = {}
+        self._wasted: dict[int, int] = {}
+        self.ranks: dict[int, int] = {}
+        """This peer's rank for each task that it has looked at, for `ranks_version` of the flock."""
+        self.ranks_version = -1
+
+    @property
+    def done(self) -> bool:
+        """Tell whether every task is done."""
+        return len(self.results) == len(self.cells)
+
+    def opened(self, task: int) -> Instant:
+        """Tell since when a task is open."""
+        start = self.opened_at if self.opened_at is not None else Instant(float("inf"))
+        return max(start, self._reopened_at.get(task, start))
+
+    def place(self, now: Instant, task: int, row: Row, flock: Flock, result: Result | None) -> None:
+        """Set a task's cell, opening and result by its row of the claim table."""
+        active = active_attempts(row, flock)
+        self._count(task, result)
+        self._note_waste(task, row, flock, result)
+        self.cells[task] = _cell(row, active, result)
+        if result is not None or active:
+            self.openings.discard(task)
+        elif task not in self.openings:
+            self.openings.add(task)
+            self._reopened_at[task] = now
+            self.agenda.put_back(task)
+
+    def _count(self, task: int, result: Result | None) -> None:
+        old = self.results.pop(task, None)
+        if old is not None:
+            self._add(old, -1)
+        if result is not None:
+            self.results[task] = result
+            self._add(result, 1)
+
+    def _add(self, result: Result, sign: int) -> None:
+        self.done_by[result.attempt.peer] += sign
+        if result.report is not None:
+            self.records += sign * result.report.records_in
+            self.bytes += sign * result.report.bytes_in
+            self.local_bytes += sign * result.report.bytes_in * result.local
+
+    def _note_waste(self, task: int, row: Row, flock: Flock, result: Result | None) -> None:
+        wasted = 0
+        if result is not None:
+            wasted = sum(_is_wasted(attempt, row, flock) for attempt in row if attempt != result.attempt)
+        self.duplicates += wasted - self._wasted.pop(task, 0)
+        if wasted:
+            self._wasted[task] = wasted
+        if sum(account.stage >= Stage.DONE for account in row.values()) > 1:
+            self.repeated.add(task)
+
+
+def _is_wasted(attempt: Attempt, row: Row, flock: Flock) -> bool:
+    stage = row[attempt].stage
+    return stage in _WASTED and (stage > Stage.RUNNING or flock.runs(attempt))
+
+
+def _cell(row: Row, active: list[Attempt], result: Result | None) -> TaskState:
+    if result is not None:
+        return TaskState.DONE
+    if len(active) > 1:
+        return TaskState.SPECULATIVE
+    if active:
+        return TaskState.RUNNING if row[active[0]].stage is Stage.RUNNING else TaskState.CLAIMED
+    if any(account.stage is Stage.FAILED for account in row.values()):
+        return TaskState.FAILED
+    return TaskState.WAITING

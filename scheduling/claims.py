@@ -1,0 +1,97 @@
+"""Keep a job's claim table: a join-semilattice, so that peers agree in whatever order and however often news comes.
+
+The table maps each task to its attempts, and each attempt to the account that is furthest on. Accounts are totally
+ordered by stage, then fraction, then the encoded report and error; the join of two is the greater (Shapiro 2011,
+state-based CRDTs). Nothing is ever taken out.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
+from hashlib import blake2b
+
+import msgspec
+
+from .jobs import Phase, TaskReport
+from .messages import Account, Attempt, Claim, Stage
+
+BUCKETS = 128
+"""Tables are compared by so many digests, so that only the parts that differ travel."""
+
+_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
+
+Row = Mapping[Attempt, Account]
+
+
+class Change(IntEnum):
+    """How much a join has changed: nothing, only how far an attempt is, or its stage."""
+
+    NOTHING = 0
+    FRACTION = 1
+    STAGE = 2
+
+
+def joined(one: Account, other: Account) -> Account:
+    """Join two accounts of one attempt: the one that is further on."""
+    if (one.stage, one.fraction) != (other.stage, other.fraction):
+        return max(one, other, key=lambda account: (account.stage, account.fraction))
+    return max(one, other, key=lambda account: _ENCODER.encode((account.report, account.error)))
+
+
+def report_of(account: Account | None) -> TaskReport | None:
+    """Give the report of an attempt that is done and whose output can still be had."""
+    return account.report if account is not None and account.stage is Stage.DONE else None
+
+
+class ClaimTable:
+    """All that is known of all attempts at one job's tasks."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[Phase, int], dict[Attempt, Account]] = {}
+        self._buckets = [0] * BUCKETS
+        self.attempts = 0
+
+    def join(self, claim: Claim) -> Change:
+        """Join one claim into the table."""
+        row = self._rows.setdefault((claim.phase, claim.task), {})
+        old = row.get(claim.attempt)
+        if old is None:
+            self.attempts += 1
+            row[claim.attempt] = claim.account
+            self._toggle(claim, claim.account)
+            return Change.STAGE
+        new = joined(old, claim.account)
+        if new == old:
+            return Change.NOTHING
+        row[claim.attempt] = new
+        if new.stage is old.stage and new.stage <= Stage.RUNNING:
+            return Change.FRACTION
+        self._toggle(claim, old)
+        self._toggle(claim, new)
+        return Change.STAGE
+
+    def _toggle(self, claim: Claim, account: Account) -> None:
+        # CLAIMED and RUNNING count as one, and fractions not at all: else busy tables would never be equal.
+        final = (account.stage, account.report, account.error) if account.stage > Stage.RUNNING else None
+        entry = _ENCODER.encode((claim.phase, claim.task, claim.attempt, final))
+        self._buckets[claim.task % BUCKETS] ^= int.from_bytes(blake2b(entry, digest_size=8).digest())
+
+    def row(self, phase: Phase, task: int) -> Row:
+        """Give the attempts at a task with their accounts."""
+        return self._rows.get((phase, task), {})
+
+    def account(self, phase: Phase, task: int, attempt: Attempt) -> Account | None:
+        """Give the account of one attempt, None if it is not known."""
+        return self.row(phase, task).get(attempt)
+
+    def buckets(self) -> tuple[bytes, ...]:
+        """Digest the table in `BUCKETS` pieces; equal digests are equal pieces but for how far running attempts are."""
+        return tuple(bucket.to_bytes(8) for bucket in self._buckets)
+
+    def differing(self, theirs: tuple[bytes, ...]) -> Iterator[Claim]:
+        """Give the claims in all buckets whose digests are not `theirs`; all claims if there are none to compare."""
+        mine = self.buckets()
+        wanted = {at for at in range(BUCKETS) if len(theirs) != BUCKETS or theirs[at] != mine[at]}
+        for (phase, task), row in self._rows.items():
+            if task % BUCKETS in wanted:
+                for attempt, account in row.items():
+                    yield Claim(phase, task, attempt, account)

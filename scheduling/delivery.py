@@ -1,0 +1,65 @@
+"""Replicate a finished attempt's output in the ring, piece by piece, before the attempt counts as done."""
+
+import msgspec
+
+from .desk import Desk
+from .effects import PlaceChunk
+from .events import AttemptFinished, ChunkSettled
+from .jobs import ChunkRef, StoredFile, TaskReport
+from .slots import Delivery, Running
+from .verdicts import part_name
+
+
+class Deliveries:
+    """Places outputs, and makes the report whole when all of one attempt's are placed."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._placed = 0
+
+    def begin(self, running: Running, event: AttemptFinished) -> TaskReport | None:
+        """Begin to place an attempt's outputs; give the whole report if there are none."""
+        outputs = tuple(output for output in event.outputs if output.size > 0)
+        running.delivery = Delivery(report=event.report, outputs=outputs)
+        for place in range(len(outputs)):
+            self._place(running, running.delivery, place)
+        return self._report(running, running.delivery)
+
+    def _place(self, running: Running, delivery: Delivery, place: int) -> None:
+        self._placed += 1
+        request = f"{running.attempt.title}/{self._placed}"
+        delivery.waiting[request] = place
+        output = delivery.outputs[place]
+        self._desk.emit(PlaceChunk(request=request, digest=output.digest, size=output.size, source=output.source))
+
+    def settled(self, running: Running, event: ChunkSettled) -> TaskReport | None:
+        """Note how one placing ended; give the whole report if it was the last."""
+        delivery = running.delivery
+        if delivery is None:
+            return None
+        place = delivery.waiting.pop(event.request)
+        if event.error:
+            delivery.failed.append(place)
+            delivery.error = event.error
+        return self._report(running, delivery)
+
+    def retry(self, running: Running) -> bool:
+        """Place again what failed; tell False once that was tried too often."""
+        delivery = running.delivery
+        if delivery is None or not delivery.failed:
+            return True
+        delivery.tries += 1
+        if delivery.tries >= self._desk.settings.placement_tries_max:
+            return False
+        failed, delivery.failed = delivery.failed, []
+        for place in failed:
+            self._place(running, delivery, place)
+        return True
+
+    def _report(self, running: Running, delivery: Delivery) -> TaskReport | None:
+        if delivery.waiting or delivery.failed:
+            return None
+        name = part_name(self._desk.jobs[running.job].record, running.phase, running.task)
+        chunks = tuple(ChunkRef(each.digest, each.size, each.newlines) for each in delivery.outputs)
+        part = StoredFile(name, sum(chunk.size for chunk in chunks), chunks)
+        return msgspec.structs.replace(delivery.report, part=part)

@@ -1,0 +1,93 @@
+"""Hold what the parts of the scheduling machine share: who lives, which jobs there are, and the effects so far.
+
+One event is handled at a time. Its parts change replicas and `emit` effects; every job that changed is `touch`ed, and
+the machine settles all touched jobs before it hands the effects out.
+"""
+
+from random import Random
+
+from ..ring.terms import Incarnation, Instant, PeerId
+from .claims import Change
+from .effects import SchedulingEffect, Tell, WakeSchedulingAt
+from .events import SchedulingEvent
+from .flock import Flock
+from .job import Job
+from .jobs import Phase
+from .messages import Account, Attempt, Claim, SchedulingMessage
+from .settings import SchedulingSettings
+from .slots import Backoffs, Slots
+from .spread import Outbox
+
+
+class Desk:
+    """The state of one peer's scheduling half, and the effects of the event at hand."""
+
+    def __init__(
+        self, me: PeerId, incarnation: Incarnation, slots: int, settings: SchedulingSettings, rng: Random
+    ) -> None:
+        self.me = me
+        self.incarnation = incarnation
+        self.settings = settings
+        self.rng = rng
+        self.now = Instant(0.0)
+        self.flock = Flock(me, incarnation, slots, settings)
+        self.jobs: dict[str, Job] = {}
+        """All known jobs, in the order in which this peer heard of them."""
+        self.slots = Slots(slots)
+        self.backoffs = Backoffs(settings)
+        self.outbox = Outbox(settings)
+        self.store_errors: dict[str, str] = {}
+        """Why the output of a job cannot be committed yet."""
+        self._effects: list[SchedulingEffect] = []
+        self._touched: dict[str, None] = {}
+
+    def emit(self, effect: SchedulingEffect) -> None:
+        """Ask something of the world."""
+        self._effects.append(effect)
+
+    def tell(self, peer: PeerId, message: SchedulingMessage) -> None:
+        """Send a message to a peer."""
+        self._effects.append(Tell(to=peer, message=message))
+
+    def touch(self, job: Job) -> None:
+        """Have a job settled before this event is over."""
+        self._touched[job.id] = None
+
+    def touch_live(self) -> None:
+        """Have every live job settled."""
+        for job in self.jobs.values():
+            if job.live:
+                self.touch(job)
+
+    def take_touched(self) -> list[Job]:
+        """Give the jobs to settle, and begin a new list."""
+        touched, self._touched = self._touched, {}
+        return [self.jobs[job] for job in touched if job in self.jobs]
+
+    def take_effects(self) -> list[SchedulingEffect]:
+        """Give the effects so far, and begin a new list."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def claim(self, job: Job, phase: Phase, task: int, attempt: Attempt, account: Account) -> Change:
+        """Set down an account in this peer's replica, and have it spread."""
+        change = job.join(self.now, Claim(phase, task, attempt, account), self.flock)
+        if change is not Change.NOTHING:
+            self.outbox.add(job.id, phase, task, attempt)
+            self.touch(job)
+        return change
+
+    def flush(self) -> None:
+        """Send all claims that are new here now."""
+        for message in self.outbox.take(self.now, self.jobs):
+            for peer in self.outbox.targets(self.flock, self.rng):
+                self.tell(peer, message)
+
+    def wake(self, delay_s: float, event: SchedulingEvent) -> None:
+        """Have an event handed back after a while."""
+        self._effects.append(WakeSchedulingAt(at=Instant(self.now + delay_s), event=event))
+
+    def publish(self, job: Job) -> None:
+        """Tell others all about a job but its claims."""
+        for peer in self.outbox.targets(self.flock, self.rng):
+            self.tell(peer, job.news())

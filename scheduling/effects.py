@@ -1,0 +1,150 @@
+"""Name what the scheduling machine asks of the world."""
+
+from dataclasses import dataclass
+
+from ..ring.terms import Instant, PeerId, Source
+from .events import SchedulingEvent
+from .jobs import JobRecord, Phase
+from .messages import Attempt, MapSeal, SchedulingMessage
+from .status import JobStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tell:
+    """Send a message to a member; it may be lost, late or doubled."""
+
+    to: PeerId
+    message: SchedulingMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeSchedulingAt:
+    """Hand `event` back at that instant, or soon after."""
+
+    at: Instant
+    event: SchedulingEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindRecord:
+    """Read a job's record from the ring; any one copy will do, for it never changes. Ends in `RecordFound`."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreRecord:
+    """Write a value under `key` in the ring, `replicas` times, a majority at once. Ends in `RecordStored`."""
+
+    job: str
+    key: bytes
+    value: bytes
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decide:
+    """Propose `value` for the register `which` of a job. Ends in `RegisterDecided`, sooner or later."""
+
+    job: str
+    which: str
+    value: bytes
+    acceptors: tuple[PeerId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartAttempt:
+    """Fetch the task's input and run user code on it.
+
+    A reduce attempt pulls partition `task` of the runs that `seal` names; `remade` adds, by split, attempts whose
+    runs have the sealed digest too. Ends in `AttemptFinished`, `AttemptFailed` or `AttemptLost`.
+    """
+
+    record: JobRecord
+    phase: Phase
+    task: int
+    attempt: Attempt
+    seal: MapSeal | None
+    remade: tuple[tuple[int, Attempt], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAttempt:
+    """End an attempt of this peer, its process included; no event follows."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceChunk:
+    """Replicate a piece of output in the ring. Ends in `ChunkSettled`."""
+
+    request: str
+    digest: bytes
+    size: int
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetJob:
+    """Remove what the job left on this peer's disk: runs, parts, executors."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAccepted:
+    """The job is stored and will be carried through."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRefused:
+    """The job was not taken; `reason` is one line for the user."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobUnknown:
+    """No such job here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSeen:
+    """The status of one job."""
+
+    status: JobStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsSeen:
+    """The status of every job known here, newest first, without lanes, events and ending."""
+
+    statuses: tuple[JobStatus, ...]
+
+
+SchedulingAnswer = JobAccepted | JobRefused | JobUnknown | JobSeen | JobsSeen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Answer a client's request."""
+
+    request: str
+    answer: SchedulingAnswer
+
+
+SchedulingEffect = (
+    Tell
+    | WakeSchedulingAt
+    | FindRecord
+    | StoreRecord
+    | Decide
+    | StartAttempt
+    | StopAttempt
+    | PlaceChunk
+    | ForgetJob
+    | Answer
+)

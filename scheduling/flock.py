@@ -1,0 +1,110 @@
+"""Know who is alive, under which start number, and where keys have their homes."""
+
+from ..ring.messages import Liveness, Update
+from ..ring.placement import Home, Placement, place
+from ..ring.terms import Incarnation, PeerId, start_of
+from .messages import Attempt
+from .settings import SchedulingSettings
+
+
+def _home_of(update: Update) -> Home | None:
+    """Give what placement knows of a member; ownership follows membership, so even a dead one keeps its home."""
+    if update.liveness is Liveness.LEFT:
+        return None
+    return Home(PeerId(update.member.id), update.member.weight, update.member.zone)
+
+
+class Flock:
+    """The members as the ring reports them, this peer included; it counts itself alive whatever others believe."""
+
+    def __init__(self, me: PeerId, incarnation: Incarnation, slots: int, settings: SchedulingSettings) -> None:
+        self.me = me
+        self.start = start_of(incarnation)
+        self.version = 0
+        """Grows whenever `live`, `workers` or the placement may have changed."""
+        self._works = slots > 0
+        self._settings = settings
+        self._updates: dict[PeerId, Update] = {}
+        self._placement: Placement | None = None
+        self._refresh()
+
+    def learn(self, update: Update) -> bool:
+        """Take in a belief about a member; tell whether its attempts may have gone, or come back, by it."""
+        peer = PeerId(update.member.id)
+        old = self._updates.get(peer)
+        if old == update:
+            return False
+        self._updates[peer] = update
+        if old is None or _home_of(old) != _home_of(update):
+            self._placement = None
+        self._refresh()
+        return peer != self.me and (
+            old is None
+            or (old.liveness == Liveness.ALIVE) != (update.liveness == Liveness.ALIVE)
+            or start_of(old.incarnation) != start_of(update.incarnation)
+        )
+
+    def _refresh(self) -> None:
+        alive = {peer for peer, update in self._updates.items() if update.liveness == Liveness.ALIVE} | {self.me}
+        self.live: tuple[PeerId, ...] = tuple(PeerId(peer) for peer in sorted(alive))
+        self.others: tuple[PeerId, ...] = tuple(peer for peer in self.live if peer != self.me)
+        self.workers: tuple[PeerId, ...] = tuple(peer for peer in self.live if self._is_worker(peer))
+        self._alive = frozenset(alive)
+        self._holders: dict[bytes, tuple[PeerId, ...]] = {}
+        self.version += 1
+
+    def _is_worker(self, peer: PeerId) -> bool:
+        return self._works if peer == self.me else self._updates[peer].member.workers > 0
+
+    def alive(self, peer: str) -> bool:
+        """Tell whether a peer is believed alive; suspicion is enough to say no."""
+        return peer in self._alive
+
+    def runs(self, attempt: Attempt) -> bool:
+        """Tell whether the process that began an attempt is believed alive.
+
+        A start number above the known one is news that membership has not brought yet, and counts.
+        """
+        return attempt.peer in self._alive and start_of(attempt.incarnation) >= self.start_of(attempt.peer)
+
+    def start_of(self, peer: str) -> int:
+        """Tell a peer's start number, -1 if it is not known."""
+        if peer == self.me:
+            return self.start
+        update = self._updates.get(PeerId(peer))
+        return -1 if update is None else start_of(update.incarnation)
+
+    def name(self, peer: str) -> str:
+        """Name a peer for people; an unknown one by the beginning of its id."""
+        update = self._updates.get(PeerId(peer))
+        return peer[:8] if update is None else update.member.name
+
+    def liveness(self, peer: str) -> Liveness:
+        """Tell what is believed of a peer; who is not known is dead."""
+        if peer == self.me:
+            return Liveness.ALIVE
+        update = self._updates.get(PeerId(peer))
+        return Liveness.DEAD if update is None else update.liveness
+
+    def members(self) -> tuple[PeerId, ...]:
+        """List all known peers that have not left, by name."""
+        staying = {peer for peer, update in self._updates.items() if update.liveness != Liveness.LEFT} | {self.me}
+        return tuple(PeerId(peer) for peer in sorted(staying, key=lambda peer: (self.name(peer), peer)))
+
+    def preference(self, key: bytes) -> tuple[PeerId, ...]:
+        """List all members that have not left, best home of `key` first."""
+        if self._placement is None:
+            homes = {home for update in self._updates.values() if (home := _home_of(update)) is not None}
+            if self.me not in self._updates:
+                homes.add(Home(self.me))
+            self._placement = place(frozenset(homes), self._settings.vnodes, self._settings.replicas)
+        return self._placement.preference(key)
+
+    def holders(self, digest: bytes) -> tuple[PeerId, ...]:
+        """List the live peers that should hold a chunk: the first N live ones of its preference list."""
+        found = self._holders.get(digest)
+        if found is None:
+            alive = (peer for peer in self.preference(b"chunk/" + digest) if peer in self._alive)
+            found = tuple(peer for peer, _ in zip(alive, range(self._settings.replicas), strict=False))
+            self._holders[digest] = found
+        return found

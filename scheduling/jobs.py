@@ -1,0 +1,205 @@
+"""Describe a job: what the client asks for, how its input is cut, and how it ended."""
+
+from enum import IntEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from ..ring.terms import Digest, Id, Name, Path, Source
+
+Offset = Annotated[int, Meta(ge=0, le=(1 << 62))]
+Number = Annotated[int, Meta(ge=0, le=1_000_000)]
+Text = Annotated[str, Meta(max_length=65_536)]
+
+PROGRAM_BYTES_MAX = 512 << 10
+SPLITS_MAX = 20_000
+"""A job record is one value of the ring: both limits keep it under 1 MiB."""
+
+
+class Phase(IntEnum):
+    """The two halves of a job; a task is a split in the one and a partition in the other."""
+
+    MAP = 0
+    REDUCE = 1
+
+
+class JobState(IntEnum):
+    """What a job is doing; the last three are absorbing."""
+
+    PLANNING = 0
+    RUNNING_MAP = 1
+    RUNNING_REDUCE = 2
+    COMMITTING = 3
+    DONE = 4
+    FAILED = 5
+    KILLED = 6
+
+    @property
+    def title(self) -> str:
+        """Spell the state as the command line does."""
+        return self.name.lower().replace("_", "-")
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether nothing can change any more."""
+        return self >= JobState.DONE
+
+
+class Program(Struct, frozen=True, array_like=True):
+    """User code as bytes: `kind` is `source` (a Python file) or `pickle` (functions by value).
+
+    Only executors look inside.
+    """
+
+    kind: Annotated[str, Meta(pattern="^(source|pickle)$")]
+    name: Annotated[str, Meta(max_length=512)]
+    body: Annotated[bytes, Meta(max_length=PROGRAM_BYTES_MAX)]
+
+
+class ChunkRef(Struct, frozen=True, array_like=True):
+    """A chunk of a stored file: its name by content, its size in bytes and the newlines in it.
+
+    Chunks are cut after a newline; `open_line` marks the rare one whose last line goes on in the next chunk.
+    """
+
+    digest: Digest
+    size: Offset
+    newlines: Offset
+    open_line: bool = False
+
+
+class InputFile(Struct, frozen=True, array_like=True):
+    """A file to map over: at the client (`source`), or in the ring (`chunks` in order); exactly one is given."""
+
+    name: Path
+    size: Offset
+    source: Source | None = None
+    chunks: Annotated[tuple[ChunkRef, ...], Meta(max_length=20_000)] = ()
+
+
+class Split(Struct, frozen=True, array_like=True):
+    """Bytes `begin` to `end` of a file: whole lines, of which the first is the file's line `first_line`, from 1."""
+
+    file: Number
+    begin: Offset
+    end: Offset
+    first_line: Annotated[int, Meta(ge=1)]
+
+
+class JobSpec(Struct, frozen=True, array_like=True):
+    """What the user asked for."""
+
+    name: Name
+    program: Program
+    output: Path
+    reducers: Annotated[int, Meta(ge=0, le=4096)]
+    split_size: Annotated[int, Meta(ge=1)]
+    input_format: Annotated[str, Meta(max_length=64)] = "text"
+    output_format: Annotated[str, Meta(max_length=64)] = "text"
+    output_names: Annotated[str, Meta(pattern="^(hadoop|padi)$")] = "hadoop"
+    params: Annotated[dict[Annotated[str, Meta(max_length=128)], Text], Meta(max_length=256)] = {}
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 4
+    timeout_per_split_s: Annotated[float, Meta(ge=0.0)] = 0.0
+    """Seconds after which an attempt is stopped; 0 means no limit."""
+
+
+class JobRecord(Struct, frozen=True, array_like=True):
+    """All that a peer needs to take part in a job; stored once in the ring under `job/ID`, and never changed.
+
+    `electorate` are the peers whose majority decides the job's two write-once registers, and its successors as
+    trackers in that order.
+    """
+
+    id: Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
+    spec: JobSpec
+    files: Annotated[tuple[InputFile, ...], Meta(max_length=20_000)]
+    splits: Annotated[tuple[Split, ...], Meta(max_length=SPLITS_MAX)]
+    electorate: Annotated[tuple[Id, ...], Meta(max_length=16)] = ()
+    submitted_at: float = 0.0
+    """Seconds since 1970 on the client's clock, for people to read."""
+
+    @property
+    def partitions(self) -> int:
+        """Count the reduce tasks."""
+        return self.spec.reducers
+
+    def tasks(self, phase: Phase) -> int:
+        """Count the tasks of a phase."""
+        return len(self.splits) if phase is Phase.MAP else self.spec.reducers
+
+
+class UserError(Struct, frozen=True, array_like=True):
+    """What went wrong in user code or user data, in words for the user."""
+
+    kind: Annotated[str, Meta(max_length=256)]
+    """The exception's type name, or what became of the process."""
+    message: Text
+    traceback: Text = ""
+    file: Path = ""
+    line: Annotated[int, Meta(ge=0)] = 0
+    """Line number of the record in its file, from 1; 0 where it is no record's fault."""
+    record: Annotated[str, Meta(max_length=4096)] = ""
+    """The line or the reduce key, shortened."""
+    hint: Annotated[str, Meta(max_length=1024)] = ""
+    """The way out, where there is a known one."""
+
+
+class StoredFile(Struct, frozen=True, array_like=True):
+    """A file as chunks in the ring; `name` is that of a part in a job's output, or empty where a path names it."""
+
+    name: Annotated[str, Meta(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,127})?$")]
+    size: Offset
+    chunks: Annotated[tuple[ChunkRef, ...], Meta(max_length=20_000)]
+
+
+class TaskReport(Struct, frozen=True, array_like=True):
+    """What a finished attempt gives account of; only sealed attempts count."""
+
+    digest: Digest
+    """Names the output by content: equal digests are equal outputs."""
+    records_in: Offset
+    records_out: Offset
+    bytes_in: Offset
+    bytes_out: Offset
+    seconds: Annotated[float, Meta(ge=0.0)]
+    counters: Annotated[dict[Annotated[str, Meta(max_length=128)], int], Meta(max_length=128)] = {}
+    part: StoredFile | None = None
+    """A part of the output: of a reduce attempt, or of a map attempt in a job without reducers."""
+
+
+class Manifest(Struct, frozen=True, array_like=True):
+    """What the ring holds under the path of a file, or under that of a job's output directory.
+
+    A directory is one value, so all its files appear at once. `job` names the job that made it.
+    """
+
+    files: Annotated[tuple[StoredFile, ...], Meta(max_length=SPLITS_MAX)]
+    directory: bool
+    made_at: float
+    job: Annotated[str, Meta(max_length=64)] = ""
+
+
+class JobEnding(Struct, frozen=True, array_like=True):
+    """How a job ended: the value of its second write-once register, so it ends once and in one way."""
+
+    state: JobState
+    parts: Annotated[tuple[StoredFile, ...], Meta(max_length=SPLITS_MAX)] = ()
+    counters: Annotated[dict[str, int], Meta(max_length=128)] = {}
+    error: UserError | None = None
+    split: int = -1
+    """The task that the error is of; -1 where there is none."""
+
+
+def manifest_key(path: str) -> bytes:
+    """Name the key of a path in the ring, given without a leading slash."""
+    return b"fs/" + path.encode()
+
+
+def job_key(job: str) -> bytes:
+    """Name the key of a job's record."""
+    return b"job/" + job.encode()
+
+
+def register_key(job: str, which: str) -> bytes:
+    """Name one of a job's registers: `map` holds the seal of the map phase, `end` the ending."""
+    return b"seal/" + job.encode() + b"/" + which.encode()

@@ -1,0 +1,217 @@
+"""Run the scheduling half of a peer: which of its events goes to which part, and what is settled after each.
+
+Theory of operation. An event changes replicas of jobs (`job`) through one of the parts; then every job that changed is
+settled in a fixed order: is there a tracker (`tracking`), which attempts of this peer have become useless (`attempts`),
+what can be proposed (`tracking`), which open tasks can be taken up (`work`). Last, new claims go out (`spread`) and who
+waits for a status is answered (`watchers`). Nothing waits for a timer that an event could do at once; timers only space
+out messages and mend what got lost.
+"""
+
+from random import Random
+from types import MappingProxyType
+from typing import assert_never
+
+from ..ring.terms import Incarnation, Instant, PeerId
+from .attempts import Attempts
+from .attendance import Attendance
+from .audit import audit
+from .desk import Desk
+from .effects import Answer, JobAccepted, JobUnknown, SchedulingEffect, WakeSchedulingAt
+from .events import (
+    AnswerDue,
+    AttemptFailed,
+    AttemptFinished,
+    AttemptLost,
+    AttemptProgressed,
+    ChunkSettled,
+    JobsRequested,
+    JobSubmitted,
+    KillRequested,
+    MemberSeen,
+    RecordFound,
+    RecordStored,
+    RegisterDecided,
+    SchedulingEvent,
+    SchedulingMessageReceived,
+    SchedulingStarted,
+    SpreadDue,
+    StatusRequested,
+    SyncDue,
+    TrackDue,
+)
+from .exchange import Exchange
+from .intake import Intake
+from .job import Job
+from .jobs import job_key
+from .retention import Retention
+from .settings import SchedulingSettings
+from .tracking import Tracking
+from .watchers import Watchers
+from .work import Work
+
+
+class Scheduling:
+    """The pure scheduling machine of one peer."""
+
+    def __init__(
+        self, me: PeerId, incarnation: Incarnation, slots: int, settings: SchedulingSettings, rng: Random
+    ) -> None:
+        self._desk = Desk(me, incarnation, slots, settings, rng)
+        self._attempts = Attempts(self._desk)
+        self._work = Work(self._desk)
+        self._tracking = Tracking(self._desk)
+        self._attendance = Attendance(self._desk, self._tracking)
+        self._intake = Intake(self._desk, self._tracking)
+        self._exchange = Exchange(self._desk, self._intake)
+        self._watchers = Watchers(self._desk, self._intake)
+        self._retention = Retention(self._desk)
+
+    @property
+    def jobs(self) -> MappingProxyType[str, Job]:
+        """All jobs known here by id, oldest first; to look at only."""
+        return MappingProxyType(self._desk.jobs)
+
+    def handle(self, now: Instant, event: SchedulingEvent) -> list[SchedulingEffect]:
+        """Take in an event, and give all that is to be done about it."""
+        self._desk.now = now
+        self._dispatch(event)
+        self._settle()
+        return self._desk.take_effects()
+
+    def check(self) -> None:
+        """Assert all invariants.
+
+        Raises:
+            InvariantBroken: one does not hold; the message ends with the job's story.
+        """
+        audit(self._desk)
+
+    def _dispatch(self, event: SchedulingEvent) -> None:
+        match event:
+            case SchedulingStarted():
+                self._desk.wake(self._desk.rng.uniform(0.0, self._desk.settings.sync_interval_s), SyncDue())
+            case SchedulingMessageReceived():
+                self._exchange.received(event.sender, event.message)
+            case MemberSeen():
+                self._attendance.seen(event.update)
+            case JobSubmitted() | KillRequested() | StatusRequested() | JobsRequested():
+                self._serve(event)
+            case SpreadDue() | SyncDue() | TrackDue() | AnswerDue():
+                self._wake(event)
+            case RecordFound() | RecordStored() | RegisterDecided():
+                self._take_from_ring(event)
+            case _:
+                self._follow(event)
+
+    def _serve(self, event: JobSubmitted | KillRequested | StatusRequested | JobsRequested) -> None:
+        match event:
+            case JobSubmitted():
+                self._intake.submitted(event)
+            case KillRequested():
+                self._kill(event)
+            case StatusRequested():
+                self._watchers.asked(event)
+            case JobsRequested():
+                self._watchers.asked_for_all(event.request)
+            case _:
+                assert_never(event)
+
+    def _wake(self, event: SpreadDue | SyncDue | TrackDue | AnswerDue) -> None:
+        match event:
+            case SpreadDue():
+                self._desk.outbox.armed = False
+            case SyncDue():
+                self._exchange.offer()
+            case TrackDue():
+                self._track(event.job)
+            case AnswerDue():
+                pass  # Every event ends with the answers that are due.
+            case _:
+                assert_never(event)
+
+    def _take_from_ring(self, event: RecordFound | RecordStored | RegisterDecided) -> None:
+        match event:
+            case RecordFound():
+                self._intake.found(event)
+            case RecordStored():
+                asked_by = self._intake if event.key == job_key(event.job) else self._tracking
+                asked_by.stored(event)
+            case RegisterDecided():
+                self._tracking.decided(event)
+            case _:
+                assert_never(event)
+
+    def _follow(self, event: AttemptProgressed | AttemptFinished | AttemptFailed | AttemptLost | ChunkSettled) -> None:
+        match event:
+            case AttemptProgressed():
+                self._attempts.progressed(event)
+            case AttemptFinished():
+                self._attempts.finished(event)
+            case AttemptFailed():
+                self._attempts.failed(event)
+            case AttemptLost():
+                self._attempts.lost(event)
+            case ChunkSettled():
+                self._attempts.settled(event)
+            case _:
+                assert_never(event)
+
+    def _kill(self, event: KillRequested) -> None:
+        desk = self._desk
+        job = desk.jobs.get(event.job)
+        if job is None:
+            desk.emit(Answer(request=event.request, answer=JobUnknown()))
+            return
+        if job.adopt_kill(desk.now):
+            desk.touch(job)
+            desk.publish(job)
+        desk.emit(Answer(request=event.request, answer=JobAccepted(job=job.id)))
+
+    def _track(self, name: str) -> None:
+        """Look after a job; `TrackDue` also comes between its regular times, when an open task has become due."""
+        job = self._desk.jobs.get(name)
+        if job is None:
+            self._intake.retry(name)
+            return
+        self._desk.touch(job)
+        if self._desk.now < job.tracked_at + self._desk.settings.track_interval_s or job.retired is not None:
+            return
+        job.tracked_at = self._desk.now
+        self._attempts.retry(job)
+        self._tracking.retry(job)
+        self._intake.ask_around(job)
+        self._desk.wake(self._retention.next_look_s(job), TrackDue(job=name))
+
+    # --- after every event ---
+
+    def _settle(self) -> None:
+        touched = self._desk.take_touched()
+        for job in touched:
+            self._tracking.watch(job)
+            self._attempts.reconsider(job)
+            self._tracking.advance(job)
+            job.note_state(self._desk.now)
+        if touched:
+            self._work.fill()
+        for job in self._desk.take_touched():
+            job.note_state(self._desk.now)
+        for job in touched:
+            self._retire(job)
+        self._spread()
+        self._watchers.answer()
+
+    def _retire(self, job: Job) -> None:
+        for forgotten in self._retention.look(job):
+            self._tracking.forget(forgotten)
+            self._work.forget(forgotten)
+            self._watchers.forget(forgotten)
+
+    def _spread(self) -> None:
+        desk = self._desk
+        if not desk.outbox.waiting:
+            return
+        if desk.outbox.due <= desk.now:
+            desk.flush()
+        elif not desk.outbox.armed:
+            desk.outbox.armed = True
+            desk.emit(WakeSchedulingAt(at=desk.outbox.due, event=SpreadDue()))

@@ -1,0 +1,89 @@
+"""Gather claims for a few milliseconds, and choose to whom and in which portions they go.
+
+With few live peers all news goes to all of them. With many, each piece goes to about log2 n peers drawn by chance,
+and whoever finds it new sends it on likewise (epidemic spreading, Demers 1987); the exchange of tables heals the rest.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import ceil, log2
+from random import Random
+
+import msgspec
+
+from ..ring.terms import Instant, PeerId
+from .flock import Flock
+from .job import Job
+from .jobs import Phase
+from .messages import CLAIMS_PER_MESSAGE_MAX, Attempt, Claim, ClaimNews
+from .settings import SchedulingSettings
+
+MESSAGE_BYTES_MAX = 128 << 10
+"""Most bytes of claims in one message, as control messages share sockets; one claim alone may be larger."""
+
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def fanout(live: int) -> int:
+    """Tell to how many peers each piece of news goes when they are too many to tell all."""
+    return ceil(log2(live + 1)) + 1
+
+
+def portions(job: str, claims: Iterable[Claim]) -> Iterator[ClaimNews]:
+    """Cut claims into messages of bounded count and size."""
+    portion: list[Claim] = []
+    size = 0
+    for claim in claims:
+        length = len(_ENCODER.encode(claim))
+        if portion and (len(portion) == CLAIMS_PER_MESSAGE_MAX or size + length > MESSAGE_BYTES_MAX):
+            yield ClaimNews(job, tuple(portion))
+            portion, size = [], 0
+        portion.append(claim)
+        size += length
+    if portion:
+        yield ClaimNews(job, tuple(portion))
+
+
+class Outbox:
+    """Claims that are new here and still to be sent on."""
+
+    def __init__(self, settings: SchedulingSettings) -> None:
+        self._settings = settings
+        self._fresh: dict[tuple[str, Phase, int, Attempt], None] = {}
+        self._sent_at = Instant(float("-inf"))
+        self.armed = False
+        """Whether a `SpreadDue` is on its way."""
+
+    def add(self, job: str, phase: Phase, task: int, attempt: Attempt) -> None:
+        """Have the account of an attempt sent as it will be when it is sent."""
+        self._fresh[job, phase, task, attempt] = None
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether there is anything to send."""
+        return bool(self._fresh)
+
+    @property
+    def due(self) -> Instant:
+        """The time of the next sending; past after a silence."""
+        return Instant(self._sent_at + self._settings.spread_interval_s)
+
+    def is_epidemic(self, flock: Flock) -> bool:
+        """Tell whether peers are too many to tell all of them, so that who hears news sends it on."""
+        return len(flock.live) > self._settings.direct_peers_max
+
+    def targets(self, flock: Flock, rng: Random) -> tuple[PeerId, ...]:
+        """Choose whom to tell."""
+        if not self.is_epidemic(flock):
+            return flock.others
+        return tuple(rng.sample(flock.others, min(fanout(len(flock.live)), len(flock.others))))
+
+    def take(self, now: Instant, jobs: Mapping[str, Job]) -> list[ClaimNews]:
+        """Give all waiting claims as messages, and begin anew."""
+        fresh, self._fresh = self._fresh, {}
+        self._sent_at = now
+        by_job: dict[str, list[Claim]] = {}
+        for name, phase, task, attempt in fresh:
+            account = jobs[name].table.account(phase, task, attempt) if name in jobs else None
+            if account is not None:
+                by_job.setdefault(name, []).append(Claim(phase, task, attempt, account))
+        return [message for name, claims in by_job.items() for message in portions(name, claims)]

@@ -1,0 +1,82 @@
+"""Describe a job for people: what any peer can answer from its own replica of the claim table."""
+
+from enum import IntEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from ..ring.messages import Liveness
+from ..ring.terms import Name
+from .jobs import JobEnding, JobState, Number, Phase, UserError
+
+
+class TaskState(IntEnum):
+    """One cell of the live view."""
+
+    WAITING = 0
+    CLAIMED = 1
+    RUNNING = 2
+    SPECULATIVE = 3
+    FAILED = 4
+    DONE = 5
+
+
+class RunningAttempt(Struct, frozen=True, array_like=True):
+    """A task that a peer is at, and how far it is."""
+
+    phase: Phase
+    task: Number
+    fraction: float
+
+
+class Lane(Struct, frozen=True, array_like=True):
+    """One peer's part in a job."""
+
+    peer: Name
+    liveness: Liveness
+    running: Annotated[tuple[RunningAttempt, ...], Meta(max_length=4096)]
+    tasks_done: int
+
+
+class JobEvent(Struct, frozen=True, array_like=True):
+    """Something worth telling that happened `at` seconds after the answering peer first heard of the job."""
+
+    at: float
+    text: Annotated[str, Meta(max_length=512)]
+
+
+class JobStatus(Struct, frozen=True, array_like=True):
+    """A job as one peer sees it now; `version` grows whenever that peer's view of it changes.
+
+    `map_states` and `reduce_states` hold one byte for each task: its `TaskState`.
+    """
+
+    id: str
+    name: Name
+    state: JobState
+    tracker: Name
+    epoch: int
+    version: int
+    elapsed_s: float
+    map_states: Annotated[bytes, Meta(max_length=20_000)]
+    reduce_states: Annotated[bytes, Meta(max_length=20_000)]
+    attempts: int
+    duplicates: int
+    """Attempts at tasks that another attempt finished."""
+    speculative: int
+    records: int
+    """Input records of the finished map tasks."""
+    bytes: int
+    """Input bytes of the finished map tasks."""
+    local_bytes: int
+    bytes_total: int
+    lanes: Annotated[tuple[Lane, ...], Meta(max_length=4096)] = ()
+    events: Annotated[tuple[JobEvent, ...], Meta(max_length=64)] = ()
+    counters: Annotated[dict[str, int], Meta(max_length=128)] = {}
+    error: UserError | None = None
+    error_split: int = -1
+    waiting_for: Annotated[str, Meta(max_length=512)] = ""
+    """Why the job does not move on, where that is known: as 'a majority of the electorate (2 of 5 reachable)'."""
+    output: str = ""
+    submitted_at: float = 0.0
+    ending: JobEnding | None = None

@@ -1,0 +1,49 @@
+"""Say who tracks a job: whose vote decides it, who succeeds whom, and when a tracker counts as gone."""
+
+from collections.abc import Sequence
+
+from ..ring.messages import Liveness
+from ..ring.terms import PeerId
+from .flock import Flock
+from .job import NOBODY, Job
+from .jobs import JobRecord, job_key
+
+
+def electorate_of(job: str, flock: Flock, most: int) -> tuple[PeerId, ...]:
+    """Choose the peers whose majority will decide a job: the best homes of its key.
+
+    Members that are believed dead are let in only as far as those in touch are a majority without them: so the job
+    can be decided now, and survives more deaths once they are back.
+    """
+    members = flock.preference(job_key(job))
+    reachable = [peer for peer in members if flock.liveness(peer) <= Liveness.SUSPECT][:most]
+    absent = [peer for peer in members if peer not in reachable and flock.liveness(peer) is Liveness.DEAD]
+    return (*reachable, *absent[: max(0, min(most, 2 * len(reachable) - 1) - len(reachable))])
+
+
+def succession(record: JobRecord, flock: Flock) -> tuple[PeerId, ...]:
+    """List the live peers in the order in which they take the role: the electorate, then all by placement."""
+    order = dict.fromkeys((*record.electorate, *flock.preference(job_key(record.id))))
+    return tuple(PeerId(peer) for peer in order if flock.alive(peer))
+
+
+def is_present(job: Job, flock: Flock) -> bool:
+    """Tell whether the process that took the role is believed alive.
+
+    A tracker that restarted has lost its replica and does not know that it ever was one.
+    """
+    if job.tracker == NOBODY or not flock.alive(job.tracker):
+        return False
+    if job.tracker_start < 0:
+        job.tracker_start = flock.start_of(job.tracker)
+    return flock.start_of(job.tracker) == job.tracker_start
+
+
+def patience_s(rank: int, epoch: int, *, announcement_s: float, takeover_s: float) -> float:
+    """Tell how long the successor of that rank waits once the tracker is gone, or was never announced (epoch 0)."""
+    return rank * takeover_s + (announcement_s if epoch == 0 else 0.0)
+
+
+def reachable_of(electorate: Sequence[str], flock: Flock) -> int:
+    """Count the voters believed alive."""
+    return sum(flock.alive(peer) for peer in electorate)

@@ -1,0 +1,183 @@
+"""Take the tracker role, give it up, and carry a job's decisions through.
+
+A tracker only proposes; the write-once registers decide. So two trackers at one time do no harm, and epochs serve to
+agree on one of them quickly. The ending of a job whose output lies in the ring is told to others only once the output's
+manifest is stored: who hears that a job is done can read its output, and until then any successor finds all tasks done,
+proposes the same again, learns what was decided, and stores the manifest itself.
+"""
+
+from ..ring.terms import Instant, PeerId
+from .decisions import decode_decision, encode_decision, encode_manifest
+from .desk import Desk
+from .effects import Decide, StoreRecord
+from .events import RecordStored, RegisterDecided
+from .job import Job
+from .jobs import JobEnding, JobState, Manifest, Phase, manifest_key
+from .messages import Account, Stage
+from .tracker import is_present, patience_s, succession
+from .verdicts import seal_of, success_of
+
+RING_SCHEME = "ring:/"
+MANIFEST_REPLICAS = 3
+
+
+def output_key(output: str) -> bytes | None:
+    """Name the ring's key of a job's output; None if it goes elsewhere."""
+    if not output.startswith(RING_SCHEME):
+        return None
+    return manifest_key(output.removeprefix(RING_SCHEME).strip("/"))
+
+
+class Tracking:
+    """The tracker role of this peer, for whichever jobs it has it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._roles: set[str] = set()
+        self._gone_since: dict[str, Instant] = {}
+        self._proposed: set[tuple[str, str]] = set()
+        self._committing: dict[str, bytes] = {}
+        """Endings that are decided, but whose manifest is not stored yet."""
+        self._unreported_since: dict[str, Instant] = {}
+
+    # --- the role ---
+
+    def lead(self, job: Job, epoch: int) -> None:
+        """Take the role at an epoch, and announce it."""
+        if job.adopt_tracker(self._desk.now, epoch, self._desk.me, self._desk.flock):
+            self._roles.add(job.id)
+            self._desk.touch(job)
+            self._desk.publish(job)
+
+    def watch(self, job: Job) -> None:
+        """Give the role up to whoever outranks this peer; take it if it is vacant and this peer's turn."""
+        if not job.live or job.tracker != self._desk.me:
+            self._roles.discard(job.id)
+        if not job.live or self._is_tracked(job):
+            self._gone_since.pop(job.id, None)
+            return
+        order = succession(job.record, self._desk.flock)
+        settings = self._desk.settings
+        wait_s = patience_s(
+            order.index(self._desk.me),
+            job.epoch,
+            announcement_s=settings.announcement_patience_s,
+            takeover_s=settings.takeover_patience_s,
+        )
+        if self._desk.now >= self._gone_since.setdefault(job.id, self._desk.now) + wait_s:
+            self.lead(job, job.epoch + 1)
+
+    def _is_tracked(self, job: Job) -> bool:
+        if job.tracker == self._desk.me:
+            return job.id in self._roles
+        return is_present(job, self._desk.flock)
+
+    def welcome(self, peer: PeerId) -> None:
+        """Tell a peer that has come, or come back, of the jobs tracked here."""
+        for job in sorted(self._roles):
+            self._desk.tell(peer, self._desk.jobs[job].news())
+
+    # --- proposing ---
+
+    def advance(self, job: Job) -> None:
+        """Propose what a tracker may propose now."""
+        if job.id not in self._roles or not job.live or (job.id, "end") in self._proposed:
+            return
+        if job.killed:
+            self._end(job, JobEnding(JobState.KILLED))
+        elif job.fault is not None:
+            self._end(job, JobEnding(JobState.FAILED, error=job.fault.error, split=job.fault.task))
+        elif job.complete:
+            self._succeed(job)
+        elif job.seal is None and job.boards[Phase.MAP].done and (job.id, "map") not in self._proposed:
+            seal = seal_of(job.boards[Phase.MAP])
+            if seal is not None:
+                self._propose(job, "map", encode_decision(seal))
+
+    def _succeed(self, job: Job) -> None:
+        ending = success_of(job.counted_reports(), len(job.boards[job.final].cells))
+        if ending is not None:
+            self._end(job, ending)
+        elif self._waited_for_reports(job):
+            self._remake_unreported(job)
+
+    def _waited_for_reports(self, job: Job) -> bool:
+        since = self._unreported_since.setdefault(job.id, self._desk.now)
+        return self._desk.now >= since + self._desk.settings.report_patience_s
+
+    def _remake_unreported(self, job: Job) -> None:
+        """Give up sealed runs whose reports died with their peers: without them the counters would not be exact."""
+        del self._unreported_since[job.id]
+        reports = job.counted_reports()[len(job.boards[job.final].cells) :]
+        for split, report in enumerate(reports):
+            sealed = job.sealed(Phase.MAP, split)
+            if report is None and sealed is not None and not self._desk.flock.runs(sealed.attempt):
+                self._desk.claim(job, Phase.MAP, split, sealed.attempt, Account(Stage.LOST, 1.0))
+
+    def _end(self, job: Job, ending: JobEnding) -> None:
+        self._propose(job, "end", encode_decision(ending))
+
+    def _propose(self, job: Job, which: str, value: bytes) -> None:
+        self._proposed.add((job.id, which))
+        # The claims behind a proposal must not die with the proposer.
+        self._desk.flush()
+        electorate = tuple(PeerId(peer) for peer in job.record.electorate)
+        self._desk.emit(Decide(job=job.id, which=which, value=value, acceptors=electorate))
+
+    # --- what was decided ---
+
+    def decided(self, event: RegisterDecided) -> None:
+        """Take in a register's value, and spread it."""
+        job = self._desk.jobs.get(event.job)
+        if job is None or not job.live:
+            return
+        if event.which == "end":
+            self._conclude(job, event.value)
+        elif job.adopt_seal(self._desk.now, event.value, self._desk.flock):
+            self._desk.touch(job)
+            self._desk.publish(job)
+
+    def _conclude(self, job: Job, value: bytes) -> None:
+        ending = decode_decision(value, JobEnding)
+        key = output_key(job.record.spec.output)
+        if ending.state is not JobState.DONE or key is None:
+            self._publish_ending(job, value)
+            return
+        self._committing[job.id] = value
+        self._store(job, key, ending)
+
+    def _store(self, job: Job, key: bytes, ending: JobEnding) -> None:
+        # The client's time, not a clock's: whoever stores the manifest, its bytes are the same.
+        manifest = Manifest(files=ending.parts, directory=True, made_at=job.record.submitted_at, job=job.id)
+        value = encode_manifest(manifest)
+        self._desk.emit(StoreRecord(job=job.id, key=key, value=value, replicas=MANIFEST_REPLICAS))
+
+    def stored(self, event: RecordStored) -> None:
+        """Take in that the output's manifest is stored, and tell of the ending; or set down why it is not."""
+        job = self._desk.jobs.get(event.job)
+        value = self._committing.get(event.job)
+        if job is None or value is None or not job.live:
+            return
+        if event.error:
+            self._desk.store_errors[job.id] = event.error
+        else:
+            del self._committing[job.id]
+            self._publish_ending(job, value)
+
+    def retry(self, job: Job) -> None:
+        """Store a manifest again that could not be stored."""
+        value = self._committing.get(job.id)
+        key = output_key(job.record.spec.output)
+        if value is not None and key is not None and self._desk.store_errors.pop(job.id, ""):
+            self._store(job, key, decode_decision(value, JobEnding))
+
+    def _publish_ending(self, job: Job, value: bytes) -> None:
+        if job.adopt_ending(self._desk.now, value):
+            self._desk.touch(job)
+            self._desk.publish(job)
+
+    def forget(self, job: str) -> None:
+        """Drop what was noted about an ended job."""
+        self._proposed -= {(job, "map"), (job, "end")}
+        for notes in (self._gone_since, self._unreported_since, self._committing, self._desk.store_errors):
+            notes.pop(job, None)

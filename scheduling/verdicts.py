@@ -1,0 +1,87 @@
+"""Judge from a job's replica what a tracker may propose: the seal of the map phase, and how the job ended."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from .board import Board
+from .claims import Row
+from .jobs import JobEnding, JobRecord, JobState, Phase, TaskReport, UserError
+from .lots import attempt_lot
+from .messages import Attempt, MapSeal, Stage, Winner
+
+COUNTERS_MAX = 128
+_INT64 = (1 << 63) - 1
+
+LOAD_ERRORS = frozenset(
+    {"SyntaxError", "IndentationError", "TabError", "ImportError", "ModuleNotFoundError", "NoMapper"}
+)
+"""Errors of the program as a whole: without a record to blame, another attempt would meet them again."""
+
+NONDETERMINISM_HINT = (
+    "map must give the same pairs for the same input every time: "
+    "no clock, no chance, no order of a set, no state from outside"
+)
+
+
+def user_fault(record: JobRecord, row: Row) -> UserError | None:
+    """Give the error that fails the job for one task: the budget of attempts is used up, or no attempt can succeed."""
+    errors = [row[at].error for at in sorted(row) if row[at].stage is Stage.FAILED]
+    known = [error for error in errors if error is not None]
+    hopeless = [error for error in known if is_load_error(error)]
+    if hopeless:
+        return hopeless[0]
+    return known[-1] if known and len(errors) >= record.spec.max_attempts else None
+
+
+def is_load_error(error: UserError) -> bool:
+    """Tell whether user code could not even be loaded."""
+    return error.kind in LOAD_ERRORS and not error.record and not error.line
+
+
+def nondeterminism(task: int, row: Row, sealed: Winner) -> UserError | None:
+    """Tell that a split which had to be made again came out otherwise than it was sealed."""
+    if all(account.stage is not Stage.DONE for account in row.values()):
+        return None
+    name = sealed.digest.hex()[:12]
+    message = f"split {task} was sealed as {name}, its output is lost, and made again it came out different"
+    return UserError(kind="NonDeterministicProgram", message=message, hint=NONDETERMINISM_HINT)
+
+
+def best_attempt(job: str, phase: Phase, task: int, standing: Iterable[Attempt]) -> Attempt | None:
+    """Choose among attempts whose output stands the one that every peer would choose."""
+    return min(standing, key=lambda attempt: attempt_lot(job, phase, task, attempt), default=None)
+
+
+def seal_of(board: Board) -> MapSeal | None:
+    """Seal the map phase: for each split the attempt that counts; None while a split is not done."""
+    winners = []
+    for split in range(len(board.cells)):
+        result = board.results.get(split)
+        if result is None or result.report is None:
+            return None
+        winners.append(Winner(result.attempt, result.report.digest))
+    return MapSeal(tuple(winners))
+
+
+def success_of(reports: Sequence[TaskReport | None], tasks: int) -> JobEnding | None:
+    """End the job well, given its counted reports, those of the final `tasks` first; None while one is to come."""
+    known = [report for report in reports if report is not None]
+    parts = tuple(report.part for report in known[:tasks] if report.part is not None)
+    if len(known) != len(reports) or len(parts) != tasks:
+        return None
+    return JobEnding(JobState.DONE, parts=parts, counters=summed_counters(known))
+
+
+def summed_counters(reports: Iterable[TaskReport]) -> dict[str, int]:
+    """Add up counters, by name, kept within what a message may carry."""
+    total: Counter[str] = Counter()
+    for report in reports:
+        total.update(report.counters)
+    return {name: max(-_INT64, min(_INT64, total[name])) for name in sorted(total)[:COUNTERS_MAX]}
+
+
+def part_name(record: JobRecord, phase: Phase, task: int) -> str:
+    """Name a part of the output."""
+    if record.spec.output_names == "padi":
+        return f"{task + 1}.out"
+    return f"part-{'m' if phase is Phase.MAP else 'r'}-{task:05d}"

@@ -1,0 +1,101 @@
+"""Show a job as this peer's replica has it, in the form that clients draw."""
+
+from ..ring.messages import Liveness
+from ..ring.terms import start_of
+from .desk import Desk
+from .job import Job
+from .jobs import JobState, Phase
+from .status import JobStatus, Lane, RunningAttempt, TaskState
+from .tracker import reachable_of
+
+LANES_MAX = 4096
+
+
+def status_of(job: Job, desk: Desk) -> JobStatus:
+    """Give a job's status; of one long ended, the last."""
+    if job.retired is not None:
+        return job.retired
+    first = job.boards[Phase.MAP]
+    end = job.ended_at if job.ended_at is not None else desk.now
+    return JobStatus(
+        id=job.id,
+        name=job.record.spec.name,
+        state=job.state,
+        tracker=desk.flock.name(job.tracker) if job.epoch else "",
+        epoch=job.epoch,
+        version=job.version,
+        elapsed_s=end - job.heard_at,
+        map_states=bytes(first.cells),
+        reduce_states=bytes(job.boards[Phase.REDUCE].cells),
+        attempts=job.table.attempts,
+        duplicates=sum(board.duplicates for board in job.boards.values()),
+        speculative=sum(board.cells.count(TaskState.SPECULATIVE) for board in job.boards.values()),
+        records=first.records,
+        bytes=first.bytes,
+        local_bytes=first.local_bytes,
+        bytes_total=sum(split.end - split.begin for split in job.record.splits),
+        lanes=lanes_of(job, desk),
+        events=tuple(job.events),
+        counters=job.ending.counters if job.ending is not None else {},
+        error=job.ending.error if job.ending is not None else None,
+        error_split=job.ending.split if job.ending is not None else -1,
+        waiting_for=waiting_for(job, desk),
+        output=job.record.spec.output,
+        submitted_at=job.record.submitted_at,
+        ending=job.ending,
+    )
+
+
+def lanes_of(job: Job, desk: Desk) -> tuple[Lane, ...]:
+    """Show who is at what, and who has done how much; members that have left appear for what they did."""
+    done = job.boards[Phase.MAP].done_by + job.boards[Phase.REDUCE].done_by
+    members = dict.fromkeys((*desk.flock.members(), *sorted(done)))
+    lanes = (
+        Lane(desk.flock.name(peer), desk.flock.liveness(peer), _running(job, peer, desk), done[peer])
+        for peer in list(members)[:LANES_MAX]
+    )
+    return tuple(lanes)
+
+
+def _running(job: Job, peer: str, desk: Desk) -> tuple[RunningAttempt, ...]:
+    found = []
+    for phase, task, attempt in sorted(job.active.get(peer, ())):
+        account = job.table.account(phase, task, attempt)
+        same_process = start_of(attempt.incarnation) >= desk.flock.start_of(peer)
+        if account is not None and same_process and desk.flock.liveness(peer) <= Liveness.SUSPECT:
+            found.append(RunningAttempt(phase, task, account.fraction))
+    return tuple(found)
+
+
+def waiting_for(job: Job, desk: Desk) -> str:
+    """Say why a job does not move on; empty if it does, or nothing is known."""
+    if not job.live:
+        return ""
+    if job.epoch == 0:
+        return "a tracker"
+    electorate = job.record.electorate
+    reachable = reachable_of(electorate, desk.flock)
+    if _awaits_decision(job) and 2 * reachable <= len(electorate):
+        return f"a majority of the electorate ({reachable} of {len(electorate)} reachable)"
+    if job.id in desk.store_errors:
+        return f"the output's manifest to be stored ({desk.store_errors[job.id]})"[:512]
+    if job.state < JobState.COMMITTING and not desk.flock.workers:
+        return "a peer with workers"
+    return "" if _moves(job) else desk.backoffs.reason(desk.now, job.id)[:512]
+
+
+def _awaits_decision(job: Job) -> bool:
+    if job.killed or job.fault is not None or job.complete:
+        return True
+    return job.seal is None and job.boards[Phase.MAP].done
+
+
+def _moves(job: Job) -> bool:
+    moving = (TaskState.CLAIMED, TaskState.RUNNING, TaskState.SPECULATIVE)
+    return any(cell in board.cells for board in job.boards.values() for cell in moving)
+
+
+def brief(status: JobStatus) -> JobStatus:
+    """Leave out what a list of jobs does not show."""
+    fields = {name: getattr(status, name) for name in status.__struct_fields__}
+    return JobStatus(**(fields | {"lanes": (), "events": (), "ending": None}))

@@ -1,0 +1,99 @@
+"""Claim open tasks for free slots, and start on each at once."""
+
+from ..ring.terms import Instant
+from .claims import report_of
+from .desk import Desk
+from .effects import StartAttempt, WakeSchedulingAt
+from .events import TrackDue
+from .job import Job
+from .jobs import Phase
+from .lots import task_lot
+from .messages import Account, Attempt, Stage
+from .selection import Candidate, choose, rank_of
+from .slots import Running
+
+
+class Work:
+    """What this peer takes up as a worker."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._begun = 0
+        self._nudges: dict[str, Instant] = {}
+
+    def fill(self) -> None:
+        """Claim open tasks, those of the oldest job first, until no slot is free."""
+        for job in self._desk.jobs.values():
+            if self._desk.slots.free <= 0:
+                return
+            for phase in job.claimable():
+                while self._desk.slots.free > 0 and self._take(job, phase):
+                    pass
+
+    def _take(self, job: Job, phase: Phase) -> bool:
+        choice = choose(self._desk.now, self._candidates(job, phase))
+        if choice.task is not None:
+            self._begin(job, phase, choice.task)
+        elif choice.due is not None:
+            self._nudge(job, choice.due)
+        return choice.task is not None
+
+    def _candidates(self, job: Job, phase: Phase) -> list[Candidate]:
+        board = job.boards[phase]
+        self._renew_ranks(job, phase)
+        return [self._candidate(job, phase, task) for task in board.agenda.open_tasks(board.openings)]
+
+    def _renew_ranks(self, job: Job, phase: Phase) -> None:
+        board, flock = job.boards[phase], self._desk.flock
+        if board.ranks_version == flock.version:
+            return
+        board.ranks_version = flock.version
+        board.ranks.clear()
+        board.agenda.favour(task for task in board.openings if flock.me in job.holders(phase, task, flock))
+
+    def _candidate(self, job: Job, phase: Phase, task: int) -> Candidate:
+        board, desk = job.boards[phase], self._desk
+        rank = board.ranks.get(task)
+        if rank is None:
+            holders = job.holders(phase, task, desk.flock)
+            rank = rank_of(desk.me, task_lot(job.id, phase, task), holders, desk.flock.workers)
+            board.ranks[task] = rank
+        # Who failed at a task lets all others try first: the fault may be this machine's.
+        turn = rank + self._failures(job, phase, task) * len(desk.flock.workers)
+        due = max(board.opened(task) + turn * desk.settings.stagger_s, desk.backoffs.until(job.id, phase, task))
+        return Candidate(task=task, rank=turn, due=Instant(due))
+
+    def _failures(self, job: Job, phase: Phase, task: int) -> int:
+        row = job.table.row(phase, task)
+        return sum(row[at].stage is Stage.FAILED and at.peer == self._desk.me for at in row)
+
+    def _nudge(self, job: Job, due: Instant) -> None:
+        planned = self._nudges.get(job.id)
+        if planned is None or planned <= self._desk.now or due < planned:
+            self._nudges[job.id] = due
+            self._desk.emit(WakeSchedulingAt(at=due, event=TrackDue(job=job.id)))
+
+    def _begin(self, job: Job, phase: Phase, task: int) -> None:
+        desk = self._desk
+        self._begun += 1
+        attempt = Attempt(desk.me, desk.incarnation, self._begun)
+        remade = self._remade(job) if phase is Phase.REDUCE else ()
+        seal = job.seal if phase is Phase.REDUCE else None
+        desk.slots.running[attempt] = Running(job=job.id, phase=phase, task=task, attempt=attempt, remade=remade)
+        desk.claim(job, phase, task, attempt, Account(Stage.CLAIMED))
+        desk.emit(StartAttempt(record=job.record, phase=phase, task=task, attempt=attempt, seal=seal, remade=remade))
+
+    def _remade(self, job: Job) -> tuple[tuple[int, Attempt], ...]:
+        """List attempts whose runs equal the sealed ones, those at live peers first."""
+        found = []
+        for split in sorted(job.boards[Phase.MAP].repeated):
+            sealed = job.sealed(Phase.MAP, split)
+            for attempt, account in job.table.row(Phase.MAP, split).items():
+                report = report_of(account)
+                if sealed and report and report.digest == sealed.digest and attempt != sealed.attempt:
+                    found.append((split, attempt))
+        return tuple(sorted(found, key=lambda pair: (pair[0], not self._desk.flock.runs(pair[1]), pair[1])))
+
+    def forget(self, job: str) -> None:
+        """Drop what was noted about a job."""
+        self._nudges.pop(job, None)
