@@ -1,0 +1,1 @@
+"""Run one peer: the pure machines plus sockets, disk and processes."""

@@ -1,0 +1,207 @@
+"""Carry attempts from their inputs through user code to an event: fetch, run, report."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from ..ring.errors import MurmurationError
+from ..ring.terms import Member, Source
+from ..scheduling.events import (
+    AttemptFailed,
+    AttemptFinished,
+    AttemptLost,
+    AttemptProgressed,
+    LocalOutput,
+    SchedulingEvent,
+)
+from ..scheduling.jobs import JobRecord, Phase, TaskReport
+from ..scheduling.messages import Attempt, run_name
+from .effects import RunAttempt
+from .executor.pool import ExecutorPool
+from .executor.tasks import (
+    ExecutorWord,
+    LoadProgram,
+    MapTask,
+    ProgramLoaded,
+    ReduceTask,
+    RunUnreadable,
+    TaskFailed,
+    TaskFinished,
+    TaskProgressed,
+)
+from .fetching import Fetcher
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """An attempt between its start and its end; `part` is the path of the output that becomes chunks."""
+
+    run: RunAttempt
+    output: str
+
+
+class Attempts:
+    """The attempts that this peer is at."""
+
+    def __init__(
+        self,
+        me: Member,
+        pool: ExecutorPool,
+        fetcher: Fetcher,
+        threads: Executor,
+        emit: Callable[[SchedulingEvent], None],
+    ) -> None:
+        self._me = me
+        self._directory = Path(me.directory)
+        self._pool = pool
+        self._fetcher = fetcher
+        self._threads = threads
+        self._emit = emit
+        self._running: dict[str, _Running] = {}
+        self._fetches: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, run: RunAttempt) -> None:
+        """Begin an attempt; its end comes as an event."""
+        start = run.start
+        job, title = start.record.id, start.attempt.title
+        if start.phase is Phase.MAP and start.record.partitions:
+            output = run_name(job, start.task, start.attempt)
+        else:
+            output = f"parts/{job}/{start.phase.name.lower()}-{start.task}-{title}"
+        (self._directory / output).parent.mkdir(parents=True, exist_ok=True)
+        self._running[title] = _Running(run, output)
+        self._fetches[title] = asyncio.get_running_loop().create_task(self._fetch(title, self._running[title]))
+
+    def stop(self, attempt: Attempt) -> None:
+        """End an attempt, its process included; no event follows."""
+        title = attempt.title
+        if self._running.pop(title, None) is None:
+            return
+        fetch = self._fetches.pop(title, None)
+        if fetch is not None:
+            fetch.cancel()
+        self._pool.stop(title)
+        self._clear(title)
+
+    def forget(self, job: str) -> None:
+        """Remove what a job left here: its executors, runs and parts."""
+        self._pool.forget(job)
+        for folder in ("runs", "parts"):
+            shutil.rmtree(self._directory / folder / job, ignore_errors=True)
+
+    def heard(self, word: ExecutorWord) -> None:
+        """Turn an executor's word into an event; a word of an attempt that was stopped meanwhile is dropped."""
+        match word:
+            case ProgramLoaded():
+                return
+            case TaskProgressed(attempt=title, fraction=fraction):
+                if title in self._running:
+                    self._emit(AttemptProgressed(attempt=self._attempt(title), fraction=fraction))
+            case TaskFinished(attempt=title):
+                if title in self._running:
+                    self._finished(title, word)
+            case TaskFailed(attempt=title, error=error):
+                if title in self._running:
+                    self._end(title, AttemptFailed(attempt=self._attempt(title), error=error))
+            case RunUnreadable(attempt=title, splits=splits):
+                if title in self._running:
+                    lost = AttemptLost(attempt=self._attempt(title), reason="damaged runs", missing=splits)
+                    self._end(title, lost)
+            case _:
+                assert_never(word)
+
+    def _attempt(self, title: str) -> Attempt:
+        return self._running[title].run.start.attempt
+
+    async def _fetch(self, title: str, running: _Running) -> None:
+        run, loop = running.run, asyncio.get_running_loop()
+        scratch, start = self._scratch(title), run.start
+        try:
+            if start.phase is Phase.MAP:
+                extents = await loop.run_in_executor(self._threads, self._fetcher.pieces, run.pieces, scratch)
+                split = start.record.splits[start.task]
+                order: MapTask | ReduceTask = MapTask(
+                    attempt=title,
+                    split=start.task,
+                    file=start.record.files[split.file].name,
+                    first_line=split.first_line,
+                    first_byte=split.begin,
+                    extents=extents,
+                    output=str(self._directory / running.output),
+                )
+            else:
+                fetched = await loop.run_in_executor(self._threads, self._fetcher.runs, run.runs, scratch)
+                if fetched.missing:
+                    reason = f"the runs of {len(fetched.missing)} splits are gone"
+                    self._end(title, AttemptLost(attempt=start.attempt, reason=reason, missing=fetched.missing))
+                    return
+                order = ReduceTask(
+                    attempt=title,
+                    partition=start.task,
+                    runs=fetched.segments,
+                    output=str(self._directory / running.output),
+                )
+        except (MurmurationError, OSError) as error:
+            self._end(title, AttemptLost(attempt=start.attempt, reason=str(error)))
+            return
+        self._fetches.pop(title, None)
+        self._pool.start(start.record.id, self._load(start.record), order, start.record.spec.timeout_per_split_s)
+
+    def _load(self, record: JobRecord) -> LoadProgram:
+        spec = record.spec
+        return LoadProgram(
+            job=record.id,
+            peer=self._me.name,
+            program=spec.program,
+            params=spec.params,
+            input_format=spec.input_format,
+            output_format=spec.output_format,
+            partitions=spec.reducers,
+        )
+
+    def _finished(self, title: str, word: TaskFinished) -> None:
+        running = self._running[title]
+        report = TaskReport(
+            digest=word.digest,
+            records_in=word.records_in,
+            records_out=word.records_out,
+            bytes_in=word.bytes_in,
+            bytes_out=word.bytes_out,
+            seconds=word.seconds,
+            counters=word.counters,
+        )
+        outputs = tuple(
+            LocalOutput(
+                digest=piece.digest,
+                size=piece.size,
+                newlines=piece.newlines,
+                source=Source(
+                    url=self._me.bulk_url,
+                    ref=running.output,
+                    host=self._me.host,
+                    path=str(self._directory / running.output),
+                    offset=piece.offset,
+                ),
+            )
+            for piece in word.pieces
+        )
+        attempt = running.run.start.attempt
+        self._end(title, AttemptFinished(attempt=attempt, report=report, outputs=outputs))
+
+    def _end(self, title: str, event: SchedulingEvent) -> None:
+        self._running.pop(title, None)
+        self._fetches.pop(title, None)
+        self._clear(title)
+        self._emit(event)
+
+    def _scratch(self, title: str) -> Path:
+        return self._directory / "scratch" / title
+
+    def _clear(self, title: str) -> None:
+        scratch = self._scratch(title)
+        if scratch.exists():
+            shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,69 @@
+"""Name what a peer asks of its sockets, disk and processes."""
+
+from dataclasses import dataclass
+
+from ..ring.effects import Operate, PullChunk, SendTo
+from ..ring.events import RingEvent
+from ..ring.messages import RingMessage
+from ..ring.terms import Instant, PeerId, Source
+from ..scheduling.effects import ForgetJob, StartAttempt, StopAttempt
+from ..scheduling.events import SchedulingEvent
+from ..scheduling.messages import SchedulingMessage
+from .wire.requests import ClientReply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """Send a message to another peer's control address; it may be lost, late or doubled."""
+
+    to: PeerId
+    url: str
+    message: RingMessage | SchedulingMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wake:
+    """Hand `event` back at that instant, or soon after."""
+
+    at: Instant
+    event: RingEvent | SchedulingEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyTo:
+    """Answer a client's question."""
+
+    route: bytes
+    request: str
+    reply: ClientReply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """`length` bytes from `offset` of something that any of `sources` serves; `digest` names a chunk, if it is one."""
+
+    sources: tuple[Source, ...]
+    offset: int
+    length: int
+    digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlace:
+    """Where one split's sealed run may be had, best place first."""
+
+    split: int
+    digest: bytes
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAttempt:
+    """Bring the inputs of an attempt here and run user code on them: `pieces` of a split, or `runs` for a partition."""
+
+    start: StartAttempt
+    pieces: tuple[Piece, ...] = ()
+    runs: tuple[RunPlace, ...] = ()
+
+
+NodeEffect = Post | SendTo | Wake | Operate | PullChunk | RunAttempt | StopAttempt | ForgetJob | ReplyTo

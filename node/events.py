@@ -1,0 +1,37 @@
+"""Name what can happen to a peer as a whole, beyond what its two halves know of."""
+
+from dataclasses import dataclass
+
+from ..ring.events import RingEvent
+from ..ring.messages import RingMessage
+from ..ring.terms import PeerId
+from ..scheduling.events import SchedulingEvent
+from ..scheduling.messages import SchedulingMessage
+from .wire.requests import ClientRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerSpoke:
+    """A message of another peer has arrived and was understood."""
+
+    sender: PeerId
+    message: RingMessage | SchedulingMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAsked:
+    """A client's question has arrived; `route` leads back to it and `request` is its own name for the question."""
+
+    route: bytes
+    request: str
+    question: ClientRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerStarted:
+    """Sockets and disk are ready; the peer joins through `seeds`, or stands alone."""
+
+    seeds: tuple[str, ...]
+
+
+NodeEvent = RingEvent | SchedulingEvent | PeerSpoke | ClientAsked | PeerStarted

@@ -1,0 +1,1 @@
+"""Run user code, in processes of its own and nowhere else."""

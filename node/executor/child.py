@@ -1,0 +1,194 @@
+"""Start one executor process, talk with it without blocking, and see it dead."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from ...ring.errors import RemoteError
+from .frames import FrameReader, frame
+from .logs import AttemptLog
+from .tasks import FRAME_BYTES_MAX, ExecutorOrder, ExecutorWord
+
+MODULE = "murmuration.node.executor.process"
+RECEIVE_BYTES = 1 << 16
+
+LINK_GRACE_S = 1.0
+"""A dying process closes its link a moment before its death can be seen, and that is the better reason to tell."""
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(ExecutorWord)
+
+
+class OrderTooLarge(Exception):
+    """The order does not fit into a frame."""
+
+
+class Child:
+    """One executor process, in a session and process group of its own.
+
+    `hear` is called with each word; `died` once, with the reason, after the last word, when the process is gone.
+    """
+
+    def __init__(
+        self, directory: Path, hear: Callable[["Child", ExecutorWord], None], died: Callable[["Child", str], None]
+    ) -> None:
+        """Start the process; raises `OSError` where the system has no room for it."""
+        self.log: AttemptLog | None = None
+        self.gone = asyncio.Event()
+        self._hear = hear
+        self._died = died
+        self._loop = asyncio.get_running_loop()
+        self._frames = FrameReader()
+        self._outbox = bytearray()
+        self._breach = ""
+        self._listening = True
+        self._hanging: asyncio.TimerHandle | None = None
+        self._process, self._link, self._output = _spawn(directory)
+        self._end = os.pidfd_open(self._process.pid)
+        self._loop.add_reader(self._end, self._ended)
+        self._loop.add_reader(self._link, self._receive)
+        self._loop.add_reader(self._output, self._read_output)
+
+    @property
+    def pid(self) -> int:
+        """Give the number of the process, and of its group."""
+        return self._process.pid
+
+    def send(self, order: ExecutorOrder) -> None:
+        """Send an order; raises `OrderTooLarge` if it does not fit into a frame."""
+        document = _encoder.encode(order)
+        if len(document) > FRAME_BYTES_MAX:
+            raise OrderTooLarge(f"the order takes {len(document)} bytes; at most {FRAME_BYTES_MAX} can be sent")
+        self._outbox += frame(document)
+        self._flush()
+
+    def kill(self, breach: str = "") -> None:
+        """Kill the whole process group at once; `breach` is told as the reason."""
+        self._breach = self._breach or breach
+        if not self.gone.is_set():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def _flush(self) -> None:
+        try:
+            sent = self._link.send(self._outbox)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._outbox.clear()
+            return
+        del self._outbox[:sent]
+        if self._outbox:
+            self._loop.add_writer(self._link, self._flush)
+        else:
+            self._loop.remove_writer(self._link)
+
+    def _receive(self) -> bool:
+        """Take what has come, and tell whether more may have."""
+        try:
+            received = self._link.recv(RECEIVE_BYTES) if self._listening else b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            received = b""
+        if received:
+            self._take(received)
+        elif self._listening:
+            self._stop_listening()
+            self._hanging = self._loop.call_later(LINK_GRACE_S, self.kill, "closed its link to the peer")
+        return self._listening
+
+    def _take(self, received: bytes) -> None:
+        """Hand on whole words; user code shares that process, so nothing that it sends is trusted."""
+        try:
+            for document in self._frames.feed(received):
+                word = _decoder.decode(document)
+                self._read_output()
+                self._hear(self, word)
+        except (RemoteError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self._stop_listening()
+            self.kill(f"sent a malformed frame ({error})")
+
+    def _stop_listening(self) -> None:
+        self._listening = False
+        self._loop.remove_reader(self._link)
+
+    def _read_output(self) -> None:
+        try:
+            output = os.read(self._output, RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        if not output:
+            self._loop.remove_reader(self._output)
+        elif self.log is not None:
+            self.log.append(output)
+
+    def _ended(self) -> None:
+        """Take the last words and lines, then let go of everything."""
+        self.kill()
+        while self._receive():
+            pass
+        self._read_output()
+        if self._hanging is not None:
+            self._hanging.cancel()
+        status = self._process.wait()
+        for descriptor in (self._end, self._link, self._output):
+            self._loop.remove_reader(descriptor)
+        self._loop.remove_writer(self._link)
+        self._link.close()
+        os.close(self._output)
+        os.close(self._end)
+        self.gone.set()
+        self._died(self, self._breach or _reason(status))
+
+
+def _spawn(directory: Path) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
+    scratch = directory / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    link, theirs = socket.socketpair()
+    output, theirs_output = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", MODULE, str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=theirs_output,
+            stderr=subprocess.STDOUT,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+            cwd=scratch,
+            env=_environment(),
+        )
+    except OSError:
+        link.close()
+        os.close(output)
+        raise
+    finally:
+        theirs.close()
+        os.close(theirs_output)
+    link.setblocking(False)  # noqa: FBT003 - it takes no keyword
+    os.set_blocking(output, False)
+    return process, link, output
+
+
+def _environment() -> dict[str, str]:
+    """Leave out our own settings, keys among them; the fixed seed makes sets of strings alike in all attempts."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MURMUR")}
+    return {**kept, "PYTHONHASHSEED": "0"}
+
+
+def _reason(status: int) -> str:
+    if status >= 0:
+        return f"exited with code {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = "an unnamed signal"
+    return f"was killed by {name} (signal {-status})"

@@ -1,0 +1,156 @@
+"""Be an executor: the process that runs user code, one order at a time, and answers to its peer over a socket.
+
+Started as `python -m murmuration.node.executor.process FD`. What user code prints goes where the peer has put the
+standard output; the socket is nobody's business but ours.
+"""
+
+import ctypes
+import faulthandler
+import gc
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import assert_never
+
+import msgspec
+
+from .faults import InputUnreadable, UserFault
+from .formats import input_format, output_format
+from .frames import FrameReader, frame
+from .mapping import MapAttempt
+from .program import UserProgram, load_program
+from .reducing import ReduceAttempt
+from .tasks import (
+    ExecutorOrder,
+    ExecutorWord,
+    LoadProgram,
+    MapTask,
+    ProgramLoaded,
+    ReduceTask,
+    RunUnreadable,
+    TaskFailed,
+    TaskProgressed,
+)
+
+PROGRESS_INTERVAL_S = 0.1
+NICENESS = 5
+"""User code gives way to the peers of its machine, so that a busy one is not taken for a dead one."""
+
+PR_SET_PDEATHSIG = 1
+RECEIVE_BYTES = 1 << 16
+
+GC_THRESHOLDS = (100_000, 50, 100)
+"""Collecting groups makes many small lists and no cycles: looking for cycles as often as usual costs a third more."""
+
+
+class Executor:
+    """Carries out orders in turn."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._speaking = threading.Lock()
+        self._decoder = msgspec.msgpack.Decoder(ExecutorOrder)
+        self._encoder = msgspec.msgpack.Encoder()
+        self._job: LoadProgram | None = None
+        self._program: UserProgram | None = None
+
+    def serve(self) -> None:
+        """Answer orders until the peer closes the link."""
+        frames = FrameReader()
+        while received := self._link.recv(RECEIVE_BYTES):
+            for document in frames.feed(received):
+                self._say(self._answer(self._decoder.decode(document)))
+
+    def _answer(self, order: ExecutorOrder) -> ExecutorWord:
+        match order:
+            case LoadProgram():
+                return self._load(order)
+            case MapTask() | ReduceTask():
+                return self._carry_out(order)
+            case _:
+                assert_never(order)
+
+    def _load(self, order: LoadProgram) -> ExecutorWord:
+        try:
+            program = load_program(order.program, input_format=order.input_format, output_format=order.output_format)
+            input_format(program.input_format)
+            output_format(program.output_format)
+        except UserFault as fault:
+            return TaskFailed(attempt="", error=fault.error)
+        self._job, self._program = order, program
+        gc.collect()
+        gc.freeze()
+        return ProgramLoaded()
+
+    def _carry_out(self, task: MapTask | ReduceTask) -> ExecutorWord:
+        if self._job is None or self._program is None:
+            raise RuntimeError("a task came before its program")
+        attempt = (
+            MapAttempt(self._program, self._job, task)
+            if isinstance(task, MapTask)
+            else ReduceAttempt(self._program, self._job, task)
+        )
+        over = threading.Event()
+        reporter = threading.Thread(target=self._report, args=(attempt, task.attempt, over), daemon=True)
+        reporter.start()
+        try:
+            return attempt.carry_out()
+        except UserFault as fault:
+            return TaskFailed(attempt=task.attempt, error=fault.error)
+        except InputUnreadable as trouble:
+            sys.stderr.write(f"{trouble}\n")
+            return RunUnreadable(attempt=task.attempt, splits=trouble.splits)
+        except OSError as trouble:
+            sys.stderr.write(f"{trouble}\n")
+            return RunUnreadable(attempt=task.attempt, splits=())
+        finally:
+            over.set()
+            reporter.join()
+            _flush_output()
+
+    def _report(self, attempt: MapAttempt | ReduceAttempt, name: str, over: threading.Event) -> None:
+        """Tell how far the attempt is, while it goes on; a thread does it, since user code may sit on one record."""
+        told = 0.0
+        while not over.wait(PROGRESS_INTERVAL_S):
+            fraction = attempt.fraction
+            if fraction != told:
+                told = fraction
+                self._say(TaskProgressed(attempt=name, fraction=min(fraction, 1.0)))
+
+    def _say(self, word: ExecutorWord) -> None:
+        with self._speaking:
+            self._link.sendall(frame(self._encoder.encode(word)))
+
+
+def _flush_output() -> None:
+    """Hand over what user code printed before the attempt's end is told."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+
+
+def _die_with_parent() -> None:
+    """Have the kernel kill this process when its peer dies, however it dies; where there is such a kernel."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def main(arguments: list[str]) -> int:
+    """Serve the socket whose descriptor is the only argument."""
+    _die_with_parent()
+    os.nice(NICENESS)
+    faulthandler.enable()
+    gc.set_threshold(*GC_THRESHOLDS)
+    descriptor = int(arguments[0])
+    os.set_inheritable(descriptor, False)  # noqa: FBT003 - it takes no keyword
+    try:
+        Executor(socket.socket(fileno=descriptor)).serve()
+    except (BrokenPipeError, ConnectionResetError):
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

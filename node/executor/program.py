@@ -1,0 +1,205 @@
+"""Load a user's program: find its mapper, its reducer and its settings, or say plainly what is missing."""
+
+import linecache
+import pickle
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import decode_source
+from types import FunctionType, ModuleType
+from typing import Any, TypeVar
+
+from ...scheduling.jobs import Program
+from .aggregations import NAMES, Aggregation, aggregation
+from .faults import UserFault, fault, fault_of
+from .program_api import Mapper, Reducer
+
+MODULE = "murmuration_program"
+"""Name of the module that a program becomes: its own name could hide a module that it imports."""
+
+DEFAULT_FORMAT = "text"
+
+Part = TypeVar("Part", Mapper, Reducer)
+Partitioner = Callable[[Any, int], int]
+Reduction = type[Reducer] | Aggregation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserProgram:
+    """What a job runs; without a reducer, the pairs themselves are the output."""
+
+    mapper: type[Mapper]
+    reducer: Reduction | None
+    combiner: Reduction | None
+    partitioner: Partitioner | None
+    input_format: str
+    output_format: str
+
+
+def load_program(program: Program, *, input_format: str, output_format: str) -> UserProgram:
+    """Run a program's file, or open its pickle, and find its parts.
+
+    `FILE.py::CLASS` as the program's name chooses one mapper of several. A format that the job gives is taken before
+    the program's own.
+
+    Raises `UserFault` if it cannot be run, or lacks a part.
+    """
+    name, _, chosen = program.name.partition("::")
+    found = _run_source(name, program.body) if program.kind == "source" else _open_pickle(name, program.body)
+    parts = _Parts(name, found, by_value=program.kind == "pickle")
+    reducer = parts.reducer()
+    return UserProgram(
+        mapper=parts.mapper(chosen),
+        reducer=reducer,
+        combiner=parts.combiner(reducer),
+        partitioner=parts.function("partitioner"),
+        input_format=_chosen_format(input_format, found.get("input_format")),
+        output_format=_chosen_format(output_format, found.get("output_format")),
+    )
+
+
+def _run_source(name: str, body: bytes) -> dict[str, Any]:
+    """Run the file as a module, with its lines where tracebacks look for them."""
+    module = ModuleType(MODULE)
+    module.__file__ = name
+    sys.modules[MODULE] = module
+    try:
+        text = decode_source(body)
+        linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+        exec(compile(text, name, "exec", dont_inherit=True), module.__dict__)
+    except BaseException as error:
+        line = (error.lineno or 0) if isinstance(error, SyntaxError) else 0
+        raise _with_caret(error, name, line) from error
+    return module.__dict__
+
+
+def _with_caret(error: BaseException, name: str, line: int) -> UserFault:
+    """Let a syntax error keep the lines that point at it: it has no frames, but they are the user's."""
+    described = fault_of(error, file=name, line=line)
+    if not isinstance(error, SyntaxError):
+        return described
+    return fault("SyntaxError", error.msg or "invalid syntax", file=name, line=line, record=described.error.message)
+
+
+def _open_pickle(name: str, body: bytes) -> dict[str, Any]:
+    try:
+        parts = pickle.loads(body)
+    except BaseException as error:
+        raise fault_of(error, file=name) from error
+    if not isinstance(parts, dict):
+        raise fault("BadProgram", f"{name} is a pickled {type(parts).__name__}, not a dict of map, reduce and so on")
+    return parts
+
+
+def _chosen_format(of_job: str, of_program: object) -> str:
+    if of_job != DEFAULT_FORMAT or not isinstance(of_program, str):
+        return of_job
+    return of_program
+
+
+class _Parts:
+    """Looks through the names that a program defines."""
+
+    def __init__(self, program: str, found: dict[str, Any], *, by_value: bool) -> None:
+        self._program = program
+        self._found = found
+        self._by_value = by_value
+
+    def mapper(self, chosen: str) -> type[Mapper]:
+        """Find the mapper: the chosen class, the one named `mapper`, the only subclass, or the function `map`."""
+        named = self._found.get(chosen or "mapper")
+        if isinstance(named, type) and issubclass(named, Mapper):
+            return named
+        if chosen:
+            raise fault("BadProgram", f"{self._program} has no mapper {chosen}: {self._what_is_there()}")
+        only = self._only_class(Mapper)
+        if only is not None:
+            return only
+        function = self.function("map")
+        if function is None:
+            raise fault(
+                "BadProgram",
+                f"{self._program} has no mapper: {self._what_is_there()}",
+                hint="write a subclass of murmuration.Mapper with map(self, key, value), or a function map(key, value)",
+            )
+        return _mapper_of(function)
+
+    def reducer(self) -> Reduction | None:
+        """Find the reducer: `reducer` or `reduce` as a class, function or name, or the only subclass; None if none."""
+        for name in ("reducer", "reduce"):
+            named = self._reduction(name)
+            if named is not None:
+                return named
+        return self._only_class(Reducer)
+
+    def combiner(self, reducer: Reduction | None) -> Reduction | None:
+        """Find the combiner; a named aggregation as reducer brings its own."""
+        if isinstance(reducer, Aggregation):
+            return reducer
+        combiner = self._reduction("combiner")
+        if isinstance(combiner, Aggregation) and not combiner.closed:
+            raise fault(
+                "BadProgram",
+                f"{self._program}: {combiner.name!r} cannot be a combiner, for it does not give what it takes",
+                hint=f"make it the reducer: reducer = {combiner.name!r} brings its own combiner",
+            )
+        return combiner
+
+    def function(self, name: str) -> Callable[..., Any] | None:
+        """Find a function that the program defines under that name."""
+        value = self._found.get(name)
+        defined_here = self._by_value or getattr(value, "__module__", None) == MODULE
+        return value if callable(value) and not isinstance(value, type) and defined_here else None
+
+    def _reduction(self, name: str) -> Reduction | None:
+        value = self._found.get(name)
+        if isinstance(value, type) and issubclass(value, Reducer):
+            return value
+        if isinstance(value, str):
+            known = aggregation(value)
+            if known is None:
+                names = ", ".join(NAMES)
+                raise fault("BadProgram", f"{self._program}: {name} = {value!r} is no aggregation; there are {names}")
+            return known
+        function = self.function(name)
+        return _reducer_of(function) if function is not None else None
+
+    def _only_class(self, kind: type[Part]) -> type[Part] | None:
+        """Find the one subclass of a kind; those that others build upon, and imported ones beside own, do not count."""
+        known = {
+            value: value.__module__ == MODULE
+            for value in self._found.values()
+            if isinstance(value, type) and issubclass(value, kind) and value is not kind
+        }
+        own = [value for value, is_own in known.items() if is_own] or list(known)
+        leaves = [value for value in own if not any(other is not value and issubclass(other, value) for other in own)]
+        if len(leaves) > 1:
+            names = " and ".join(sorted(value.__name__ for value in leaves))
+            word = kind.__name__.lower()
+            raise fault(
+                "BadProgram",
+                f"{self._program} has {len(leaves)} {word}s: {names}",
+                hint=f"say which: {word} = {leaves[0].__name__}",
+            )
+        return leaves[0] if leaves else None
+
+    def _what_is_there(self) -> str:
+        classes = [
+            f"class {name}({', '.join(base.__name__ for base in value.__bases__)})"
+            for name, value in self._found.items()
+            if isinstance(value, type) and value.__module__ == MODULE
+        ]
+        functions = [
+            f"function {name}"
+            for name, value in self._found.items()
+            if isinstance(value, FunctionType) and (self._by_value or value.__module__ == MODULE)
+        ]
+        return "found " + ", ".join((classes + functions)[:12]) if classes or functions else "it defines nothing"
+
+
+def _mapper_of(function: Callable[..., Any]) -> type[Mapper]:
+    return type("FunctionMapper", (Mapper,), {"map": staticmethod(function)})
+
+
+def _reducer_of(function: Callable[..., Any]) -> type[Reducer]:
+    return type("FunctionReducer", (Reducer,), {"reduce": staticmethod(function)})

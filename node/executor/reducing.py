@@ -1,0 +1,163 @@
+"""Carry out a reduce attempt: merge one partition of all runs, call the reducer in key order, and write the part."""
+
+from collections.abc import Iterator
+from itertools import islice
+from operator import length_hint
+from time import perf_counter
+from typing import Any
+
+from ...scheduling.ordering import sorted_keys
+from .aggregations import Aggregation
+from .combining import Reduce
+from .faults import InputUnreadable, blaming_user, fault_of
+from .formats import output_format
+from .outputs import PAIRS_PER_WRITE, PartWriter, Written
+from .program import UserProgram
+from .program_api import Context, Reducer
+from .runs import read_segment
+from .tasks import LoadProgram, ReduceTask, TaskFinished
+
+MERGE_SHARE = 0.5
+"""How far an attempt is when all runs are merged and the first key is still to be reduced."""
+
+
+class ReduceAttempt:
+    """One attempt at a partition; `fraction` may be asked from another thread while `carry_out` is at work."""
+
+    def __init__(self, program: UserProgram, job: LoadProgram, task: ReduceTask) -> None:
+        self._program = program
+        self._task = task
+        self._context = Context(
+            job_id=job.job, peer=job.peer, attempt=task.attempt, split=task.partition, params=job.params
+        )
+        self._runs_merged = 0
+        self._records_in = 0
+        self._keys: Iterator[Any] = iter(())
+        self._keys_all = 0
+
+    @property
+    def fraction(self) -> float:
+        """Tell how far the attempt is: by runs merged and keys reduced, or by what user code says if that is more."""
+        merged = self._runs_merged / (len(self._task.runs) or 1)
+        reduced = 1 - length_hint(self._keys) / self._keys_all if self._keys_all else 0.0
+        return max(MERGE_SHARE * merged + (1 - MERGE_SHARE) * reduced, self._context.fraction)
+
+    def carry_out(self) -> TaskFinished:
+        """Do the whole attempt.
+
+        Raises `UserFault` for what user code or data did wrong, `InputUnreadable` or `OSError` for what the world did.
+        """
+        began = perf_counter()
+        groups = self._merged()
+        with blaming_user():
+            ordered = sorted_keys(groups)
+        self._keys, self._keys_all = iter(ordered), len(ordered)
+        with open(self._task.output, "wb") as file:  # noqa: PTH123 - spares the import of pathlib
+            part = PartWriter(file, output_format(self._program.output_format))
+            self._reduce_into(part, groups)
+            written = part.finish()
+        return self._finished(written, perf_counter() - began)
+
+    def _finished(self, written: Written, seconds: float) -> TaskFinished:
+        return TaskFinished(
+            attempt=self._task.attempt,
+            digest=written.digest,
+            records_in=self._records_in,
+            records_out=written.records,
+            bytes_in=0,
+            bytes_out=written.size,
+            seconds=seconds,
+            counters=self._context.counts(),
+            pieces=written.pieces,
+        )
+
+    def _merged(self) -> dict[Any, Any]:
+        """Bring together what the runs hold for each key, in split order.
+
+        Raises `InputUnreadable` with all the splits whose runs are missing or damaged.
+        """
+        groups: dict[Any, Any] = {}
+        unreadable: dict[int, str] = {}
+        for run in self._task.runs:
+            try:
+                keys, values = read_segment(run.path, self._task.partition, run.digest)
+            except InputUnreadable as error:
+                unreadable[run.split] = str(error)
+                continue
+            if not unreadable:
+                self._merge(groups, keys, values)
+            self._runs_merged += 1
+        if unreadable:
+            raise InputUnreadable("; ".join(unreadable.values()), tuple(unreadable))
+        return groups
+
+    def _merge(self, groups: dict[Any, Any], keys: list[Any], values: list[Any]) -> None:
+        reducer = self._program.reducer
+        if isinstance(reducer, Aggregation):
+            self._records_in += len(values)
+            with blaming_user():
+                _merge_states(groups, keys, values, reducer)
+        else:
+            self._records_in += sum(map(len, values))
+            _merge_lists(groups, keys, values)
+
+    def _reduce_into(self, part: PartWriter, groups: dict[Any, Any]) -> None:
+        program = self._program.reducer
+        if program is None:
+            for keys in self._key_batches():
+                part.write([(key, value) for key in keys for value in groups.pop(key)])
+        elif isinstance(program, Aggregation):
+            for keys in self._key_batches():
+                with blaming_user():
+                    pairs = [(key, program.finish(groups.pop(key))) for key in keys]
+                part.write(pairs)
+        else:
+            self._reduce_with(program, part, groups)
+
+    def _reduce_with(self, kind: type[Reducer], part: PartWriter, groups: dict[Any, Any]) -> None:
+        with blaming_user():
+            reducer = kind()
+            reducer.context = self._context
+            reducer.setup()
+        while pairs := _reduced(reducer.reduce, self._keys, groups):
+            part.write(pairs)
+        with blaming_user():
+            last = [(key, value) for key, value in reducer.cleanup() or ()]
+        part.write(last)
+
+    def _key_batches(self) -> Iterator[list[Any]]:
+        while keys := list(islice(self._keys, PAIRS_PER_WRITE)):
+            yield keys
+
+
+def _reduced(reduce: Reduce, keys: Iterator[Any], groups: dict[Any, list[Any]]) -> list[tuple[Any, Any]]:
+    """Reduce the next keys, until they have given enough pairs for a write; no pairs mean no keys are left."""
+    pairs: list[tuple[Any, Any]] = []
+    append = pairs.append
+    key = None
+    try:
+        for key in keys:
+            for k, v in reduce(key, groups.pop(key)) or ():
+                append((k, v))
+            if len(pairs) >= PAIRS_PER_WRITE:
+                break
+    except BaseException as error:
+        raise fault_of(error, record=key) from error
+    return pairs
+
+
+def _merge_states(groups: dict[Any, Any], keys: list[Any], states: list[Any], reducer: Aggregation) -> None:
+    merge = reducer.merge
+    if not groups:
+        groups.update(zip(keys, states, strict=True))
+        return
+    for key, state in zip(keys, states, strict=True):
+        groups[key] = merge(groups[key], state) if key in groups else state
+
+
+def _merge_lists(groups: dict[Any, list[Any]], keys: list[Any], lists: list[list[Any]]) -> None:
+    for key, values in zip(keys, lists, strict=True):
+        if key in groups:
+            groups[key] += values
+        else:
+            groups[key] = values

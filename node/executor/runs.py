@@ -1,0 +1,110 @@
+"""Keep a map attempt's output as one file, a *run*: a segment for each partition, then an index, then a footer.
+
+    segment 0 | segment 1 | ... | index: offset, length, records, digest of each | footer: offset, length of the index
+
+A segment holds two columns, keys in their order and what was collected for each, pickled without a memo: so equal
+content gives equal bytes, whichever objects happened to be one and the same. The digest of the index names the run, and
+vouches through the segments' digests for every byte. Whoever wants one partition from afar needs three ranges, the
+footer, the index and the segment, and may write them to a sparse file at the same offsets. The index is plain numbers,
+for a peer never unpickles: only executors look into segments.
+"""
+
+import io
+import os
+import pickle
+import struct
+from collections.abc import Iterable
+from typing import Any, BinaryIO
+
+from ...ring.digests import DIGEST_BYTES, chunk_digest
+from .faults import InputUnreadable, blaming_user
+from .outputs import Written
+
+Columns = tuple[list[Any], list[Any]]
+"""Keys, and for each the list of its values, or the state of a named aggregation."""
+
+MAGIC = b"MURMRUN1"
+FOOTER = struct.Struct(">QQ8s")
+ENTRY = struct.Struct(f">QQQ{DIGEST_BYTES}s")
+
+
+def write_run(file: BinaryIO, segments: Iterable[tuple[Columns, int]]) -> Written:
+    """Write the segments in order of their partitions, each given with its number of records.
+
+    Raises `UserFault` if a key or a value cannot be pickled.
+    """
+    index = bytearray()
+    offset = records = 0
+    for columns, count in segments:
+        body = _encoded(columns)
+        file.write(body)
+        index += ENTRY.pack(offset, len(body), count, chunk_digest(body))
+        offset += len(body)
+        records += count
+    file.write(index)
+    file.write(FOOTER.pack(offset, len(index), MAGIC))
+    return Written(digest=chunk_digest(bytes(index)), records=records, size=offset + len(index) + FOOTER.size)
+
+
+def read_segment(path: str, partition: int, digest: bytes) -> Columns:
+    """Read one partition of the run that has that digest.
+
+    Raises `InputUnreadable` if the file is missing, is damaged, or is another run; `UserFault` if a value cannot be
+    unpickled.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - spares the import of pathlib
+            begin, length = index_range(_read_at(file, -FOOTER.size, FOOTER.size))
+            index = _read_at(file, begin, length)
+            if chunk_digest(index) != digest:
+                raise InputUnreadable(f"{path} is not the run that was sealed")
+            offset, size, _, segment_digest = ENTRY.unpack_from(index, partition * ENTRY.size)
+            body = _read_at(file, offset, size)
+    except (OSError, struct.error) as error:
+        raise InputUnreadable(f"cannot read {path}: {error}") from error
+    if chunk_digest(body) != segment_digest:
+        raise InputUnreadable(f"partition {partition} of {path} is damaged")
+    with blaming_user():
+        columns: Columns = pickle.loads(body)
+    return columns
+
+
+def index_range(footer: bytes) -> tuple[int, int]:
+    """Tell from the last `FOOTER.size` bytes of a run where its index lies: offset and length.
+
+    Raises `InputUnreadable` if this is no footer.
+    """
+    if len(footer) != FOOTER.size or not footer.endswith(MAGIC):
+        raise InputUnreadable("this file does not end as a run does")
+    offset, length, _ = FOOTER.unpack(footer)
+    return offset, length
+
+
+def segment_range(index: bytes, partition: int) -> tuple[int, int]:
+    """Tell from an index where a partition's segment lies: offset and length.
+
+    Raises `InputUnreadable` if the index has no such partition.
+    """
+    if len(index) < (partition + 1) * ENTRY.size:
+        raise InputUnreadable(f"the run has no partition {partition}")
+    offset, length, _, _ = ENTRY.unpack_from(index, partition * ENTRY.size)
+    return offset, length
+
+
+def _encoded(columns: Columns) -> bytes:
+    """Pickle without the memo, which would tell one object met twice from two equal ones."""
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer, protocol=5)
+    pickler.fast = True
+    with blaming_user():
+        pickler.dump(columns)
+    return buffer.getvalue()
+
+
+def _read_at(file: io.FileIO, offset: int, length: int) -> bytes:
+    """Read exactly these bytes; a negative offset counts from the end."""
+    file.seek(offset, os.SEEK_END if offset < 0 else os.SEEK_SET)
+    body = file.read(length)
+    if len(body) != length:
+        raise InputUnreadable(f"{file.name} is cut short")
+    return body

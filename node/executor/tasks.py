@@ -1,0 +1,125 @@
+"""Spell what a peer and its executor processes say to each other, over a socket pair, in msgpack frames."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from ...ring.terms import Digest, Path
+from ...scheduling.jobs import Offset, Program, Text, UserError
+
+
+class Order(Struct, frozen=True, array_like=True, tag=True):
+    """Root of what a peer tells an executor."""
+
+
+class Extent(Struct, frozen=True, array_like=True):
+    """Bytes of a local file."""
+
+    path: Path
+    offset: Offset
+    length: Offset
+
+
+class LoadProgram(Order, frozen=True, array_like=True, tag=True):
+    """Open the job's user code; sent once, first. Answered by `ProgramLoaded` or `TaskFailed`.
+
+    `source_name` is what a traceback shows as the file of the program.
+    """
+
+    job: str
+    peer: str
+    program: Program
+    params: dict[str, Text]
+    input_format: str
+    output_format: str
+    partitions: int
+
+
+class MapTask(Order, frozen=True, array_like=True, tag=True):
+    """Map the lines of a split, given as adjoining `extents`; write a run to `output` (or a part if partitions = 0)."""
+
+    attempt: str
+    split: int
+    file: Path
+    first_line: int
+    first_byte: Offset
+    extents: tuple[Extent, ...]
+    output: Path
+
+
+class RunSegment(Struct, frozen=True, array_like=True):
+    """Where one split's run lies; `digest` is the sealed name of its content."""
+
+    split: int
+    path: Path
+    digest: Digest
+
+
+class ReduceTask(Order, frozen=True, array_like=True, tag=True):
+    """Reduce one partition of the runs, in split order, and write a part to `output`."""
+
+    attempt: str
+    partition: int
+    runs: tuple[RunSegment, ...]
+    output: Path
+
+
+ExecutorOrder = LoadProgram | MapTask | ReduceTask
+
+
+class Word(Struct, frozen=True, array_like=True, tag=True):
+    """Root of what an executor tells its peer; bounded, for user code shares its process."""
+
+
+class ProgramLoaded(Word, frozen=True, array_like=True, tag=True):
+    """The program is ready."""
+
+
+class TaskProgressed(Word, frozen=True, array_like=True, tag=True):
+    """The task has come so far."""
+
+    attempt: Annotated[str, Meta(max_length=128)]
+    fraction: Annotated[float, Meta(ge=0.0, le=1.0)]
+
+
+class OutputPiece(Struct, frozen=True, array_like=True):
+    """At most 32 MiB of the output file, to become one chunk."""
+
+    digest: Digest
+    offset: Offset
+    size: Offset
+    newlines: Offset
+
+
+class TaskFinished(Word, frozen=True, array_like=True, tag=True):
+    """The task is through and its output file complete; `pieces` cut a part into chunks (none for a run)."""
+
+    attempt: Annotated[str, Meta(max_length=128)]
+    digest: Digest
+    records_in: Offset
+    records_out: Offset
+    bytes_in: Offset
+    bytes_out: Offset
+    seconds: Annotated[float, Meta(ge=0.0)]
+    counters: Annotated[dict[Annotated[str, Meta(max_length=128)], int], Meta(max_length=128)]
+    pieces: Annotated[tuple[OutputPiece, ...], Meta(max_length=4096)] = ()
+
+
+class TaskFailed(Word, frozen=True, array_like=True, tag=True):
+    """User code or user data is at fault; `attempt` is empty where the program itself could not be loaded."""
+
+    attempt: Annotated[str, Meta(max_length=128)]
+    error: UserError
+
+
+class RunUnreadable(Word, frozen=True, array_like=True, tag=True):
+    """The runs of these splits are missing or do not match their sealed names: nobody's fault, and mended elsewhere."""
+
+    attempt: Annotated[str, Meta(max_length=128)]
+    splits: Annotated[tuple[int, ...], Meta(max_length=20_000)]
+
+
+ExecutorWord = ProgramLoaded | TaskProgressed | TaskFinished | TaskFailed | RunUnreadable
+
+FRAME_BYTES_MAX = 4 << 20
+"""Largest frame between a peer and an executor."""

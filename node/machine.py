@@ -1,0 +1,307 @@
+"""Wire the ring and the scheduling of one peer together by messages; it dispatches and holds no rule of theirs.
+
+    client, peers, disk, processes
+        │ NodeEvent                                        NodeEffect ▲
+        ▼                                                             │
+    ┌─ Node ───────────────────────────────────────────────────────────┐
+    │  Ring        MemberChanged, RecordSeen, Completed ──► Scheduling │
+    │              ◄── FindRecord, StoreRecord, Decide, PlaceChunk     │
+    └──────────────────────────────────────────────────────────────────┘
+
+The two halves never import each other: an effect of the one becomes an event of the other here, and what neither
+can use goes out to the performer.
+"""
+
+import random
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import TypeAlias, get_args
+
+from ..ring.effects import Completed, Failed, GetDone, MemberChanged, Operate, PullChunk, RecordSeen, RingEffect, Send
+from ..ring.effects import Decided as RingDecided
+from ..ring.effects import SendTo, WakeAt
+from ..ring.events import (
+    ChunkOffered,
+    DecisionRequested,
+    GetRequested,
+    MessageReceived,
+    PutRequested,
+    RingEvent,
+    Started,
+)
+from ..ring.machine import Ring, RingSettings
+from ..ring.messages import Liveness, RingMessage, Update
+from ..ring.terms import Instant, Member, PeerId, Quorum
+from ..scheduling.effects import (
+    Answer,
+    Decide,
+    FindRecord,
+    ForgetJob,
+    PlaceChunk,
+    SchedulingEffect,
+    StartAttempt,
+    StopAttempt,
+    StoreRecord,
+    Tell,
+    WakeSchedulingAt,
+)
+from ..scheduling.events import (
+    ChunkSettled,
+    MemberSeen,
+    RecordFound,
+    RecordStored,
+    RegisterDecided,
+    SchedulingEvent,
+    SchedulingMessageReceived,
+    SchedulingStarted,
+)
+from ..scheduling.jobs import job_key, register_key
+from ..scheduling.machine import Scheduling, SchedulingSettings
+from .effects import NodeEffect, Post, ReplyTo, Wake
+from .events import ClientAsked, NodeEvent, PeerSpoke, PeerStarted
+from .inputs import chunk_source, with_inputs
+from .questions import job_event, job_reply, store_event, store_reply
+from .wire.requests import (
+    ChunkAt,
+    ClientReply,
+    DescribeRing,
+    FindKeys,
+    GetKey,
+    Hello,
+    KillJob,
+    ListJobs,
+    ListPeers,
+    LocateChunk,
+    OfferChunk,
+    PeersShown,
+    PeerView,
+    PutKey,
+    RingShown,
+    SubmitJob,
+    WatchJob,
+    Welcome,
+)
+
+RECORD_PATIENCE_S = 5.0
+CHUNK_PATIENCE_S = 5.0
+CHUNK_BYTES_PER_S = 8 << 20
+"""A chunk's placing may take `CHUNK_PATIENCE_S` and its size over this rate; then it is tried anew among the living."""
+OUTPUT_COPIES = 3
+"""A finished job's output has this many durable copies before the task counts as done: two may die at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """The settings of both halves."""
+
+    ring: RingSettings
+    scheduling: SchedulingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """Who waits for an answer: a client's question."""
+
+    route: bytes
+    request: str
+
+
+_Waiting: TypeAlias = _Client | FindRecord | StoreRecord | Decide | PlaceChunk
+_Step: TypeAlias = RingEvent | SchedulingEvent
+_RING_EVENTS = frozenset(get_args(RingEvent))
+
+
+class Node:
+    """One peer's decisions: events in, effects out."""
+
+    def __init__(
+        self, me: Member, incarnation: int, settings: NodeSettings, rng: random.Random, version: str = ""
+    ) -> None:
+        self._me = me
+        self._version = version
+        self.ring = Ring(me, incarnation, settings.ring, rng)
+        self.scheduling = Scheduling(PeerId(me.id), incarnation, me.workers, settings.scheduling, rng)
+        self._replicas = settings.ring.replicas
+        self._names: Iterator[int] = count(1)
+        self._name_root = f"{me.id[:12]}.{incarnation:x}."
+        self._waiting: dict[str, _Waiting] = {}
+
+    def handle(self, now: Instant, event: NodeEvent) -> list[NodeEffect]:
+        """Take one event through both halves until only effects on the world are left."""
+        out: list[NodeEffect] = []
+        todo: deque[_Step] = deque(self._admit(event, out))
+        while todo:
+            step = todo.popleft()
+            if type(step) in _RING_EVENTS:
+                for ring_effect in self.ring.handle(now, step):  # type: ignore[arg-type]  # the set has just told
+                    todo.extend(self._of_ring(ring_effect, out))
+            else:
+                for effect in self.scheduling.handle(now, step):  # type: ignore[arg-type]
+                    todo.extend(self._of_scheduling(effect, out))
+        return out
+
+    def check(self) -> None:
+        """Assert the invariants of both halves."""
+        self.ring.check()
+        self.scheduling.check()
+
+    def _admit(self, event: NodeEvent, out: list[NodeEffect]) -> list[_Step]:
+        match event:
+            case PeerSpoke(sender=sender, message=message):
+                if isinstance(message, RingMessage):
+                    return [MessageReceived(sender=sender, message=message)]
+                return [SchedulingMessageReceived(sender=sender, message=message)]
+            case ClientAsked():
+                return self._asked(event, out)
+            case PeerStarted(seeds=seeds):
+                return [Started(seeds=seeds), SchedulingStarted()]
+            case _:
+                return [event]
+
+    # --- questions of clients ---
+
+    def _asked(self, event: ClientAsked, out: list[NodeEffect]) -> list[_Step]:
+        match event.question:
+            case PutKey() | GetKey() | FindKeys() | OfferChunk() as question:
+                return [store_event(self._expect(_Client(event.route, event.request)), question)]
+            case SubmitJob() | WatchJob() | ListJobs() | KillJob() as question:
+                return [job_event(self._expect(_Client(event.route, event.request)), question)]
+            case Hello():
+                reply: ClientReply = Welcome(member=self._me, version=self._version, urls=self._urls())
+            case LocateChunk(digest=digest):
+                reply = ChunkAt(sources=tuple(chunk_source(m, digest) for m in self._holders(digest))[:64])
+            case ListPeers():
+                reply = PeersShown(peers=tuple(self._peer_view(update) for update in self.ring.members.values()))
+            case DescribeRing(key=key):
+                reply = self._ring_shown(key)
+        out.append(ReplyTo(route=event.route, request=event.request, reply=reply))
+        return []
+
+    def _urls(self) -> tuple[str, ...]:
+        return tuple(u.member.url for u in self.ring.members.values() if u.liveness is Liveness.ALIVE)
+
+    def _peer_view(self, update: Update) -> PeerView:
+        return PeerView(member=update.member, liveness=update.liveness, incarnation=update.incarnation)
+
+    def _ring_shown(self, key: bytes) -> RingShown:
+        placement = self.ring.placement
+        names = {peer: update.member.name for peer, update in self.ring.members.items()}
+        copies = {names[peer]: number for peer, number in placement.copies().items()}
+        if not key:
+            return RingShown(vnodes=placement.vnodes, replicas=self._replicas, copies=copies)
+        preference = self.ring.preference(key)
+        titles = tuple(names[peer] for peer in preference)
+        return RingShown(
+            vnodes=placement.vnodes,
+            replicas=self._replicas,
+            copies=copies,
+            vnode=placement.vnode_of(key),
+            primaries=titles[: self._replicas],
+            fallbacks=titles[self._replicas :],
+            preference=preference,
+        )
+
+    def _holders(self, digest: bytes) -> list[Member]:
+        """List who may hold a chunk: this peer first if it is a home, then the living in order of preference."""
+        preference = self.ring.preference(b"chunk/" + digest)
+        mine = PeerId(self._me.id)
+        homes = preference[: self._replicas]
+        ordered = ([mine] if mine in homes else []) + [peer for peer in preference if peer != mine]
+        ordered.sort(key=lambda peer: not self.ring.alive(peer))
+        if mine not in homes:
+            ordered.append(mine)
+        return [self.ring.members[peer].member for peer in ordered]
+
+    # --- from one half to the other ---
+
+    def _expect(self, who: _Waiting) -> str:
+        name = self._name_root + str(next(self._names))
+        self._waiting[name] = who
+        return name
+
+    def _of_ring(self, effect: RingEffect, out: list[NodeEffect]) -> list[_Step]:
+        match effect:
+            case Send(to=to, message=message):
+                self._post(to, message, out)
+            case WakeAt(at=at, event=event):
+                out.append(Wake(at=at, event=event))
+            case SendTo() | Operate() | PullChunk():
+                out.append(effect)
+            case MemberChanged(update=update):
+                return [MemberSeen(update=update)]
+            case RecordSeen(key=key, values=values):
+                return [RecordFound(job=key.removeprefix(b"job/").decode(), value=min(values, default=None))]
+            case Completed(request=request, answer=answer):
+                return self._completed(self._waiting.pop(request), answer, out)
+        return []
+
+    def _completed(
+        self, who: _Waiting, answer: object, out: list[NodeEffect]
+    ) -> list[_Step]:
+        error = answer.reason if isinstance(answer, Failed) else ""
+        match who:
+            case _Client(route=route, request=request):
+                reply = store_reply(answer, self.ring.members)  # type: ignore[arg-type]
+                out.append(ReplyTo(route=route, request=request, reply=reply))
+                return []
+            case FindRecord(job=job):
+                values = [s.value for s in answer.siblings if s.value is not None] if isinstance(answer, GetDone) else []
+                return [RecordFound(job=job, value=min(values, default=None))]
+            case StoreRecord(job=job, key=key):
+                return [RecordStored(job=job, key=key, error=error)]
+            case Decide(job=job, which=which):
+                value = answer.value if isinstance(answer, RingDecided) else b""
+                return [RegisterDecided(job=job, which=which, value=value)]
+            case PlaceChunk(request=request):
+                return [ChunkSettled(request=request, error=error)]
+
+    def _of_scheduling(self, effect: SchedulingEffect, out: list[NodeEffect]) -> list[_Step]:
+        match effect:
+            case Tell(to=to, message=message):
+                self._post(to, message, out)
+            case WakeSchedulingAt(at=at, event=event):
+                out.append(Wake(at=at, event=event))
+            case StopAttempt() | ForgetJob():
+                out.append(effect)
+            case StartAttempt():
+                out.append(with_inputs(effect, self._holders, self.ring.members))
+            case Answer(request=request, answer=answer):
+                who = self._waiting.pop(request)
+                assert isinstance(who, _Client)
+                out.append(ReplyTo(route=who.route, request=who.request, reply=job_reply(answer)))
+            case FindRecord() | StoreRecord() | Decide() | PlaceChunk():
+                return [self._ring_event(effect)]
+        return []
+
+    def _ring_event(self, effect: FindRecord | StoreRecord | Decide | PlaceChunk) -> RingEvent:
+        request = self._expect(effect)
+        match effect:
+            case FindRecord(job=job):
+                quorum = Quorum(replicas=5, reads_required=1)
+                return GetRequested(request=request, key=job_key(job), quorum=quorum, patience_s=RECORD_PATIENCE_S)
+            case StoreRecord(key=key, value=value, replicas=replicas):
+                homes = min(replicas, len(self.ring.placement.homes))
+                quorum = Quorum(replicas=replicas, writes_required=homes // 2 + 1)
+                return PutRequested(
+                    request=request, key=key, value=value, context={}, quorum=quorum, patience_s=RECORD_PATIENCE_S
+                )
+            case Decide(job=job, which=which, value=value, acceptors=acceptors):
+                key = register_key(job, which)
+                return DecisionRequested(request=request, key=key, value=value, acceptors=acceptors)
+            case PlaceChunk(digest=digest, size=size, source=source):
+                return ChunkOffered(
+                    request=request,
+                    digest=digest,
+                    size=size,
+                    source=source,
+                    quorum=Quorum(replicas=OUTPUT_COPIES, writes_required=min(OUTPUT_COPIES, len(self._urls()))),
+                    patience_s=CHUNK_PATIENCE_S + size / CHUNK_BYTES_PER_S,
+                )
+
+    def _post(self, to: PeerId, message: object, out: list[NodeEffect]) -> None:
+        update = self.ring.members.get(to)
+        if update is not None:
+            out.append(Post(to=to, url=update.member.url, message=message))  # type: ignore[arg-type]
+

@@ -1,0 +1,120 @@
+"""Carry out effects, one by one; what comes of an effect is the next event, and never a callback into a machine."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from typing import assert_never
+
+from ..ring.effects import Operate, PullChunk, SendTo
+from ..ring.errors import CallerError, MurmurationError
+from ..ring.events import ChunkPulled, OperationDone
+from ..ring.messages import RingMessage
+from ..ring.operations import StoreOutcome
+from ..ring.terms import PeerId
+from ..scheduling.effects import ForgetJob, StopAttempt
+from ..scheduling.messages import SchedulingMessage
+from .attempts import Attempts
+from .effects import NodeEffect, Post, ReplyTo, RunAttempt, Wake
+from .events import NodeEvent
+from .storage.chunks import ChunkStore
+from .storage.store import Store
+from .transport.bulk_pull import pull
+from .transport.control import ControlTransport
+from .wire.codec import encode_peer, encode_reply
+from .wire.requests import Refused
+
+LOG = logging.getLogger("murmuration.node")
+
+
+class Performer:
+    """The hands of one peer."""
+
+    def __init__(
+        self,
+        me: PeerId,
+        transport: ControlTransport,
+        store: Store,
+        chunks: ChunkStore,
+        attempts: Attempts,
+        threads: Executor,
+        emit: Callable[[NodeEvent], None],
+    ) -> None:
+        self._me = me
+        self._transport = transport
+        self._store = store
+        self._chunks = chunks
+        self._attempts = attempts
+        self._threads = threads
+        self._emit = emit
+        self._loop = asyncio.get_running_loop()
+        self._pulls: dict[bytes, asyncio.Future[str]] = {}
+
+    def perform(self, effects: Iterable[NodeEffect]) -> None:
+        """Carry out effects in order."""
+        for effect in effects:
+            self._perform(effect)
+
+    def stored(self, outcomes: list[tuple[int, StoreOutcome]]) -> None:
+        """Take what the store's writer thread has made durable."""
+        for ticket, outcome in outcomes:
+            self._emit(OperationDone(ticket=ticket, outcome=outcome))
+
+    def _perform(self, effect: NodeEffect) -> None:
+        match effect:
+            case Post(url=url, message=message) | SendTo(url=url, message=message):
+                self._send(url, message)
+            case ReplyTo():
+                self._reply(effect)
+            case Wake(at=at, event=event):
+                self._loop.call_at(at, self._emit, event)
+            case Operate(ticket=ticket, operation=operation):
+                self._store.submit(ticket, operation)
+            case PullChunk():
+                self._loop.create_task(self._pull(effect))
+            case RunAttempt():
+                self._attempts.start(effect)
+            case StopAttempt(attempt=attempt):
+                self._attempts.stop(attempt)
+            case ForgetJob(job=job):
+                self._attempts.forget(job)
+            case _:
+                assert_never(effect)
+
+    def _send(self, url: str, message: RingMessage | SchedulingMessage) -> None:
+        try:
+            frame = encode_peer(self._me, message)
+        except CallerError as error:  # siblings of one key can add up to more than a frame: as if it were lost
+            LOG.warning("a %s for %s is not sent: %s", type(message).__name__, url, error)
+        else:
+            self._transport.send(url, frame)
+
+    def _reply(self, effect: ReplyTo) -> None:
+        try:
+            frame = encode_reply(effect.request, effect.reply)
+        except CallerError as error:
+            frame = encode_reply(effect.request, Refused(kind="too-large", reason=str(error)))
+        self._transport.reply(effect.route, frame)
+
+    async def _pull(self, effect: PullChunk) -> None:
+        """Make a chunk durable; two pulls of one chunk at once share the work."""
+        running = self._pulls.get(effect.digest)
+        if running is None:
+            running = self._loop.run_in_executor(self._threads, self._adopt, effect)
+            self._pulls[effect.digest] = running
+        error = await running
+        if self._pulls.get(effect.digest) is running:
+            del self._pulls[effect.digest]
+        self._emit(ChunkPulled(ticket=effect.ticket, error=error))
+
+    def _adopt(self, effect: PullChunk) -> str:
+        reason = "no source was named"
+        for source in effect.sources:
+            try:
+                self._chunks.adopt(effect.digest, effect.size, pull(source, effect.size))
+            except (MurmurationError, OSError) as error:
+                reason = str(error) or type(error).__name__
+            else:
+                return ""
+        return reason
+

@@ -1,0 +1,135 @@
+"""Turn clients' questions into events of the two machines, and the machines' answers into replies."""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from ..ring.effects import Answer as RingAnswer
+from ..ring.effects import ChunkPlaced, Decided, Failed, GetDone, KeysDone, PutDone
+from ..ring.events import ChunkOffered, GetRequested, KeysRequested, PutRequested
+from ..ring.messages import Update
+from ..ring.terms import PeerId
+from ..scheduling.effects import JobAccepted, JobRefused, JobSeen, JobsSeen, JobUnknown, SchedulingAnswer
+from ..scheduling.events import JobsRequested, JobSubmitted, KillRequested, StatusRequested
+from .wire.requests import (
+    ChunkKept,
+    ClientReply,
+    FindKeys,
+    GetKey,
+    JobShown,
+    JobsShown,
+    JobTaken,
+    KeyGot,
+    KeyPut,
+    KeysFound,
+    KillJob,
+    ListJobs,
+    OfferChunk,
+    PutKey,
+    Refused,
+    SubmitJob,
+    WatchJob,
+)
+
+StoreQuestion = PutKey | GetKey | FindKeys | OfferChunk
+JobQuestion = SubmitJob | WatchJob | ListJobs | KillJob
+
+
+def store_event(
+    request: str, question: StoreQuestion
+) -> PutRequested | GetRequested | KeysRequested | ChunkOffered:
+    """Turn a question about stored things into the ring's event."""
+    match question:
+        case PutKey():
+            return PutRequested(
+                request=request,
+                key=question.key,
+                value=question.value,
+                context=question.context,
+                quorum=question.quorum,
+                patience_s=question.patience_s,
+            )
+        case GetKey():
+            return GetRequested(
+                request=request, key=question.key, quorum=question.quorum, patience_s=question.patience_s
+            )
+        case FindKeys():
+            return KeysRequested(
+                request=request,
+                prefix=question.prefix,
+                after=question.after,
+                limit=question.limit,
+                patience_s=question.patience_s,
+            )
+        case OfferChunk():
+            return ChunkOffered(
+                request=request,
+                digest=question.digest,
+                size=question.size,
+                source=question.source,
+                quorum=question.quorum,
+                patience_s=question.patience_s,
+            )
+        case _:
+            assert_never(question)
+
+
+def store_reply(answer: RingAnswer, members: Mapping[PeerId, Update]) -> ClientReply:
+    """Turn the ring's answer into what the client reads."""
+    match answer:
+        case PutDone():
+            return KeyPut(
+                context=answer.context,
+                replicas=answer.replicas,
+                primaries=answer.primaries,
+                fallbacks=answer.fallbacks,
+            )
+        case GetDone():
+            values = tuple(sibling.value for sibling in answer.siblings if sibling.value is not None)
+            return KeyGot(values=values, context=answer.context, replicas=answer.replicas, answered=answer.answered)
+        case KeysDone():
+            return KeysFound(keys=answer.keys, more=answer.more)
+        case ChunkPlaced():
+            known = (members.get(holder) for holder in answer.holders)
+            return ChunkKept(holders=tuple(update.member.name for update in known if update is not None))
+        case Failed():
+            return Refused(kind="quorum", reason=answer.reason)
+        case Decided():
+            return Refused(kind="internal", reason="a register answered a question about stored things")
+        case _:
+            assert_never(answer)
+
+
+def job_event(
+    request: str, question: JobQuestion
+) -> JobSubmitted | StatusRequested | JobsRequested | KillRequested:
+    """Turn a question about jobs into scheduling's event."""
+    match question:
+        case SubmitJob():
+            return JobSubmitted(request=request, record=question.record)
+        case WatchJob():
+            return StatusRequested(
+                request=request, job=question.job, seen=question.seen, patience_s=question.patience_s
+            )
+        case ListJobs():
+            return JobsRequested(request=request)
+        case KillJob():
+            return KillRequested(request=request, job=question.job)
+        case _:
+            assert_never(question)
+
+
+def job_reply(answer: SchedulingAnswer) -> ClientReply:
+    """Turn scheduling's answer into what the client reads."""
+    match answer:
+        case JobAccepted():
+            return JobTaken(job=answer.job)
+        case JobRefused():
+            return Refused(kind="job", reason=answer.reason)
+        case JobUnknown():
+            return JobShown(status=None)
+        case JobSeen():
+            return JobShown(status=answer.status)
+        case JobsSeen():
+            return JobsShown(statuses=answer.statuses)
+        case _:
+            assert_never(answer)

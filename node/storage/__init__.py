@@ -1,0 +1,1 @@
+"""Keep bytes on disk: the one door to diskcache."""

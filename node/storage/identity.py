@@ -1,0 +1,110 @@
+"""Give a data directory its identity: who the peer is, how often it was started, and that only one process runs it."""
+
+import fcntl
+import os
+import re
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from ...ring.errors import CallerError, WorldError
+from ...ring.terms import PeerId
+from .durable import replace_durably
+
+IDENTITY_FILE: Final = "identity.json"
+LOCK_FILE: Final = "lock"
+NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+SHORT_NAME_DIGITS: Final = 8
+
+
+class _Record(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the identity file holds."""
+
+    id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    name: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,128}$")]
+    start: Annotated[int, Meta(ge=0, lt=1 << 40)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who this process is; `start` is greater than at any start before. The directory is its own until `close`."""
+
+    peer_id: PeerId
+    name: str
+    start: int
+    lock: int
+    """Descriptor of the locked file; the lock ends with the process, however that ends."""
+
+    def close(self) -> None:
+        """Let another process have the directory."""
+        os.close(self.lock)
+
+
+def open_identity(directory: Path, name: str | None) -> Identity:
+    """Take a data directory for this process, make it if there is none, and count this start durably.
+
+    A name given here is kept for later starts; without any the name is the beginning of the id.
+
+    Raises:
+        CallerError: the name or the directory cannot be used, or another process is using the directory.
+        WorldError: the disk refused, or the identity file is damaged.
+    """
+    if name is not None and NAME.fullmatch(name) is None:
+        raise CallerError(f"{name!r} cannot name a peer: write 1 to 128 of the characters A-Z a-z 0-9 . _ -")
+    try:
+        _make_private(directory)
+        lock = _lock(directory)
+        try:
+            record = _next_start(directory / IDENTITY_FILE, name)
+        except BaseException:
+            os.close(lock)
+            raise
+    except OSError as error:
+        raise WorldError(f"{directory} cannot be used as a data directory: {error.strerror}") from error
+    return Identity(peer_id=PeerId(record.id), name=record.name, start=record.start, lock=lock)
+
+
+def _make_private(directory: Path) -> None:
+    """Make the directory its user's own; one that all users share, like /tmp, is not taken from them."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    mode = directory.stat().st_mode
+    if mode & stat.S_ISVTX:
+        raise CallerError(f"{directory} is shared by all users; give --data a directory of its own")
+    if stat.S_IMODE(mode) != stat.S_IRWXU:
+        directory.chmod(stat.S_IRWXU)
+
+
+def _lock(directory: Path) -> int:
+    descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise CallerError(f"another process is using {directory}; stop it, or give --data another directory") from error
+    return descriptor
+
+
+def _next_start(file: Path, name: str | None) -> _Record:
+    before = _read(file)
+    if before is None:
+        peer_id = secrets.token_hex(16)
+        before = _Record(id=peer_id, name=peer_id[:SHORT_NAME_DIGITS], start=0)
+    record = _Record(id=before.id, name=name or before.name, start=before.start + 1)
+    replace_durably(file, msgspec.json.encode(record))
+    return record
+
+
+def _read(file: Path) -> _Record | None:
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        return msgspec.json.decode(content, type=_Record)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise WorldError(f"{file} is damaged ({error}); give the peer an empty directory with --data") from error

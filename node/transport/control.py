@@ -1,0 +1,136 @@
+"""Carry control frames between processes: a ROUTER that hears all, and a link to each address that is spoken to.
+
+The descriptor of a ZeroMQ socket tells of changes, not of frames that are there (it is edge-triggered). So it is
+drained without blocking when it is readable, and looked at again after every send and every drain that was cut short.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+import zmq
+
+from ...ring.errors import CallerError
+from ..wire.limits import CONTROL_FRAME_BYTES_MAX
+from .addresses import parse_listen_address
+from .links import Link
+from .sockets import bind, open_socket
+
+BATCH_MAX: Final = 256
+"""Frames taken in one turn of the loop, so that timers and disks get their turn under any load."""
+IDLE_S: Final = 60.0
+"""A link that nobody has used for so long is closed."""
+
+Arrivals = list[tuple[bytes, bytes]]
+"""Frames with the routing id of the connection each came by, which is the way for a reply."""
+
+
+class ControlTransport:
+    """The control sockets of one peer. Everything here belongs to one event loop; nothing blocks it."""
+
+    def __init__(
+        self, listen_url: str, on_frames: Callable[[Arrivals], None], on_link_broken: Callable[[str], None]
+    ) -> None:
+        """Listen at a loopback address (port 0: any free one); from now on the running loop hands on what comes.
+
+        `on_frames` takes batches in order. `on_link_broken` is told the address, as it was given to `send`, whose
+        connection was lost or refused: at once where the process was killed, after seconds where it is stopped.
+
+        Raises:
+            CallerError: the address is not one, or others than this machine could reach it.
+            WorldError: the port is taken.
+        """
+        address = parse_listen_address(listen_url)
+        self._loop = asyncio.get_running_loop()
+        self._on_frames = on_frames
+        self._on_link_broken = on_link_broken
+        self._links: dict[str, Link] = {}
+        self._dropped: Counter[str] = Counter()
+        self._router = open_socket(zmq.ROUTER, CONTROL_FRAME_BYTES_MAX, ipv6=address.is_ipv6)
+        self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)  # else a reply to a client that has gone vanishes unseen
+        self.url = bind(self._router, address, "choose another with --listen")
+        self._loop.add_reader(self._router.FD, self._drain)
+        self._look_again: asyncio.Handle = self._loop.call_soon(self._drain)
+        self._look_for_idle: asyncio.TimerHandle = self._loop.call_later(IDLE_S, self._close_idle)
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Count the frames that were not sent, by reason."""
+        return sum((link.dropped for link in self._links.values()), self._dropped)
+
+    def send(self, url: str, frame: bytes) -> None:
+        """Send a frame to the process that listens at `url`, or drop it: it may be lost, but never blocks."""
+        link = self._links.get(url) or self._open(url)
+        if link is not None:
+            link.send(frame, self._loop.time())
+
+    def reply(self, routing_id: bytes, frame: bytes) -> None:
+        """Send a frame back by the connection that it answers; if its client has gone, that is counted."""
+        try:
+            self._router.send_multipart([routing_id, frame], zmq.NOBLOCK)
+        except zmq.Again:
+            self._dropped["client's queue full"] += 1
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            self._dropped["client gone"] += 1
+        self._drain_soon()
+
+    def close(self) -> None:
+        """Close all sockets; what is not sent yet is dropped."""
+        self._look_again.cancel()
+        self._look_for_idle.cancel()
+        self._loop.remove_reader(self._router.FD)
+        self._router.close()
+        for url in list(self._links):
+            self._close(url)
+
+    def _drain(self) -> None:
+        arrivals: Arrivals = []
+        for _ in range(BATCH_MAX):
+            try:
+                parts = self._router.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            if len(parts) == 2:
+                arrivals.append((parts[0], parts[1]))
+            else:
+                self._dropped["malformed"] += 1
+        else:
+            self._drain_soon()
+        if arrivals:
+            self._on_frames(arrivals)
+
+    def _drain_soon(self) -> None:
+        self._look_again.cancel()
+        self._look_again = self._loop.call_soon(self._drain)
+
+    def _open(self, url: str) -> Link | None:
+        try:
+            link = Link(url, self._loop.time())
+        except (CallerError, zmq.ZMQError):
+            self._dropped["no address"] += 1
+            return None
+        self._links[url] = link
+        for descriptor in link.descriptors:
+            self._loop.add_reader(descriptor, self._turn, link)
+        self._loop.call_soon(self._turn, link)
+        return link
+
+    def _turn(self, link: Link) -> None:
+        if self._links.get(link.url) is link and link.turn():
+            self._on_link_broken(link.url)
+
+    def _close_idle(self) -> None:
+        now = self._loop.time()
+        for url in [url for url, link in self._links.items() if now - link.used_at > IDLE_S]:
+            self._close(url)
+        self._look_for_idle = self._loop.call_later(IDLE_S, self._close_idle)
+
+    def _close(self, url: str) -> None:
+        link = self._links.pop(url)
+        for descriptor in link.descriptors:
+            self._loop.remove_reader(descriptor)
+        link.close()
+        self._dropped += link.dropped
