@@ -1,0 +1,1 @@
+"""Submit, watch and store: the Python API, the command line, files in the ring and the live view."""

@@ -1,0 +1,255 @@
+"""Open the door of the library: a client submits jobs, finds them again, and reaches files, keys and peers."""
+
+from collections.abc import Callable, Sequence
+from os import PathLike, fspath
+from types import TracebackType
+from typing import Any, BinaryIO, Protocol, Self, TypedDict, Unpack
+
+from ..node.executor.aggregations import NAMES, aggregation
+from ..node.wire.requests import (
+    DescribeRing,
+    Hello,
+    JobsShown,
+    JobTaken,
+    ListJobs,
+    ListPeers,
+    PeersShown,
+    PeerView,
+    RingShown,
+    SubmitJob,
+    Welcome,
+)
+from ..ring.errors import CallerError
+from ..ring.messages import Liveness
+from ..scheduling.jobs import JobRecord, Program
+from ..scheduling.status import JobStatus
+from .addresses import find_urls
+from .chunks import ChunkReader
+from .connection import PATIENCE_S, Connection
+from .files import RingFiles
+from .functions import pack_functions
+from .inputs import find_inputs
+from .job import Job
+from .kv import KeyValueStore
+from .output import Delivery, check_output, output_place
+from .planning import JobOptions, Planner
+from .programs import find_program
+from .progress import Progress, Silence
+from .share import Share
+from .units import parse_size
+
+Words = str | PathLike[str] | Sequence[str | PathLike[str]]
+
+NEWEST = "@"
+"""The JOB word for the job submitted last."""
+
+
+class Cluster(Protocol):
+    """Something that knows where its peers listen, as `LocalCluster` does."""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The control addresses of its peers."""
+
+
+class JobChoices(TypedDict, total=False):
+    """What may be chosen about a job by name: as `JobOptions`, with a split size in bytes or as text (`16MiB`)."""
+
+    name: str
+    reducers: int
+    split_size: int | str | None
+    splits: int | None
+    input_format: str
+    output_format: str
+    output_names: str
+    params: dict[str, str]
+    max_attempts: int
+    timeout_per_split_s: float
+
+
+class Client:
+    """A client of one cluster, for one thread at a time; close it, or use it in a `with` block.
+
+    Peers read files that only this machine has from this client, so it must stay open until the jobs that it
+    submitted have read their input.
+    """
+
+    def __init__(self, cluster: Cluster | str | Sequence[str] | None = None, *, patience_s: float = PATIENCE_S) -> None:
+        """Take a cluster's addresses, else those in `MURMUR_PEERS`, else those of the last `murmur up`.
+
+        Raises:
+            CallerError: an address is none.
+            Unreachable: no address is known.
+        """
+        self._connection = Connection(find_urls(_urls_of(cluster)), patience_s=patience_s)
+        self._share = Share()
+        self._reader = ChunkReader(self._connection)
+        self.fs = RingFiles(self._connection, self._share)
+        self.kv = KeyValueStore(self._connection)
+
+    def submit(
+        self,
+        program: str | PathLike[str] | Program,
+        inputs: Words,
+        output: str | PathLike[str] = "",
+        *,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+        stdout: BinaryIO | None = None,
+        **choices: Unpack[JobChoices],
+    ) -> Job:
+        """Start a job and give it at once; `Job.wait` waits for it and receives its output.
+
+        `program` is a path of a Python file or the name of an example. `inputs` are local paths, globs, directories
+        and `ring:/` paths. `output` is a local directory, `ring:/DIR`, `-` for standard output (or `stdout`), or
+        nothing, if the results are only read by `Job.results`.
+
+        Raises:
+            CallerError: the program, an input, the output or a choice is not as it must be; nothing was started.
+            WorldError: too few peers took the job.
+        """
+        place = output_place(fspath(output))
+        check_output(place, self.fs, overwrite=overwrite)
+        code = program if isinstance(program, Program) else find_program(fspath(program))
+        record = self.plan(code, inputs, place, progress=progress, **choices)
+        self._connection.ask(SubmitJob(record=record), JobTaken)
+        delivery = Delivery(place, self.fs, overwrite=overwrite, stdout=stdout)
+        return Job(self._connection, self.fs, record.id, delivery=delivery)
+
+    def map_reduce(
+        self,
+        map: Callable[..., Any],  # the word that everybody knows
+        reduce: Callable[..., Any] | str | None = None,
+        inputs: Words = (),
+        output: str | PathLike[str] = "",
+        *,
+        combiner: Callable[..., Any] | str | None = None,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+        **choices: Unpack[JobChoices],
+    ) -> Job:
+        """Start a job of plain functions; they and what they close over travel by value.
+
+        `reduce` is a function of a key and its values, the name of an aggregation (`sum`, `count`, `min`, `max`,
+        `mean`, `list`, `set`, `first`, `top_k`), or nothing: then the pairs of `map` are the output.
+
+        Raises:
+            CallerError: as `submit`, or the functions cannot be sent.
+            WorldError: too few peers took the job.
+        """
+        for word in (reduce, combiner):
+            if isinstance(word, str) and aggregation(word) is None:
+                raise CallerError(f"{word!r} is no aggregation; there are {', '.join(NAMES)}")
+        if reduce is None:
+            choices.setdefault("reducers", 0)
+        program = pack_functions(map, reduce, combiner)
+        return self.submit(program, inputs, output, overwrite=overwrite, progress=progress, **choices)
+
+    def plan(
+        self,
+        program: Program,
+        inputs: Words,
+        place: str = "",
+        *,
+        progress: Progress | None = None,
+        **choices: Unpack[JobChoices],
+    ) -> JobRecord:
+        """Find and cut the input of a job and describe it, without starting it; raises as `submit`."""
+        options = _options(choices)
+        found = find_inputs(_words(inputs), self.fs)
+        planner = Planner(self._reader, self._share.session(), self._slots(), progress or Silence())
+        return planner.plan(program, found, place, options)
+
+    def job(self, ref: str) -> Job:
+        """Find a job by its id, the unique beginning of one, a unique name, or `@` for the newest.
+
+        Raises:
+            CallerError: there is none, or several.
+        """
+        return Job(self._connection, self.fs, find_job(ref, self.jobs()))
+
+    def attach(self, ref: str, *, overwrite: bool = False, stdout: BinaryIO | None = None) -> Job:
+        """Find a job as `job` does; its `wait` receives the output to where the submitter wanted it.
+
+        Raises:
+            CallerError: there is no such job, or several.
+        """
+        job = self.job(ref)
+        place = job.status.output
+        job.deliver_to(Delivery(place, self.fs, overwrite=overwrite, stdout=stdout))
+        return job
+
+    def jobs(self) -> tuple[JobStatus, ...]:
+        """List the jobs that the answering peer knows, the newest first."""
+        return self._connection.ask(ListJobs(), JobsShown).statuses
+
+    def peers(self) -> tuple[PeerView, ...]:
+        """List the members of the cluster, as the answering peer sees them."""
+        return self._connection.ask(ListPeers(), PeersShown).peers
+
+    def ring(self, key: bytes = b"") -> RingShown:
+        """Describe the placement, and with a key that key's homes."""
+        return self._connection.ask(DescribeRing(key=key), RingShown)
+
+    def hello(self) -> Welcome:
+        """Ask the answering peer who it is."""
+        return self._connection.ask(Hello(), Welcome)
+
+    def close(self) -> None:
+        """Stop serving local files and free the sockets."""
+        self._share.close()
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _slots(self) -> int:
+        return sum(view.member.workers for view in self.peers() if view.liveness is Liveness.ALIVE)
+
+
+def find_job(ref: str, statuses: Sequence[JobStatus]) -> str:
+    """Choose the id of the job that a JOB word means, among `statuses`, the newest first.
+
+    Raises:
+        CallerError: none is meant, or several.
+    """
+    if ref == NEWEST:
+        if not statuses:
+            raise CallerError("there is no job yet; submit one with `murmur submit`")
+        return statuses[0].id
+    exact = [status.id for status in statuses if status.id == ref]
+    named = [status.id for status in statuses if status.name == ref]
+    begun = [status.id for status in statuses if ref and status.id.startswith(ref)]
+    for found in (exact, named, begun):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise CallerError(f"{ref!r} means {len(found)} jobs: {', '.join(found[:5])}; give more of the id")
+    raise CallerError(f"no job {ref!r}; see `murmur jobs`")
+
+
+def _options(choices: JobChoices) -> JobOptions:
+    chosen: dict[str, Any] = {**choices}
+    if isinstance(chosen.get("split_size"), str):
+        chosen["split_size"] = parse_size(chosen["split_size"])
+    try:
+        return JobOptions(**chosen)
+    except TypeError as error:
+        raise CallerError(f"a job has no such choice: {error}") from error
+
+
+def _urls_of(cluster: Cluster | str | Sequence[str] | None) -> Sequence[str]:
+    if cluster is None:
+        return ()
+    if isinstance(cluster, str):
+        return tuple(word for word in cluster.split(",") if word)
+    return cluster if isinstance(cluster, Sequence) else cluster.urls
+
+
+def _words(inputs: Words) -> list[str]:
+    return [fspath(inputs)] if isinstance(inputs, str | PathLike) else [fspath(word) for word in inputs]

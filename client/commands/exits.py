@@ -1,0 +1,36 @@
+"""Name the exit codes that scripts rely on, and find that of an error."""
+
+from typing import Final
+
+from ...ring.errors import CallerError, MurmurationError, Unreachable
+
+DONE: Final = 0
+FAILED: Final = 1
+WRONG_USE: Final = 2
+UNREACHABLE: Final = 3
+KILLED: Final = 4
+INTERRUPTED: Final = 130
+"""As a shell reports a process that Ctrl-C ended: 128 + SIGINT."""
+
+
+class Exit(Exception):  # it ends the command, and may well be no error
+    """End the command with a code and, if there is a text, one line on stderr."""
+
+    def __init__(self, code: int, text: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def code_of(error: MurmurationError) -> int:
+    """Find the exit code of an error raised on purpose."""
+    from ..failures import JobKilled  # late: it brings the job's terms along, which `--help` can do without
+
+    match error:
+        case CallerError():
+            return WRONG_USE
+        case Unreachable():
+            return UNREACHABLE
+        case JobKilled():
+            return KILLED
+        case _:
+            return FAILED

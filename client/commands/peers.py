@@ -1,0 +1,135 @@
+"""Start peers on this machine, list them, and show how copies are placed: `murmur up`, `peers`, `ring`."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from ..units import format_size
+from .documents import balance, peer_document, print_json, ring_document
+from .exits import FAILED, Exit
+from .options import connect, examples, json_option, peer_option
+
+if TYPE_CHECKING:
+    from ...node.wire.requests import PeerView, RingShown
+    from ..cluster import LocalCluster
+
+LOOK_S: Final = 0.5
+"""How often `up` looks whether its peers still run."""
+
+
+@click.command(
+    epilog=examples(
+        "murmur up",
+        "murmur up --peers 5 --workers 1 --data ~/flock",
+    )
+)
+@click.option("--peers", "count", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of peers.")
+@click.option("--workers", type=click.IntRange(0, 4096), help="Attempts at once in each peer [its share of the cores].")
+@click.option("--data", "directory", type=click.Path(path_type=Path, file_okay=False), help="Keep the data here.")
+def up(count: int, workers: int | None, directory: Path | None) -> None:
+    """Run peers on this machine in the foreground; Ctrl-C or SIGTERM stops them all.
+
+    Prints the address of each, and remembers them for the other commands of this user. Without --data what they store
+    is gone when they stop.
+    """
+    from ..addresses import forget_urls, remember_urls
+    from ..cluster import LocalCluster
+
+    asked_to_stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked_to_stop.set())
+    with LocalCluster(peers=count, workers=workers, directory=directory) as cluster:
+        remember_urls(cluster.urls)
+        try:
+            for url in cluster.urls:
+                click.echo(url)
+            click.echo(f"{count} peers run; Ctrl-C stops them" if count > 1 else "it runs; Ctrl-C stops it", err=True)
+            _stay(cluster, asked_to_stop)
+        finally:
+            forget_urls(cluster.urls)
+
+
+def _stay(cluster: "LocalCluster", asked_to_stop: threading.Event) -> None:
+    """Wait for the order to stop, telling of each peer that ends before it.
+
+    Raises:
+        Exit: no peer is left.
+    """
+    seen = set(cluster.processes)
+    while not asked_to_stop.wait(LOOK_S):
+        running = set(cluster.running())
+        for name in sorted(seen - running):
+            click.echo(f"murmur: peer {name} has ended", err=True)
+        if not running:
+            raise Exit(FAILED, "no peer is left")
+        seen = running
+
+
+@click.command()
+@json_option
+@peer_option
+def peers(*, as_json: bool, peers: tuple[str, ...]) -> None:
+    """List the peers of the cluster, and what the answering one believes of them."""
+    with connect(peers) as client:
+        views = client.peers()
+    if as_json:
+        print_json([peer_document(view) for view in views])
+    else:
+        _print_peers(views)
+
+
+def _print_peers(views: "tuple[PeerView, ...]") -> None:
+    from ..view.tables import print_table
+    from ..view.words import LIVENESS
+
+    rows = [
+        (
+            view.member.name,
+            LIVENESS[view.liveness],
+            view.member.url,
+            view.member.zone,
+            str(view.member.workers),
+            f"{view.load:.0%}" if view.load >= 0 else "?",
+            format_size(view.disk_bytes) if view.disk_bytes >= 0 else "?",
+            view.member.id[:8],
+        )
+        for view in views
+    ]
+    headings = ("name", "state", "url", "zone", "workers", "load", "disk", "id")
+    print_table(headings, rows, right=frozenset({"workers", "load", "disk"}))
+
+
+@click.command()
+@click.argument("key", required=False)
+@json_option
+@peer_option
+def ring(key: str | None, *, as_json: bool, peers: tuple[str, ...]) -> None:
+    """Show how many copies each peer is home to and how even that is; with KEY, the homes of that key in order."""
+    with connect(peers) as client:
+        shown = client.ring(b"" if key is None else key.encode())
+    if as_json:
+        print_json(ring_document(shown))
+    else:
+        _print_ring(shown, key)
+
+
+def _print_ring(shown: "RingShown", key: str | None) -> None:
+    from ..view.tables import print_table
+
+    if key is not None:
+        rows = [(str(number), name, "primary") for number, name in enumerate(shown.primaries, 1)]
+        first = len(rows) + 1
+        rows += [(str(number), name, "fallback") for number, name in enumerate(shown.fallbacks, first)]
+        click.echo(f"{key!r} lies in vnode {shown.vnode} of {shown.vnodes}", err=True)
+        print_table(("rank", "peer", "home"), rows, right=frozenset({"rank"}))
+        return
+    total = max(1, sum(shown.copies.values()))
+    shares = [(name, str(copies), f"{copies / total:.1%}") for name, copies in sorted(shown.copies.items())]
+    print_table(("peer", "vnodes", "share"), shares, right=frozenset({"vnodes", "share"}))
+    even = balance(shown.copies)
+    click.echo(
+        f"{shown.vnodes} vnodes, {shown.replicas} copies of each" + (f", balance {even:.2f}" if even else ""), err=True
+    )

@@ -1,0 +1,105 @@
+"""Find the program that PROGRAM means, and see what is wrong with it before a cluster is bothered: never running it."""
+
+import ast
+from pathlib import Path
+
+from ..ring.errors import CallerError
+from ..scheduling.jobs import PROGRAM_BYTES_MAX, Program
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+WAYS_TO_MAP = frozenset({"map", "map_batch", "mapper", "steps"})
+"""Top-level names that make a program without a `Mapper` subclass."""
+
+
+def find_program(word: str) -> Program:
+    """Read the program that a word means: a path of a `.py` file, or else the name of a shipped example.
+
+    `FILE.py::CLASS` chooses one mapper of several.
+
+    Raises:
+        CallerError: there is none, it is too large, or it can be seen not to be one.
+    """
+    file, colons, chosen = word.partition("::")
+    path = Path(file).expanduser()
+    if not (path.suffix == ".py" or "/" in file):
+        path = _example(file)
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise CallerError(f"program {word}: {error.strerror or error}") from error
+    if len(body) > PROGRAM_BYTES_MAX:
+        raise CallerError(f"program {word} has {len(body)} bytes: the most is {PROGRAM_BYTES_MAX}")
+    check_source(str(path), body)
+    return Program(kind="source", name=f"{path}{colons}{chosen}"[-512:], body=body)
+
+
+def example_names() -> list[str]:
+    """List the shipped examples as people name them."""
+    names = sorted(file.stem for file in EXAMPLES.glob("*.py") if not file.stem.startswith("_"))
+    return [name.replace("_", "-") for name in names]
+
+
+def check_source(name: str, body: bytes) -> None:
+    """Refuse a source that Python cannot parse, or that plainly has nothing to map with.
+
+    Raises:
+        CallerError: the message begins with the file's name and the line.
+    """
+    try:
+        module = ast.parse(body, filename=name)
+    except SyntaxError as error:
+        raise CallerError(f"{name}:{error.lineno or 1}: {error.msg}") from error
+    except ValueError as error:  # null bytes
+        raise CallerError(f"{name}:1: {error}") from error
+    if not any(_maps(statement) for statement in ast.walk(module) if isinstance(statement, ast.stmt)):
+        raise CallerError(f"{name}:1: no subclass of Mapper and no function map(key, value) in it")
+
+
+def declared(program: Program, setting: str) -> str | None:
+    """Tell what a source sets as text at its top level, such as `output_format = "jsonl"`; None if it does not."""
+    if program.kind != "source":
+        return None
+    for statement in ast.parse(program.body).body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(value)))
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(value)))
+            ) if name == setting:
+                return value
+            case _:
+                continue
+    return None
+
+
+def _example(word: str) -> Path:
+    path = EXAMPLES / f"{word.replace('-', '_')}.py"
+    if not path.is_file():
+        known = ", ".join(example_names()) or "none is installed"
+        raise CallerError(f"no program {word!r}: give a .py file, or one of the examples: {known}")
+    return path
+
+
+def _maps(statement: ast.stmt) -> bool:
+    """Tell whether a statement may give the program its mapper; whatever cannot be told counts as yes."""
+    match statement:
+        case ast.ClassDef(bases=bases):
+            return any("Mapper" in ast.unparse(base) for base in bases)
+        case ast.FunctionDef(name=name):
+            return name in WAYS_TO_MAP
+        case ast.Assign(targets=targets):
+            return any(isinstance(target, ast.Name) and target.id in WAYS_TO_MAP for target in targets)
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return name in WAYS_TO_MAP
+        case ast.ImportFrom(module=module, names=names):
+            return _brings_mapper(module or "", names)
+        case _:
+            return False
+
+
+def _brings_mapper(module: str, names: list[ast.alias]) -> bool:
+    """Tell whether an import may bring a mapper along; our own `Mapper` is only something to derive from."""
+    bound = {alias.asname or alias.name for alias in names}
+    if module.split(".")[0] == "murmuration" and "examples" not in module:
+        return False
+    return "*" in bound or bool(bound & WAYS_TO_MAP) or any("Mapper" in name for name in bound)

@@ -1,0 +1,249 @@
+"""Commands about keys, files, peers and the ring: what they hand to the library and what they print."""
+
+import io
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from murmuration.client.commands.documents import context_from, context_token
+from murmuration.client.commands.main import run_command
+from murmuration.client.files import Entry
+from murmuration.client.kv import KeyValues
+from murmuration.node.wire.requests import KeyPut, PeerView, RingShown
+from murmuration.ring.messages import Liveness
+from murmuration.ring.terms import Member, Quorum
+
+CONTEXT = {"a.1": 3, "b.1": 1 << 60}
+
+
+class FakeStore:
+    """A key-value store that answers what it is told to, and remembers what it was asked."""
+
+    def __init__(self, *values):
+        self.values = values
+        self.asked = []
+
+    def put(self, key, value, *, context=None, quorum=None):
+        self.asked.append((key, value, context, quorum))
+        return KeyPut(context=CONTEXT, replicas=3, primaries=2, fallbacks=1)
+
+    def get(self, key, *, quorum=None):
+        self.asked.append((key, quorum))
+        return KeyValues(key=key, values=self.values, context=CONTEXT, replicas_answered=2)
+
+    def delete(self, key, *, context=None, quorum=None):
+        return self.put(key, None, context=context, quorum=quorum)
+
+    def keys(self, prefix=b""):
+        yield from (prefix + b"1", prefix + b"\xff")
+
+
+class FakeFiles:
+    """Files in the ring that are one entry, and remember what was asked of them."""
+
+    def __init__(self):
+        self.entry = Entry(path="ring:/d/x.txt", directory=False, size=2048, chunks=1, made_at=1.0)
+        self.asked = []
+
+    def put(self, local, target, **choices):
+        choices.pop("progress")
+        self.asked.append((local, target, choices))
+        return [self.entry]
+
+    def cat(self, source, begin=0, end=None):
+        return iter([b"\x00\xff\n"[begin:end]])
+
+    def ls(self, source):
+        return [self.entry, Entry(path="ring:/d/sub", directory=True, size=0)]
+
+    def stat(self, source):
+        return self.entry
+
+    def rm(self, source, *, recursive=False):
+        self.asked.append((source, recursive))
+        return [source]
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    member = Member(
+        id="ab" * 16, name="A", url="tcp://h:1", bulk_url="tcp://h:2", host="h", directory="/d", zone="z", workers=2
+    )
+    client = SimpleNamespace(
+        kv=FakeStore(b"v"),
+        fs=FakeFiles(),
+        peers=lambda: (PeerView(member=member, liveness=Liveness.SUSPECT, incarnation=5, load=0.5),),
+        ring=lambda key: RingShown(
+            vnodes=8,
+            replicas=2,
+            copies={"A": 10, "B": 6},
+            vnode=3 if key else -1,
+            primaries=("A", "B") if key else (),
+        ),
+        opened_with=None,
+    )
+
+    class Opened:
+        def __init__(self, peers):
+            client.opened_with = peers
+
+        def __enter__(self):
+            return client
+
+        def __exit__(self, *error):
+            pass
+
+    monkeypatch.setattr("murmuration.client.api.Client", Opened)
+    return client
+
+
+def printed(capsys):
+    return json.loads(capsys.readouterr().out)
+
+
+def test_peer_option_may_be_given_more_than_once(cluster):
+    run_command(["peers", "--peer", "tcp://a:1", "--peer", "tcp://b:2"])
+    assert cluster.opened_with == ("tcp://a:1", "tcp://b:2")
+
+
+def test_kv_get_as_json_gives_values_and_a_context_that_put_takes_back(cluster, capsys):
+    assert run_command(["kv", "get", "k", "--json"]) == 0
+    document = printed(capsys)
+    assert document == {"key": "k", "values": ["v"], "context": context_token(CONTEXT), "replicas_answered": 2}
+    assert run_command(["kv", "put", "k", "new", "--context", document["context"]]) == 0
+    assert cluster.kv.asked[-1] == (b"k", b"new", CONTEXT, Quorum())
+
+
+def test_context_in_the_quotes_of_json_is_read_too():
+    assert context_from(json.dumps(context_token(CONTEXT))) == CONTEXT
+    assert context_from(context_token({})) == {}
+
+
+def test_kv_get_writes_the_value_as_it_is(cluster, capsysbinary):
+    cluster.kv = FakeStore(b"\x00\xff no newline")
+    assert run_command(["kv", "get", "k"]) == 0
+    assert capsysbinary.readouterr().out == b"\x00\xff no newline"
+
+
+def test_kv_get_of_an_absent_key_ends_with_1(cluster, capsys):
+    cluster.kv = FakeStore()
+    assert run_command(["kv", "get", "k"]) == 1
+    assert capsys.readouterr().err == "murmur: 'k' is absent\n"
+
+
+def test_kv_get_of_siblings_writes_each_and_says_so(cluster, capsys):
+    cluster.kv = FakeStore(b"one", b"two")
+    assert run_command(["kv", "get", "k"]) == 0
+    output = capsys.readouterr()
+    assert output.out == "one\ntwo\n"
+    assert "2 concurrent values" in output.err
+
+
+def test_value_that_is_no_text_is_spelt_in_base64(cluster, capsys):
+    cluster.kv = FakeStore(b"\xff")
+    run_command(["kv", "get", "k", "--json"])
+    assert printed(capsys)["values"] == [{"base64": "/w=="}]
+
+
+def test_kv_put_takes_a_file_or_stdin(cluster, tmp_path, monkeypatch):
+    (tmp_path / "f").write_bytes(b"of the file")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"of stdin")))
+    assert run_command(["kv", "put", "k", "--file", str(tmp_path / "f")]) == 0
+    assert run_command(["kv", "put", "k", "-"]) == 0
+    assert [value for _, value, _, _ in cluster.kv.asked] == [b"of the file", b"of stdin"]
+
+
+def test_kv_put_as_json_tells_what_was_reached(cluster, capsys):
+    run_command(["kv", "put", "k", "v", "--json"])
+    assert printed(capsys) == {
+        "key": "k",
+        "context": context_token(CONTEXT),
+        "replicas": 3,
+        "primaries": 2,
+        "fallbacks": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "quorum"),
+    [
+        ([], Quorum(replicas=3, reads_required=2, writes_required=2)),
+        (["--replicas", "1"], Quorum(replicas=1, reads_required=1, writes_required=1)),
+        (["--replicas", "5", "--writes", "5"], Quorum(replicas=5, reads_required=3, writes_required=5)),
+        (["--reads", "1", "--strict"], Quorum(replicas=3, reads_required=1, writes_required=2, strict=True)),
+    ],
+)
+def test_quorum_not_given_is_a_majority_of_the_copies(cluster, words, quorum):
+    run_command(["kv", "get", "k", *words])
+    assert cluster.kv.asked == [(b"k", quorum)]
+
+
+def test_kv_keys_are_lines_of_bytes_or_a_json_list(cluster, capsysbinary):
+    assert run_command(["kv", "keys", "p"]) == 0
+    assert capsysbinary.readouterr().out == b"p1\np\xff\n"
+    assert run_command(["kv", "keys", "p", "--json"]) == 0
+    assert json.loads(capsysbinary.readouterr().out) == ["p1", {"base64": "cP8="}]
+
+
+def test_fs_put_hands_on_sizes_and_copies_and_prints_the_paths(cluster, capsys):
+    assert run_command(["fs", "put", __file__, "ring:/d/", "--chunk-size", "1MiB", "--replicas", "5"]) == 0
+    local, target, choices = cluster.fs.asked[0]
+    assert (local, target) == ((__file__,), "ring:/d/")
+    assert choices["chunk_size"] == 1 << 20
+    assert choices["quorum"] == Quorum(replicas=5, reads_required=3, writes_required=3)
+    assert capsys.readouterr().out == "ring:/d/x.txt\n"
+
+
+@pytest.mark.parametrize(
+    ("span", "content"), [("1:2", b"\xff"), (":", b"\x00\xff\n"), ("1:", b"\xff\n"), (":1", b"\x00")]
+)
+def test_fs_cat_writes_the_bytes_of_the_range(cluster, capsysbinary, span, content):
+    assert run_command(["fs", "cat", "ring:/d/x.txt", "--range", span]) == 0
+    assert capsysbinary.readouterr().out == content
+
+
+def test_fs_ls_is_a_table_or_a_json_list(cluster, capsys):
+    assert run_command(["fs", "ls", "ring:/d"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("ring:/d/x.txt  2.00 KiB")
+    assert lines[2].startswith("ring:/d/sub/ ")
+    assert run_command(["fs", "ls", "ring:/d", "--json"]) == 0
+    assert [entry["path"] for entry in printed(capsys)] == ["ring:/d/x.txt", "ring:/d/sub"]
+
+
+def test_fs_stat_as_json_is_one_object(cluster, capsys):
+    assert run_command(["fs", "stat", "ring:/d/x.txt", "--json"]) == 0
+    assert printed(capsys)["size"] == 2048
+
+
+def test_fs_rm_removes_each_path_given(cluster, capsys):
+    assert run_command(["fs", "rm", "-r", "ring:/a", "ring:/b"]) == 0
+    assert cluster.fs.asked == [("ring:/a", True), ("ring:/b", True)]
+    assert capsys.readouterr().out == "ring:/a\nring:/b\n"
+
+
+def test_peers_as_json_have_the_promised_keys(cluster, capsys):
+    assert run_command(["peers", "--json"]) == 0
+    (peer,) = printed(capsys)
+    assert {"name", "id", "url", "zone", "state", "incarnation", "load", "disk"} <= peer.keys()
+    assert (peer["state"], peer["load"], peer["disk"]) == ("suspect", 0.5, None)
+
+
+def test_peers_is_a_table_with_their_state(cluster, capsys):
+    assert run_command(["peers"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:3] == ["A", "suspect", "tcp://h:1"]
+
+
+def test_ring_shows_shares_and_balance(cluster, capsys):
+    assert run_command(["ring"]) == 0
+    output = capsys.readouterr()
+    assert output.out.splitlines()[1].split() == ["A", "10", "62.5%"]
+    assert "balance 0.80" in output.err
+
+
+def test_ring_with_a_key_shows_its_homes(cluster, capsys):
+    assert run_command(["ring", "k", "--json"]) == 0
+    document = printed(capsys)
+    assert document["vnode"] == 3
+    assert document["primaries"] == ["A", "B"]

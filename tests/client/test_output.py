@@ -1,0 +1,165 @@
+"""Output of a job: all of it at once where it was wanted, or nothing."""
+
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from murmuration.client.files import RingFiles
+from murmuration.client.output import (
+    Delivery,
+    check_names,
+    check_output,
+    output_place,
+    receive_directory,
+    receive_stream,
+)
+from murmuration.client.results import read_lines, read_pairs
+from murmuration.client.staging import staged_directory, staged_file
+from murmuration.ring.digests import chunk_digest
+from murmuration.ring.errors import CallerError, RemoteError, WorldError
+from murmuration.scheduling.jobs import ChunkRef, StoredFile
+
+CONTENTS = {chunk_digest(text): text for text in (b"a\t1\n", b"b\t2\n", b"c\t3\n")}
+
+
+def part(number: int, *texts: bytes) -> StoredFile:
+    chunks = tuple(ChunkRef(digest=chunk_digest(text), size=len(text), newlines=1) for text in texts)
+    return StoredFile(name=f"part-r-{number:05d}", size=sum(map(len, texts)), chunks=chunks)
+
+
+PARTS = (part(0, b"a\t1\n", b"b\t2\n"), part(1), part(2, b"c\t3\n"))
+
+
+def stream(chunks: Iterable[ChunkRef]) -> Iterator[bytes]:
+    for chunk in chunks:
+        if chunk.digest not in CONTENTS:
+            raise WorldError("chunk cannot be read")
+        yield CONTENTS[chunk.digest]
+
+
+def test_directory_holds_every_part_and_nothing_else(tmp_path: Path) -> None:
+    receive_directory(PARTS, tmp_path / "out", stream)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == {
+        "part-r-00000": b"a\t1\nb\t2\n",
+        "part-r-00001": b"",
+        "part-r-00002": b"c\t3\n",
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_directory_that_is_empty_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    receive_directory(PARTS, tmp_path / "out", stream)
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_failure_half_way_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("kept")
+    with pytest.raises(WorldError):
+        receive_directory((*PARTS, part(3, b"lost\n")), tmp_path / "out", stream, overwrite=True)
+    with pytest.raises(WorldError):
+        receive_directory((*PARTS, part(3, b"lost\n")), tmp_path / "new", stream)
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == ["out", "out/mine"]
+
+
+def test_directory_in_use_is_replaced_only_on_request(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("old")
+    with pytest.raises(CallerError, match="exists"):
+        receive_directory(PARTS, tmp_path / "out", stream)
+    assert (tmp_path / "out" / "old").exists()
+    receive_directory(PARTS, tmp_path / "out", stream, overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [one.name for one in PARTS]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_interrupt_leaves_nothing_behind(tmp_path: Path, interrupt: BaseException) -> None:
+    with pytest.raises((KeyboardInterrupt, WorldError)), staged_directory(tmp_path / "out") as hidden:
+        (hidden / "some").write_text("x")
+        raise interrupt
+    with pytest.raises((KeyboardInterrupt, WorldError)), staged_file(tmp_path / "file") as hidden:
+        hidden.write_text("x")
+        raise interrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_place_taken_while_the_job_ran_is_not_overwritten(tmp_path: Path) -> None:
+    def racing(chunks: Iterable[ChunkRef]) -> Iterator[bytes]:
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / "mine").write_text("kept")
+        yield from stream(chunks)
+
+    with pytest.raises(WorldError, match="out cannot be written"):
+        receive_directory(PARTS, tmp_path / "out", racing)
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine"]
+
+
+@pytest.mark.parametrize("place", ["out", "file"])
+def test_output_that_exists_is_refused_before_the_job(tmp_path: Path, fs: RingFiles, place: str) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "x").touch()
+    (tmp_path / "file").touch()
+    with pytest.raises(CallerError, match="exists; use --overwrite or another --output"):
+        check_output(str(tmp_path / place), fs, overwrite=False)
+    check_output(str(tmp_path / place), fs, overwrite=True)
+
+
+def test_output_in_the_ring_that_exists_is_refused_before_the_job(tmp_path: Path, fs: RingFiles) -> None:
+    (tmp_path / "x").write_text("x")
+    fs.put(tmp_path / "x", "ring:/out/x")
+    with pytest.raises(CallerError, match="ring:/out exists; use --overwrite or another --output"):
+        check_output("ring:/out", fs, overwrite=False)
+    check_output("ring:/out", fs, overwrite=True)
+    check_output("ring:/other", fs, overwrite=False)
+
+
+def test_output_has_one_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert output_place("out") == str(tmp_path / "out")
+    assert output_place("ring://a//b/") == "ring:/a/b"
+    assert output_place("-") == "-"
+    with pytest.raises(CallerError):
+        output_place("ring:/")
+
+
+def test_stdout_gets_the_parts_in_order() -> None:
+    target = io.BytesIO()
+    receive_stream(PARTS, target, stream)
+    assert target.getvalue() == b"a\t1\nb\t2\nc\t3\n"
+
+
+def test_output_is_delivered_once(fs: RingFiles) -> None:
+    target = io.BytesIO()
+    delivery = Delivery("-", fs, stdout=target)
+    delivery.deliver((part(0),))
+    delivery.deliver((part(0, b"unreadable\n"),))
+    assert target.getvalue() == b""
+
+
+def test_part_names_that_climb_or_repeat_are_refused() -> None:
+    for names in (("../x",), ("a/b",), ("",), (".hidden",), ("a", "a")):
+        with pytest.raises(RemoteError):
+            check_names([StoredFile(name=name, size=0, chunks=()) for name in names])
+
+
+def test_pairs_come_back_however_the_pieces_were_cut() -> None:
+    whole = "a\t1\nb\t2\tx\n\nlone\n\u00e9\t3".encode()
+    expected = [("a", "1"), ("b", "2\tx"), ("", ""), ("lone", ""), ("\u00e9", "3")]
+    for size in range(1, len(whole) + 1):
+        pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
+        assert list(read_pairs(pieces, "text")) == expected
+
+
+def test_pairs_of_other_formats_come_back_or_are_refused() -> None:
+    assert list(read_pairs([b'{"key": 1, "value": [2]}\n'], "jsonl")) == [(1, [2])]
+    assert list(read_pairs([b"x\ny\n"], "values")) == [(None, "x"), (None, "y")]
+    with pytest.raises(CallerError, match="parquet"):
+        read_pairs([], "parquet")
+
+
+def test_lines_end_at_newlines_only() -> None:
+    assert list(read_lines(["a\u2028b\x0cc\n".encode(), b"\xff\n"])) == ["a\u2028b\x0cc", "\udcff"]
