@@ -1,0 +1,1 @@
+"""Play whole clusters of the real machines in virtual time, from one seed."""
