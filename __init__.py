@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .client.job import Job
     from .node.executor.program_api import Mapper, Reducer
 
+    __version__: str
+
 __all__ = ["Client", "Job", "JobFailed", "LocalCluster", "Mapper", "Reducer", "__version__"]
 
 _HOMES = {

@@ -48,14 +48,14 @@ def expected_counts(text: Path) -> dict[str, int]:
 def play(number: int, text: Path, expected: dict[str, int], rng: random.Random) -> Run:
     """Play one run on a cluster of its own."""
     moments = tuple(sorted(rng.uniform(0.0, 4.0) for _ in range(2)))
-    tracker_first = rng.random() < 0.5
+    tracker_turn = rng.randrange(2)
     killed: list[str] = []
     with mm.LocalCluster(peers=5, workers=1) as cluster, mm.Client(cluster) as client:
         client.fs.put(str(text), "ring:/text")
         begin = time.perf_counter()
         job = client.submit("wordcount", "ring:/text", output="ring:/counts", reducers=3, split_size=512 << 10)
         killer = threading.Thread(
-            target=_kill_two, args=(cluster, job.id, moments, tracker_first, rng.random(), killed), daemon=True
+            target=_kill_two, args=(cluster, job.id, moments, tracker_turn, rng.random(), killed), daemon=True
         )
         killer.start()
         job.wait(timeout=120)
@@ -76,9 +76,9 @@ def play(number: int, text: Path, expected: dict[str, int], rng: random.Random) 
 
 
 def _kill_two(
-    cluster: mm.LocalCluster, job: str, moments: tuple[float, ...], tracker_first: bool, chance: float, killed: list[str]
+    cluster: mm.LocalCluster, job: str, moments: tuple[float, ...], tracker_turn: int, chance: float, killed: list[str]
 ) -> None:
-    """Kill the tracker and another peer, in either order; the tracker is whoever holds the role at that moment."""
+    """Kill the tracker at `tracker_turn` and another peer; the tracker is whoever holds the role at that moment."""
     begin = time.perf_counter()
     waited = threading.Event()
     with mm.Client(cluster) as observer:
@@ -86,7 +86,7 @@ def _kill_two(
             waited.wait(max(0.0, begin + moment - time.perf_counter()))
             tracker = observer.job(job).status.tracker
             others = sorted(set(cluster.processes) - {tracker, *killed})
-            wants_tracker = (turn == 0) == tracker_first and tracker not in killed
+            wants_tracker = turn == tracker_turn and tracker not in killed
             victim = tracker if wants_tracker else others[int(chance * len(others))]
             cluster.kill(victim)
             killed.append(victim)

@@ -5,16 +5,20 @@ from os import PathLike, fspath
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TypedDict, Unpack
 
+from msgspec.structs import replace
+
 from ..node.executor.aggregations import NAMES, aggregation
 from ..node.wire.requests import (
     DescribeRing,
     Hello,
+    JobPrepared,
     JobsShown,
     JobTaken,
     ListJobs,
     ListPeers,
     PeersShown,
     PeerView,
+    PrepareJob,
     RingShown,
     SubmitJob,
     Welcome,
@@ -25,7 +29,7 @@ from ..scheduling.jobs import JobRecord, Program
 from ..scheduling.status import JobStatus
 from .addresses import find_urls
 from .chunks import ChunkReader
-from .connection import PATIENCE_S, Connection
+from .connection import Connection
 from .files import RingFiles
 from .functions import pack_functions
 from .inputs import find_inputs
@@ -74,7 +78,9 @@ class Client:
     submitted have read their input.
     """
 
-    def __init__(self, cluster: Cluster | str | Sequence[str] | None = None, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, cluster: Cluster | str | Sequence[str] | None = None, *, patience_s: float | None = None
+    ) -> None:
         """Take a cluster's addresses, else those in `MURMUR_PEERS`, else those of the last `murmur up`.
 
         Raises:
@@ -112,6 +118,8 @@ class Client:
         check_output(place, self.fs, overwrite=overwrite)
         code = program if isinstance(program, Program) else find_program(fspath(program))
         record = self.plan(code, inputs, place, progress=progress, **choices)
+        prepared = self._connection.ask(PrepareJob(job=record.id), JobPrepared)
+        record = replace(record, electorate=prepared.electorate)
         self._connection.ask(SubmitJob(record=record), JobTaken)
         delivery = Delivery(place, self.fs, overwrite=overwrite, stdout=stdout)
         return Job(self._connection, self.fs, record.id, delivery=delivery)

@@ -28,7 +28,10 @@ SILENCE_S = 1.0
 SILENCE_S_MAX = 8.0
 
 PATIENCE_S = 15.0
-"""Time without a word of any peer after which there is none: longer than a cluster needs to start on a busy machine."""
+"""Time without a word of any peer, after some had answered, before they count as gone: longer than a failover."""
+
+FIRST_PATIENCE_S = 5.0
+"""The same where none has ever answered: most often nothing runs at the address, and the user should hear that soon."""
 
 ANSWER_GRACE_S = 5.0
 """A peer may answer this much later than the question's own patience, before the answer is held to be lost."""
@@ -69,7 +72,7 @@ class Connection:
         urls: Sequence[str],
         *,
         carrier: Carrier | None = None,
-        patience_s: float = PATIENCE_S,
+        patience_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not urls:
@@ -77,7 +80,9 @@ class Connection:
         self._given = tuple(urls)
         self._learned: tuple[str, ...] = ()
         self._carrier = carrier if carrier is not None else Dealers()
-        self._patience_s = patience_s
+        self._first_patience_s = FIRST_PATIENCE_S if patience_s is None else patience_s
+        self._patience_s = PATIENCE_S if patience_s is None else patience_s
+        self._was_answered = False
         self._clock = clock
         self._names = (f"{root}.{number}" for root in (secrets.token_hex(8),) for number in count(1))
         self._questions: dict[str, _Question] = {}
@@ -194,8 +199,9 @@ class Connection:
         now = self._clock()
         if arrival is not None:
             self._take(now, *arrival)
-        if now - self._answered_at > self._patience_s:
-            raise Unreachable(f"no peer answers within {self._patience_s:g} s at {_listed(self.urls)}: {WAY_OUT}")
+        patience_s = self._patience_s if self._was_answered else self._first_patience_s
+        if now - self._answered_at > patience_s:
+            raise Unreachable(f"no peer answers within {patience_s:g} s at {_listed(self.urls)}: {WAY_OUT}")
         quiet_s = now - self._quiet_since
         if quiet_s > self._silence_s or any(
             question.reply is None and now - question.asked_at > question.answer_within_s
@@ -208,7 +214,7 @@ class Connection:
     def _take(self, now: float, url: str, frame: bytes) -> None:
         """Take in a reply; one that comes late from a peer left before is as good as any."""
         name, reply = decode_reply(frame)
-        self._answered_at = now
+        self._answered_at, self._was_answered = now, True
         if url == self._url:
             self._quiet_since = now
             self._silence_s, self._left_in_a_row = SILENCE_S, 0

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ..node.wire.requests import KeyPut, PutKey
 from ..ring.errors import CallerError
-from ..ring.terms import Quorum
 from ..scheduling.jobs import ChunkRef, manifest_key
 from .chunks import ChunkReader
 from .connection import TRIES, Connection
@@ -16,7 +15,7 @@ from .progress import Progress, Silence
 from .share import Share
 from .staging import check_free, staged_directory, staged_file
 from .tree import RingDirectory, RingFile, Tree
-from .upload import CHUNK_BYTES, Upload, Uploader
+from .upload import CHUNK_BYTES, CHUNK_REPLICAS, Upload, Uploader
 
 LocalPath = str | PathLike[str]
 
@@ -49,13 +48,14 @@ class RingFiles:
         target: str,
         *,
         chunk_size: int = CHUNK_BYTES,
-        quorum: Quorum | None = None,
+        replicas: int = CHUNK_REPLICAS,
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> list[Entry]:
         """Store local files and directories under `target`, as `cp -r` would: into it if it is a directory.
 
-        A target that ends with a slash is a directory, whether or not it is there yet.
+        A target that ends with a slash is a directory, whether or not it is there yet. A file counts as stored when
+        all `replicas` copies of its chunks are durable, or as many as there are live peers.
 
         Raises:
             CallerError: something local is missing, or a path in the ring is taken.
@@ -63,7 +63,9 @@ class RingFiles:
         """
         sources = [local] if isinstance(local, str | PathLike) else list(local)
         uploads = self._uploads([Path(source) for source in sources], target)
-        uploader = Uploader(self._connection, self._share, chunk_size=chunk_size, quorum=quorum, overwrite=overwrite)
+        uploader = Uploader(
+            self._connection, self._share, chunk_size=chunk_size, replicas=replicas, overwrite=overwrite
+        )
         return [_file_entry(file) for file in uploader.put(uploads, progress or Silence())]
 
     def get(self, source: str, local: LocalPath, *, overwrite: bool = False, progress: Progress | None = None) -> Path:

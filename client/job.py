@@ -8,6 +8,7 @@ import msgspec
 
 from ..node.wire.requests import GetKey, JobShown, JobTaken, KeyGot, KillJob, WatchJob
 from ..ring.errors import CallerError, RemoteError
+from ..ring.terms import RECORD_QUORUM
 from ..scheduling.jobs import JobEnding, JobRecord, JobSpec, JobState, StoredFile, job_key
 from ..scheduling.status import JobStatus, TaskState
 from .connection import TRIES, Connection
@@ -55,7 +56,8 @@ class Job:
             CallerError: the ring does not hold the job.
         """
         if self._spec is None:
-            values = self._connection.ask(GetKey(key=job_key(self.id)), KeyGot, tries=TRIES).values
+            request = GetKey(key=job_key(self.id), quorum=RECORD_QUORUM)
+            values = self._connection.ask(request, KeyGot, tries=TRIES).values
             if not values:
                 raise CallerError(f"the ring does not hold job {self.id}")
             self._spec = msgspec.msgpack.decode(values[0], type=JobRecord).spec

@@ -13,6 +13,7 @@ import msgspec
 from ..node.wire.requests import FindKeys, GetKey, KeyGot, KeysFound
 from ..ring.errors import CallerError, RemoteError
 from ..ring.messages import Context
+from ..ring.terms import RECORD_QUORUM
 from ..scheduling.jobs import ChunkRef, Manifest, StoredFile, manifest_key
 from .connection import TRIES, Connection
 from .paths import joined, name_of, parent_of, shown
@@ -64,7 +65,7 @@ class Tree:
             RemoteError: the ring holds something else there than a manifest.
         """
         found: dict[int, Stored] = {}
-        requests = (GetKey(key=manifest_key(path)) for path in paths)
+        requests = (GetKey(key=manifest_key(path), quorum=RECORD_QUORUM) for path in paths)
         for number, got in self._connection.ask_all(requests, KeyGot, tries=TRIES):
             found[number] = Stored(manifest=newest_manifest(paths[number], got.values), context=got.context)
         return [found[number] for number in range(len(paths))]

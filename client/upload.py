@@ -18,7 +18,7 @@ from ..node.wire.requests import ChunkKept, KeyPut, OfferChunk, PutKey
 from ..ring.digests import chunk_digest
 from ..ring.errors import CallerError, WorldError
 from ..ring.messages import Context
-from ..ring.terms import CHUNK_BYTES_MAX, VALUE_BYTES_MAX, Quorum
+from ..ring.terms import CHUNK_BYTES_MAX, RECORD_QUORUM, VALUE_BYTES_MAX, Quorum
 from ..scheduling.jobs import ChunkRef, Manifest, StoredFile, manifest_key
 from .connection import TRIES, Connection
 from .paths import ancestors_of, shown
@@ -28,6 +28,8 @@ from .tree import RingFile, Tree
 
 CHUNK_BYTES = 32 << 20
 """Default chunk: large enough that a seek costs nothing, small enough that a home takes seconds to copy it."""
+
+CHUNK_REPLICAS = 3
 
 OFFERS_IN_FLIGHT = 4
 """Chunks on their way at once: keeps disks and network busy while one is made durable."""
@@ -62,7 +64,7 @@ class Uploader:
         share: Share,
         *,
         chunk_size: int = CHUNK_BYTES,
-        quorum: Quorum | None = None,
+        replicas: int = CHUNK_REPLICAS,
         overwrite: bool = False,
     ) -> None:
         if not 0 < chunk_size <= CHUNK_BYTES_MAX:
@@ -71,7 +73,7 @@ class Uploader:
         self._tree = Tree(connection)
         self._share = share
         self._chunk_size = chunk_size
-        self._quorum = quorum if quorum is not None else Quorum()
+        self._quorum = Quorum(replicas=replicas, writes_required=replicas)
         self._overwrite = overwrite
         self._directories: set[str] = set()
 
@@ -142,7 +144,7 @@ class Uploader:
             file = RingFile(path=upload.path, size=sum(ref.size for ref in refs), chunks=refs, made_at=time.time())
             files.append(file)
             key, value = manifest_key(upload.path), encoded_manifest(file)
-            requests.append(PutKey(key=key, value=value, context=context, quorum=self._quorum))
+            requests.append(PutKey(key=key, value=value, context=context, quorum=RECORD_QUORUM))
         for number, _ in self._connection.ask_all(requests, KeyPut, tries=TRIES):
             yield files[number]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..ring.machine import RingSettings
-from ..scheduling.machine import SchedulingSettings
+from ..scheduling.settings import SchedulingSettings
 from .machine import NodeSettings
 from .storage.store import StoreSettings
 

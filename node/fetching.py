@@ -95,9 +95,7 @@ class Fetcher:
 
 
 def _from(source: Source, offset: int) -> Source:
-    return Source(
-        url=source.url, ref=source.ref, host=source.host, path=source.path, offset=source.offset + offset
-    )
+    return Source(url=source.url, ref=source.ref, host=source.host, path=source.path, offset=source.offset + offset)
 
 
 def _located(source: Source) -> tuple[str, int]:

@@ -19,9 +19,20 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TypeAlias, get_args
 
-from ..ring.effects import Completed, Failed, GetDone, MemberChanged, Operate, PullChunk, RecordSeen, RingEffect, Send
+from ..ring.effects import (
+    Completed,
+    Failed,
+    GetDone,
+    MemberChanged,
+    Operate,
+    PullChunk,
+    RecordSeen,
+    RingEffect,
+    Send,
+    SendTo,
+    WakeAt,
+)
 from ..ring.effects import Decided as RingDecided
-from ..ring.effects import SendTo, WakeAt
 from ..ring.events import (
     ChunkOffered,
     DecisionRequested,
@@ -58,7 +69,8 @@ from ..scheduling.events import (
     SchedulingStarted,
 )
 from ..scheduling.jobs import job_key, register_key
-from ..scheduling.machine import Scheduling, SchedulingSettings
+from ..scheduling.machine import Scheduling
+from ..scheduling.settings import SchedulingSettings
 from .effects import NodeEffect, Post, ReplyTo, Wake
 from .events import ClientAsked, NodeEvent, PeerSpoke, PeerStarted
 from .inputs import chunk_source, with_inputs
@@ -70,6 +82,7 @@ from .wire.requests import (
     FindKeys,
     GetKey,
     Hello,
+    JobPrepared,
     KillJob,
     ListJobs,
     ListPeers,
@@ -77,6 +90,7 @@ from .wire.requests import (
     OfferChunk,
     PeersShown,
     PeerView,
+    PrepareJob,
     PutKey,
     RingShown,
     SubmitJob,
@@ -172,6 +186,8 @@ class Node:
                 reply: ClientReply = Welcome(member=self._me, version=self._version, urls=self._urls())
             case LocateChunk(digest=digest):
                 reply = ChunkAt(sources=tuple(chunk_source(m, digest) for m in self._holders(digest))[:64])
+            case PrepareJob(job=job):
+                reply = JobPrepared(electorate=self.scheduling.electorate(job))
             case ListPeers():
                 reply = PeersShown(peers=tuple(self._peer_view(update) for update in self.ring.members.values()))
             case DescribeRing(key=key):
@@ -237,9 +253,7 @@ class Node:
                 return self._completed(self._waiting.pop(request), answer, out)
         return []
 
-    def _completed(
-        self, who: _Waiting, answer: object, out: list[NodeEffect]
-    ) -> list[_Step]:
+    def _completed(self, who: _Waiting, answer: object, out: list[NodeEffect]) -> list[_Step]:
         error = answer.reason if isinstance(answer, Failed) else ""
         match who:
             case _Client(route=route, request=request):
@@ -247,7 +261,9 @@ class Node:
                 out.append(ReplyTo(route=route, request=request, reply=reply))
                 return []
             case FindRecord(job=job):
-                values = [s.value for s in answer.siblings if s.value is not None] if isinstance(answer, GetDone) else []
+                values = (
+                    [s.value for s in answer.siblings if s.value is not None] if isinstance(answer, GetDone) else []
+                )
                 return [RecordFound(job=job, value=min(values, default=None))]
             case StoreRecord(job=job, key=key):
                 return [RecordStored(job=job, key=key, error=error)]
@@ -282,8 +298,7 @@ class Node:
                 quorum = Quorum(replicas=5, reads_required=1)
                 return GetRequested(request=request, key=job_key(job), quorum=quorum, patience_s=RECORD_PATIENCE_S)
             case StoreRecord(key=key, value=value, replicas=replicas):
-                homes = min(replicas, len(self.ring.placement.homes))
-                quorum = Quorum(replicas=replicas, writes_required=homes // 2 + 1)
+                quorum = Quorum(replicas=replicas, writes_required=0)
                 return PutRequested(
                     request=request, key=key, value=value, context={}, quorum=quorum, patience_s=RECORD_PATIENCE_S
                 )
@@ -296,7 +311,7 @@ class Node:
                     digest=digest,
                     size=size,
                     source=source,
-                    quorum=Quorum(replicas=OUTPUT_COPIES, writes_required=min(OUTPUT_COPIES, len(self._urls()))),
+                    quorum=Quorum(replicas=OUTPUT_COPIES, writes_required=OUTPUT_COPIES),
                     patience_s=CHUNK_PATIENCE_S + size / CHUNK_BYTES_PER_S,
                 )
 
@@ -304,4 +319,3 @@ class Node:
         update = self.ring.members.get(to)
         if update is not None:
             out.append(Post(to=to, url=update.member.url, message=message))  # type: ignore[arg-type]
-

@@ -28,7 +28,7 @@ from .storage.store import StoreSettings
 @click.option("--zone", default="", help="Copies are kept in distinct zones while there are enough of them.")
 @click.option("--weight", default=1.0, type=click.FloatRange(0.001, 1000), help="Share of the ring's keys.")
 @click.option("--sync", type=click.Choice(["full", "relaxed"]), default="full", help="What a power cut may take.")
-def peer_command(  # noqa: PLR0913  # one parameter for each option of the command line
+def peer_command(  # one parameter for each option of the command line
     listen: str,
     join: tuple[str, ...],
     directory: Path,

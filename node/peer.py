@@ -45,12 +45,12 @@ class Peer:
         self._config = config
         self._inbox: deque[NodeEvent] = deque()
         self.refused_frames: Counter[str] = Counter()
+        self._transport = ControlTransport(config.listen, self._from_sockets, self._link_broken)
         self._identity = open_identity(config.directory, config.name)
         self._threads = ThreadPoolExecutor(TRANSFERS_AT_ONCE, thread_name_prefix="transfer")
         self._chunks = ChunkStore(config.directory / "chunks")
         self._store = Store(config.directory / "store", config.store, self._from_store)
         self._bulk = BulkServer(PeerShelf(config.directory, self._chunks))
-        self._transport = ControlTransport(config.listen, self._from_sockets, self._link_broken)
         self.me = self._introduce()
         incarnation = self._identity.start << REFUTATION_BITS
         self._node = Node(self.me, incarnation, config.machine_settings(), random.Random(secrets.randbits(64)), version)

@@ -117,4 +117,3 @@ class Performer:
             else:
                 return ""
         return reason
-

@@ -34,9 +34,7 @@ StoreQuestion = PutKey | GetKey | FindKeys | OfferChunk
 JobQuestion = SubmitJob | WatchJob | ListJobs | KillJob
 
 
-def store_event(
-    request: str, question: StoreQuestion
-) -> PutRequested | GetRequested | KeysRequested | ChunkOffered:
+def store_event(request: str, question: StoreQuestion) -> PutRequested | GetRequested | KeysRequested | ChunkOffered:
     """Turn a question about stored things into the ring's event."""
     match question:
         case PutKey():
@@ -99,9 +97,7 @@ def store_reply(answer: RingAnswer, members: Mapping[PeerId, Update]) -> ClientR
             assert_never(answer)
 
 
-def job_event(
-    request: str, question: JobQuestion
-) -> JobSubmitted | StatusRequested | JobsRequested | KillRequested:
+def job_event(request: str, question: JobQuestion) -> JobSubmitted | StatusRequested | JobsRequested | KillRequested:
     """Turn a question about jobs into scheduling's event."""
     match question:
         case SubmitJob():

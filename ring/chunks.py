@@ -9,13 +9,15 @@ A chunk never changes and is named by its content, so there are no versions here
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from .alarm import Alarm
 from .effects import ChunkPlaced, Completed, Failed, RingEffect, Send
 from .events import ChunkOffered, MessageReceived, RequestDue, RingEvent
 from .messages import ChunkStored, StoreChunk
 from .quorum import Copy, QuorumSettings, Spread
 from .roster import Roster
-from .terms import Instant, PeerId
+from .terms import Instant, PeerId, Quorum
 
 _LINGER_PATIENCES = 2
 """An offer stays open for so many patiences at least, so that a late copy finds a fallback or leaves a hint."""
@@ -72,13 +74,21 @@ class Chunks:
         offer = _Offer(
             id=id_,
             event=event,
-            spread=Spread(roster=self._roster, key=key, quorum=event.quorum, patience_s=patience_s),
+            spread=Spread(roster=self._roster, key=key, quorum=self._within_reach(event.quorum), patience_s=patience_s),
             alarm=Alarm(RequestDue(request=id_)),
             deadline=Instant(now + event.patience_s),
             closes=Instant(now + max(event.patience_s, _LINGER_PATIENCES * patience_s)),
         )
         self._open[id_] = offer
         return self._advance(now, offer)
+
+    def _within_reach(self, quorum: Quorum) -> Quorum:
+        """Ask for no more acknowledgements than there are live peers: a chunk is what its name says, with one copy too.
+
+        So a small cluster goes on storing files while a peer is away, and the answer names who really holds them.
+        """
+        live = sum(self._roster.alive(home.id) for home in self._roster.homes)
+        return replace(quorum, writes_required=min(quorum.writes_required, max(1, live)))
 
     def _stored(self, now: Instant, offer: _Offer, sender: PeerId, error: str) -> list[RingEffect]:
         if error:

@@ -14,7 +14,7 @@ from .alarm import Alarm
 from .effects import Completed, Failed, GetDone, RingEffect, Send
 from .events import GetRequested, MessageReceived, RequestDue, RingEvent
 from .messages import FetchVersions, StoreVersions, Versions, VersionsFetched
-from .quorum import QuorumSettings
+from .quorum import QuorumSettings, required_of
 from .roster import Roster
 from .terms import Instant, PeerId
 from .versions import EMPTY, context_of, covers, join
@@ -40,7 +40,7 @@ class _Get:
     @property
     def required(self) -> int:
         """R, but no more than N as it really is."""
-        return min(max(1, self.event.quorum.reads_required), len(self.primaries))
+        return required_of(self.event.quorum.reads_required, len(self.primaries))
 
     @property
     def merged(self) -> Versions:

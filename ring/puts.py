@@ -21,6 +21,9 @@ from .terms import Instant, PeerId
 _SHARE_OF_PATIENCE = 0.9
 """A coordinator gets a little less time than is left here, so that its own account of a failure arrives."""
 
+_PATIENCE_MAX_S = 600.0
+"""What the wire carries; a longer wait is served by asking again with the same request id."""
+
 
 @dataclass(slots=True, kw_only=True)
 class _Put:
@@ -125,5 +128,5 @@ def _order(put: _Put, now: Instant) -> CoordinatePut:
         replicas=event.quorum.replicas,
         writes_required=event.quorum.writes_required,
         strict=event.quorum.strict,
-        patience_s=(put.deadline - now) * _SHARE_OF_PATIENCE,
+        patience_s=min(_PATIENCE_MAX_S, (put.deadline - now) * _SHARE_OF_PATIENCE),
     )

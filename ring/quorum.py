@@ -71,6 +71,11 @@ class _Slot:
     hint_kept: bool = False
 
 
+def required_of(wanted: int, homes: int) -> int:
+    """Tell how many of `homes` must answer where `wanted` are asked for; 0 asks for a majority."""
+    return homes // 2 + 1 if wanted == 0 else min(wanted, homes)
+
+
 class Spread:
     """Tracks the copies of one write; `advance` may be called at any time and says what to send now."""
 
@@ -86,7 +91,7 @@ class Spread:
         self._slots = [_Slot(primary) for primary in preference[:count]]
         self._slot_of = {slot.primary: slot for slot in self._slots}
         self._unused = [] if quorum.strict else list(preference[count:])
-        self._required = min(max(1, quorum.writes_required), len(self._slots))
+        self._required = required_of(quorum.writes_required, len(self._slots))
 
     @property
     def replicas(self) -> int:

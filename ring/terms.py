@@ -70,13 +70,18 @@ class Source(Struct, frozen=True, array_like=True):
 class Quorum(Struct, frozen=True, array_like=True):
     """How many copies one request wants: N homes, R answers to a read, W durable acknowledgements of a write.
 
-    `strict` lets only primaries count; else fallbacks stand in for absent primaries (Dynamo, section 4.6).
+    0 for R or W means a majority of the homes that there are. `strict` lets only primaries count; else fallbacks stand
+    in for absent primaries (Dynamo, section 4.6).
     """
 
     replicas: Annotated[int, Meta(ge=1, le=16)] = 3
-    reads_required: Annotated[int, Meta(ge=1, le=16)] = 2
-    writes_required: Annotated[int, Meta(ge=1, le=16)] = 2
+    reads_required: Annotated[int, Meta(ge=0, le=16)] = 2
+    writes_required: Annotated[int, Meta(ge=0, le=16)] = 2
     strict: bool = False
+
+
+RECORD_QUORUM = Quorum(replicas=5, reads_required=0, writes_required=0)
+"""For what the system itself cannot do without, as jobs and manifests: of five peers any two may be gone."""
 
 
 def start_of(incarnation: Incarnation) -> int:

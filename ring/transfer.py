@@ -3,8 +3,8 @@
 Each peer pages through its own keys with the placement of before and the one of now. A key whose primaries gained a
 peer is sent there by the first live one of its old primaries, so that normally one peer sends it; if none of these
 lives, every holder sends it, for a merge makes a copy too many harmless. A page is acknowledged before the next is
-read. The old placement is kept until a whole pass has been acknowledged: what a dead newcomer or a second change has
-interrupted is done again from the beginning, from the old placement to the newest.
+read. The old placement is kept until a whole pass has been acknowledged: after a second change all is done again, from
+the old placement to the newest; for a newcomer that was dead or silent the keys that it is owed, once it is back.
 
 Chunks are not in the store that is listed here, so a change of placement leaves them where they were put: who reads
 one must go on down its preference list, and only who knows the manifests can place it anew.
@@ -74,7 +74,13 @@ class _Pass:
     listing: int | None = None
     reading: dict[int, tuple[bytes, list[PeerId]]] = field(default_factory=dict)
     flights: dict[str, _Flight] = field(default_factory=dict)
-    is_owing: bool = False
+    only: frozenset[PeerId] | None = None
+    owed: set[PeerId] = field(default_factory=set)
+    is_broken: bool = False
+
+    def serves(self, peer: PeerId) -> bool:
+        """Tell whether this pass is for that newcomer: a second one is only for those whom the first did not reach."""
+        return self.only is None or peer in self.only
 
 
 class Transfer:
@@ -99,6 +105,7 @@ class Transfer:
         self._begins: Instant | None = None
         self._joins_until = Instant(0.0)
         self._settled = roster.placement
+        self._only: frozenset[PeerId] | None = None
         self._pass: _Pass | None = None
 
     def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
@@ -125,6 +132,7 @@ class Transfer:
         if now < self._joins_until:
             self._joins_until, self._settled = now, self._roster.placement
             return []
+        self._only = None
         return self._begin_at(Instant(now + self._settings.settle_s))
 
     # --- the pass ---
@@ -143,7 +151,9 @@ class Transfer:
         self._begins = None
         if self._settled.homes == self._roster.homes:
             return []
-        self._pass = _Pass(old=self._settled, new=self._roster.placement)
+        if self._only is not None and not any(map(self._roster.alive, self._only)):
+            return self._begin_at(Instant(now + self._settings.rest_s))
+        self._pass = _Pass(old=self._settled, new=self._roster.placement, only=self._only)
         return self._go_on(now, self._pass)
 
     def _go_on(self, now: Instant, walk: _Pass) -> list[RingEffect]:
@@ -156,18 +166,25 @@ class Transfer:
         return [Operate(ticket=walk.listing, operation=page)]
 
     def _end(self, now: Instant, walk: _Pass) -> list[RingEffect]:
+        """Settle on the new placement; after a change meanwhile the old one is kept, and with it who sends what.
+
+        Else a key might fall to a newcomer of the first change to send, which did not have it yet when it looked.
+        """
         self._pass = None
-        if walk.is_owing:
+        if self._begins is not None:
+            return self._alarm.set(max(self._begins, now))
+        if walk.is_broken or walk.owed:
+            self._only = walk.only if walk.is_broken else frozenset(walk.owed)
             return self._begin_at(Instant(now + self._settings.rest_s))
-        self._settled = walk.new
-        return [] if self._begins is None else self._alarm.set(max(self._begins, now))
+        self._settled, self._only = walk.new, None
+        return []
 
     # --- one page ---
 
     def _listed(self, now: Instant, walk: _Pass, outcome: StoreOutcome) -> list[RingEffect]:
         walk.listing = None
         if not isinstance(outcome, VersionsListed):
-            walk.has_more, walk.is_owing = False, True
+            walk.has_more, walk.is_broken = False, True
             return self._go_on(now, walk)
         walk.has_more = outcome.more
         effects: list[RingEffect] = []
@@ -179,7 +196,7 @@ class Transfer:
     def _begin_key(self, walk: _Pass, key: bytes) -> list[RingEffect]:
         newcomers = self._newcomers(walk, key)
         reachable = [peer for peer in newcomers if self._roster.alive(peer)]
-        walk.is_owing |= len(reachable) < len(newcomers)
+        walk.owed |= set(newcomers) - set(reachable)
         if not reachable:
             return []
         ticket = next(self._tickets)
@@ -193,12 +210,12 @@ class Transfer:
         if sender != self._roster.me:
             return []
         now = walk.new.preference(key)[: self._replicas]
-        return [peer for peer in now if peer not in before and peer != self._roster.me]
+        return [peer for peer in now if peer not in before and peer != self._roster.me and walk.serves(peer)]
 
     def _read(self, now: Instant, walk: _Pass, ticket: int, outcome: StoreOutcome) -> list[RingEffect]:
         key, newcomers = walk.reading.pop(ticket)
         if not isinstance(outcome, VersionsRead):
-            walk.is_owing = True
+            walk.is_broken = True
         elif outcome.versions is not None:
             return [effect for peer in newcomers for effect in self._launch(now, walk, peer, key, outcome.versions)]
         return self._go_on(now, walk)
@@ -216,7 +233,7 @@ class Transfer:
         for id_, flight in [(id_, flight) for id_, flight in walk.flights.items() if now >= flight.due]:
             if flight.tries >= self._settings.tries_max or not self._roster.alive(flight.to):
                 del walk.flights[id_]
-                walk.is_owing = True
+                walk.owed.add(flight.to)
                 continue
             flight.tries += 1
             flight.due = Instant(now + self._settings.patience_s)

@@ -70,8 +70,8 @@ class ClaimTable:
         return Change.STAGE
 
     def _toggle(self, claim: Claim, account: Account) -> None:
-        # CLAIMED and RUNNING count as one, and fractions not at all: else busy tables would never be equal.
-        final = (account.stage, account.report, account.error) if account.stage > Stage.RUNNING else None
+        # All that is under way counts as one, however far it is: else busy tables would never be equal.
+        final = account if account.stage > Stage.RUNNING else None
         entry = _ENCODER.encode((claim.phase, claim.task, claim.attempt, final))
         self._buckets[claim.task % BUCKETS] ^= int.from_bytes(blake2b(entry, digest_size=8).digest())
 

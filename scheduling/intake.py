@@ -60,10 +60,14 @@ class Intake:
             self._submissions[record.id].requests.append(event.request)
         elif known is not None:
             self._accept(known, event.request)
-        elif reason := fault_in(record):
+        elif reason := fault_in(record) or self._fault_in_electorate(record):
             self._desk.emit(Answer(request=event.request, answer=JobRefused(reason=reason)))
         else:
             self._store(event)
+
+    def _fault_in_electorate(self, record: JobRecord) -> str:
+        strangers = set(record.electorate) - set(self._desk.flock.members())
+        return f"{len(strangers)} of the peers that should decide the job are no members" if strangers else ""
 
     def _accept(self, job: Job, request: str) -> None:
         if job.epoch == 0 and job.live:
@@ -72,8 +76,10 @@ class Intake:
 
     def _store(self, event: JobSubmitted) -> None:
         desk = self._desk
-        electorate = electorate_of(event.record.id, desk.flock, desk.settings.electorate_max)
-        record = msgspec.structs.replace(event.record, electorate=electorate)
+        record = event.record
+        if not record.electorate:
+            electorate = electorate_of(record.id, desk.flock, desk.settings.electorate_max)
+            record = msgspec.structs.replace(record, electorate=electorate)
         value = encode_record(record)
         if len(value) > VALUE_BYTES_MAX:
             reason = f"the job's record is {len(value)} bytes, over 1 MiB: use a larger split size or a smaller program"

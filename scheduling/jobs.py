@@ -107,7 +107,8 @@ class JobRecord(Struct, frozen=True, array_like=True):
     """All that a peer needs to take part in a job; stored once in the ring under `job/ID`, and never changed.
 
     `electorate` are the peers whose majority decides the job's two write-once registers, and its successors as
-    trackers in that order.
+    trackers in that order. The client asks for it before it submits, so that a submission that it repeats at another
+    peer is the same record; a tracker fills in an empty one.
     """
 
     id: Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
@@ -188,6 +189,9 @@ class JobEnding(Struct, frozen=True, array_like=True):
     error: UserError | None = None
     split: int = -1
     """The task that the error is of; -1 where there is none."""
+    records: Offset = 0
+    """Input records and `bytes` of the map attempts that count, so that every peer tells the same of a job's end."""
+    bytes: Offset = 0
 
 
 def manifest_key(path: str) -> bytes:

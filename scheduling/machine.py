@@ -45,6 +45,7 @@ from .job import Job
 from .jobs import job_key
 from .retention import Retention
 from .settings import SchedulingSettings
+from .tracker import electorate_of
 from .tracking import Tracking
 from .watchers import Watchers
 from .work import Work
@@ -70,6 +71,10 @@ class Scheduling:
     def jobs(self) -> MappingProxyType[str, Job]:
         """All jobs known here by id, oldest first; to look at only."""
         return MappingProxyType(self._desk.jobs)
+
+    def electorate(self, job: str) -> tuple[PeerId, ...]:
+        """Choose who should decide a job of that id, were it submitted now."""
+        return electorate_of(job, self._desk.flock, self._desk.settings.electorate_max)
 
     def handle(self, now: Instant, event: SchedulingEvent) -> list[SchedulingEffect]:
         """Take in an event, and give all that is to be done about it."""

@@ -13,9 +13,17 @@ COUNTERS_MAX = 128
 _INT64 = (1 << 63) - 1
 
 LOAD_ERRORS = frozenset(
-    {"SyntaxError", "IndentationError", "TabError", "ImportError", "ModuleNotFoundError", "NoMapper"}
+    {
+        "SyntaxError",
+        "IndentationError",
+        "TabError",
+        "ImportError",
+        "ModuleNotFoundError",
+        "BadProgram",
+        "UnknownFormat",
+    }
 )
-"""Errors of the program as a whole: without a record to blame, another attempt would meet them again."""
+"""Errors of the program as a whole, where no record is to blame: another attempt would meet them again."""
 
 NONDETERMINISM_HINT = (
     "map must give the same pairs for the same input every time: "
@@ -35,7 +43,7 @@ def user_fault(record: JobRecord, row: Row) -> UserError | None:
 
 def is_load_error(error: UserError) -> bool:
     """Tell whether user code could not even be loaded."""
-    return error.kind in LOAD_ERRORS and not error.record and not error.line
+    return error.kind in LOAD_ERRORS and not error.record
 
 
 def nondeterminism(task: int, row: Row, sealed: Winner) -> UserError | None:
@@ -69,7 +77,14 @@ def success_of(reports: Sequence[TaskReport | None], tasks: int) -> JobEnding | 
     parts = tuple(report.part for report in known[:tasks] if report.part is not None)
     if len(known) != len(reports) or len(parts) != tasks:
         return None
-    return JobEnding(JobState.DONE, parts=parts, counters=summed_counters(known))
+    maps = known[tasks:] or known
+    return JobEnding(
+        JobState.DONE,
+        parts=parts,
+        counters=summed_counters(known),
+        records=sum(report.records_in for report in maps),
+        bytes=sum(report.bytes_in for report in maps),
+    )
 
 
 def summed_counters(reports: Iterable[TaskReport]) -> dict[str, int]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...ring.terms import Quorum
 from ..units import format_size
 from .documents import print_json
 from .options import connect, examples, json_option, peer_option, plain_option, read_range, read_size, replicas_option
@@ -62,7 +61,7 @@ def put(  # one parameter for each option of the command line
             local,
             target,
             chunk_size=CHUNK_BYTES if chunk_size is None else chunk_size,
-            quorum=_quorum(replicas),
+            replicas=replicas,
             overwrite=overwrite,
             progress=line,
         )
@@ -71,12 +70,6 @@ def put(  # one parameter for each option of the command line
     else:
         for entry in entries:
             click.echo(entry.path)
-
-
-def _quorum(replicas: int) -> Quorum:
-    """Want a majority of the copies, as the default of three copies does."""
-    majority = replicas // 2 + 1
-    return Quorum(replicas=replicas, reads_required=majority, writes_required=majority)
 
 
 @fs.command()

@@ -42,7 +42,10 @@ def up(count: int, workers: int | None, directory: Path | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked_to_stop.set())
     with LocalCluster(peers=count, workers=workers, directory=directory) as cluster:
-        remember_urls(cluster.urls)
+        try:
+            remember_urls(cluster.urls)
+        except OSError as error:
+            click.echo(f"murmur: other commands need --peer, for the address cannot be kept: {error}", err=True)
         try:
             for url in cluster.urls:
                 click.echo(url)

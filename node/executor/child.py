@@ -71,8 +71,10 @@ class Child:
         self._flush()
 
     def kill(self, breach: str = "") -> None:
-        """Kill the whole process group at once; `breach` is told as the reason."""
-        self._breach = self._breach or breach
+        """Kill the whole process group at once; after a `breach`, which is told as the reason, no word counts."""
+        if breach:
+            self._breach = self._breach or breach
+            self._stop_listening()
         if not self.gone.is_set():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -113,8 +115,9 @@ class Child:
                 word = _decoder.decode(document)
                 self._read_output()
                 self._hear(self, word)
+                if not self._listening:
+                    break
         except (RemoteError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            self._stop_listening()
             self.kill(f"sent a malformed frame ({error})")
 
     def _stop_listening(self) -> None:

@@ -17,7 +17,7 @@ Emit = Callable[[Any, Any], Iterable[tuple[Any, Any]] | None]
 
 Reduce = Callable[[Any, Sequence[Any]], Iterable[tuple[Any, Any]] | None]
 
-BATCHES_PER_COMBINING = 16
+BATCHES_PER_COMBINING = 32
 """How often a combiner class runs: each run costs a call for every key that has come again, and frees its values."""
 
 
@@ -124,20 +124,23 @@ class CombinedLists(Lists):
         """See `Collector`."""
         self._batches += 1
         if self._batches % BATCHES_PER_COMBINING == 0:
-            self._combine(lambda values: len(values) > 1)
+            self._combine()
 
     def finish(self) -> None:
-        """See `Collector`; every key passes through the combiner at least once."""
-        self._combine(lambda _: True)
+        """See `Collector`."""
+        self._combine()
         self.groups = {key: values for key, values in self.groups.items() if values}
 
-    def _combine(self, due: Callable[[list[Any]], bool]) -> None:
+    def _combine(self) -> None:
+        """Shorten the lists; one value alone is left as it is, since a combiner may run any number of times, or never."""
         reduce, groups = self._reduce, self.groups
         key = None
         try:
             for key, values in groups.items():
-                if due(values):
-                    groups[key] = [v if k == key else _foreign(key, k) for k, v in reduce(key, values) or ()]
+                if len(values) > 1:
+                    groups[key] = [
+                        v if k is key or k == key else _foreign(key, k) for k, v in reduce(key, values) or ()
+                    ]
         except BaseException as error:
             raise fault_of(error, record=key) from error
 

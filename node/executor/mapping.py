@@ -111,16 +111,22 @@ class MapAttempt:
         collector.finish()
 
     def _segments(self, groups: dict[Any, Any]) -> Iterator[tuple[Columns, int]]:
-        """Give each partition its keys in order, with what was collected for them, and its number of records."""
+        """Give each partition its keys, with what was collected for them, and its number of records.
+
+        States of an aggregation stay in the order in which their keys came, which is as certain as the sorted one: the
+        reducer merges them by key and sorts once, and that is half the sorting.
+        """
+        states = isinstance(self._program.reducer, Aggregation)
         with blaming_user():
             shares = self._shares(list(groups))
-            ordered = [sorted_keys(keys) for keys in shares]
-        is_lists = not isinstance(self._program.reducer, Aggregation)
-        for keys in ordered:
+            if not states:
+                shares = [sorted_keys(keys) for keys in shares]
+        for keys in shares:
             values = [groups.pop(key) for key in keys]
-            yield (keys, values), sum(map(len, values)) if is_lists else len(values)
+            yield (keys, values), len(values) if states else sum(map(len, values))
 
     def _shares(self, keys: list[Any]) -> list[list[Any]]:
+        """Deal the keys out to the partitions."""
         partitions, partitioner = self._job.partitions, self._program.partitioner
         numbers = partitions_of(keys, partitions)
         if partitioner is not None:

@@ -91,7 +91,7 @@ class Reducer:
     """Turns a key and all its values into pairs of key and value; subclass it and write `reduce`.
 
     One object serves one attempt. Keys come in order; the values of a key in the order of the input. As a combiner it
-    sees some of the values at a time, and must give pairs with the same key.
+    is called any number of times for a key, or never, with some of the values, and must give pairs with the same key.
     """
 
     context: Context

@@ -2,7 +2,7 @@
 
     segment 0 | segment 1 | ... | index: offset, length, records, digest of each | footer: offset, length of the index
 
-A segment holds two columns, keys in their order and what was collected for each, pickled without a memo: so equal
+A segment holds two columns, keys and what was collected for each, pickled without a memo: so equal
 content gives equal bytes, whichever objects happened to be one and the same. The digest of the index names the run, and
 vouches through the segments' digests for every byte. Whoever wants one partition from afar needs three ranges, the
 footer, the index and the segment, and may write them to a sparse file at the same offsets. The index is plain numbers,
@@ -53,7 +53,7 @@ def read_segment(path: str, partition: int, digest: bytes) -> Columns:
     unpickled.
     """
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - spares the import of pathlib
+        with open(path, "rb") as file:  # noqa: PTH123 - spares the import of pathlib
             begin, length = index_range(_read_at(file, -FOOTER.size, FOOTER.size))
             index = _read_at(file, begin, length)
             if chunk_digest(index) != digest:
@@ -101,10 +101,14 @@ def _encoded(columns: Columns) -> bytes:
     return buffer.getvalue()
 
 
-def _read_at(file: io.FileIO, offset: int, length: int) -> bytes:
+def _read_at(file: BinaryIO, offset: int, length: int) -> bytes:
     """Read exactly these bytes; a negative offset counts from the end."""
-    file.seek(offset, os.SEEK_END if offset < 0 else os.SEEK_SET)
+    size = os.fstat(file.fileno()).st_size
+    begin = offset + size if offset < 0 else offset
+    if begin < 0 or begin + length > size:
+        raise InputUnreadable(f"{file.name} is cut short or damaged")
+    file.seek(begin)
     body = file.read(length)
     if len(body) != length:
-        raise InputUnreadable(f"{file.name} is cut short")
+        raise InputUnreadable(f"{file.name} was cut short while it was read")
     return body

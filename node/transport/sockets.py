@@ -1,10 +1,10 @@
 """Make ZeroMQ sockets with the settings that all of them need, from the one context of the process."""
 
+import struct
 from itertools import count
 from typing import Final, cast
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from ...ring.errors import WorldError
 from .addresses import Address
@@ -17,6 +17,9 @@ RECONNECT_MS: Final = 100
 RECONNECT_MS_MAX: Final = 2000
 QUEUE_MAX: Final = 1000
 SOCKETS_MAX: Final = 16_384
+
+MONITOR_EVENT: Final = struct.Struct("=H")
+"""How a monitor's first frame begins (zmq_socket_monitor(3)); pyzmq's own parser would import asyncio and ssl."""
 
 _watches = count()
 
@@ -90,7 +93,8 @@ def read_events(monitor: Socket) -> list[int]:
     """Take the events that have come since the last time, without waiting."""
     events = []
     while can_receive(monitor):
-        events.append(int(parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))["event"]))
+        (event,) = MONITOR_EVENT.unpack_from(monitor.recv_multipart(zmq.NOBLOCK)[0])
+        events.append(event)
     return events
 
 

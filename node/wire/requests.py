@@ -65,6 +65,12 @@ class LocateChunk(Request, frozen=True, array_like=True, tag=True):
     digest: Digest
 
 
+class PrepareJob(Request, frozen=True, array_like=True, tag=True):
+    """Ask who should decide a job of that id; answered by `JobPrepared`, which goes into the record."""
+
+    job: JobId
+
+
 class SubmitJob(Request, frozen=True, array_like=True, tag=True):
     """Have this peer track a job; answered by `JobTaken`. Asking twice for one id is harmless."""
 
@@ -106,6 +112,7 @@ ClientRequest = (
     | FindKeys
     | OfferChunk
     | LocateChunk
+    | PrepareJob
     | SubmitJob
     | WatchJob
     | ListJobs
@@ -171,6 +178,12 @@ class ChunkAt(Reply, frozen=True, array_like=True, tag=True):
     sources: Annotated[tuple[Source, ...], Meta(max_length=64)]
 
 
+class JobPrepared(Reply, frozen=True, array_like=True, tag=True):
+    """Give the electorate of a job, best first."""
+
+    electorate: Annotated[tuple[Id, ...], Meta(max_length=16)]
+
+
 class JobTaken(Reply, frozen=True, array_like=True, tag=True):
     """The job is stored (or its end is on the way) and survives this peer."""
 
@@ -228,6 +241,7 @@ ClientReply = (
     | KeysFound
     | ChunkKept
     | ChunkAt
+    | JobPrepared
     | JobTaken
     | JobShown
     | JobsShown

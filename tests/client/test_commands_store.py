@@ -191,7 +191,7 @@ def test_fs_put_hands_on_sizes_and_copies_and_prints_the_paths(cluster, capsys):
     local, target, choices = cluster.fs.asked[0]
     assert (local, target) == ((__file__,), "ring:/d/")
     assert choices["chunk_size"] == 1 << 20
-    assert choices["quorum"] == Quorum(replicas=5, reads_required=3, writes_required=3)
+    assert choices["replicas"] == 5
     assert capsys.readouterr().out == "ring:/d/x.txt\n"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import zmq
 
-from murmuration.client.connection import PATIENCE_S, SILENCE_S, Connection
+from murmuration.client.connection import FIRST_PATIENCE_S, PATIENCE_S, SILENCE_S, Connection
 from murmuration.client.dealers import Dealers
 from murmuration.node.wire.codec import decode_request, encode_reply
 from murmuration.node.wire.requests import (
@@ -145,7 +145,17 @@ def test_nobody_answers_names_all_addresses_and_the_way_out() -> None:
     stage = Stage()
     with pytest.raises(Unreachable, match=f"{A}, {B}.*murmur up"):
         connect(stage, A, B).ask(Hello(), Welcome)
-    assert stage.now == pytest.approx(PATIENCE_S, abs=1.0)
+    assert stage.now == pytest.approx(FIRST_PATIENCE_S, abs=1.0), "who starts with a wrong address hears it soon"
+
+
+def test_peers_that_fall_silent_after_an_answer_are_given_more_time() -> None:
+    stage = Stage(a=lambda now, name, request: (0.01, KEPT) if isinstance(request, PutKey) else None)
+    connection = connect(stage, A, B)
+    connection.ask(PutKey(key=b"k", value=b"v"), KeyPut)
+    answered = stage.now
+    with pytest.raises(Unreachable):
+        connection.ask(GetKey(key=b"k"), KeyGot)
+    assert stage.now - answered == pytest.approx(PATIENCE_S, abs=1.0)
     assert len(stage.questions(Hello)) < 30, "silence must be waited for longer and longer"
 
 

@@ -6,6 +6,7 @@ from murmuration.client.view.fold import View, fold
 from murmuration.client.view.loop import draws, follow
 from murmuration.client.view.plain import EVERY_S, Told, tell
 from murmuration.client.view.tables import aligned
+from murmuration.client.view.transfers import TransferLine
 from murmuration.scheduling.jobs import JobState
 from murmuration.scheduling.status import JobEvent, JobStatus
 
@@ -104,3 +105,21 @@ def test_only_a_terminal_that_knows_control_codes_is_drawn_on(monkeypatch):
 def test_table_into_a_pipe_is_aligned_columns():
     text = aligned(["name", "load"], [["A", "5 %"], ["peer-2", "100 %"]], frozenset({"load"}))
     assert text == "NAME     LOAD\nA         5 %\npeer-2  100 %\n"
+
+
+def test_transfer_is_shown_in_one_line_on_a_terminal_and_wiped_at_its_end(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with TransferLine(plain=False) as line:
+        line.advance("books/\x1bmoby.txt", 512, 1024)
+    told = terminal.getvalue()
+    assert "books/ moby.txt  50% of 1.00 KiB" in told
+    assert told.endswith("\r\x1b[K")
+    assert "\n" not in told
+
+
+def test_transfer_without_a_terminal_says_nothing(capsys):
+    with TransferLine(plain=False) as line:
+        line.advance("books/moby.txt", 512, 1024)
+    assert capsys.readouterr().err == ""

@@ -21,7 +21,7 @@ from murmuration.ring.effects import Operate
 from murmuration.ring.events import OperationDone
 from murmuration.ring.machine import RingSettings
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member
-from murmuration.scheduling.machine import SchedulingSettings
+from murmuration.scheduling.settings import SchedulingSettings
 
 ME = Member(id="a" * 32, name="A", url="tcp://a", bulk_url="bulk://a", host="h", directory="/a")
 

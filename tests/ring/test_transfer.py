@@ -111,6 +111,25 @@ def test_newcomer_that_dies_during_the_transfer_gets_the_rest_when_it_is_back() 
     assert missing(cluster, 100) == []
 
 
+def test_newcomer_that_stays_dead_costs_nothing_and_others_are_not_served_twice() -> None:
+    cluster = filled(3, 100)
+    cluster.start(3)
+    cluster.start(4)
+    cluster.run(0.5)
+    cluster.crash(3)
+    cluster.run(20.0)
+    assert {home for _, home in missing(cluster, 100)} == {3}
+    cluster.sent.clear()
+    cluster.operated.clear()
+    cluster.run(100.0)
+    assert [message for _, _, _, message in cluster.sent if isinstance(message, StoreVersions)] == []
+    assert [operation for _, _, operation in cluster.operated if isinstance(operation, ListVersions)] == []
+    cluster.restart(3)
+    cluster.run(40.0)
+    assert missing(cluster, 100) == []
+    assert sent_to(cluster, 4) == Counter()
+
+
 def test_second_newcomer_during_the_transfer_to_the_first_is_served_as_well() -> None:
     cluster = filled(3, 200)
     cluster.is_lost = lambda source, to, message: source == 3 and isinstance(message, VersionsStored)

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from murmuration.scheduling.ordering import order_key, sorted_keys
 
 PLAIN = st.one_of(

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from murmuration.scheduling.partitioners import canonical, partition_of, partitions_of
 
 PLAIN = st.one_of(

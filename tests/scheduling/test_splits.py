@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from murmuration.ring.errors import WorldError
 from murmuration.scheduling import splits as splits_module
 from murmuration.scheduling.jobs import ChunkRef, Split

@@ -1,0 +1,1 @@
+"""Hold the programs that `murmur run` and `murmur submit` know by name."""

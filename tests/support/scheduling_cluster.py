@@ -1,0 +1,300 @@
+"""Run whole flocks of scheduling machines in virtual time, with a ring and executors made of dictionaries."""
+
+import heapq
+from collections import Counter
+from hashlib import blake2b
+from itertools import count
+from random import Random
+from typing import Any
+
+import msgspec
+
+from murmuration.ring.messages import Liveness, Update
+from murmuration.ring.terms import REFUTATION_BITS, Instant, Member, PeerId, Source
+from murmuration.scheduling import effects as out
+from murmuration.scheduling import events as ev
+from murmuration.scheduling.decisions import decode_record
+from murmuration.scheduling.jobs import (
+    ChunkRef,
+    InputFile,
+    JobEnding,
+    JobRecord,
+    JobSpec,
+    JobState,
+    Phase,
+    Program,
+    Split,
+    TaskReport,
+    UserError,
+    job_key,
+)
+from murmuration.scheduling.machine import Scheduling
+from murmuration.scheduling.messages import Attempt, SchedulingMessage
+from murmuration.scheduling.settings import SchedulingSettings
+
+SETTINGS = SchedulingSettings(vnodes=64)
+SUSPECTED_AFTER_S, DEAD_AFTER_S = 0.8, 2.5
+JOB = "00000000000000aa"
+
+
+def peer_id(number: int) -> PeerId:
+    return PeerId(blake2b(str(number).encode(), digest_size=16).hexdigest())
+
+
+def job_record(
+    splits: int, reducers: int = 2, job: str = JOB, output: str = "out", *, chunks: bool = False, **spec: Any
+) -> JobRecord:
+    refs = tuple(ChunkRef(blake2b(str(at).encode()).digest()[:32], 100, 5) for at in range(splits)) if chunks else ()
+    source = None if chunks else Source(url="tcp://client", ref="books")
+    file = InputFile("books.txt", 100 * splits, source=source, chunks=refs)
+    return JobRecord(
+        id=job,
+        spec=JobSpec("count", Program("source", "p.py", b"pass"), output, reducers, 100, **spec),
+        files=(file,),
+        splits=tuple(Split(0, 100 * at, 100 * at + 100, 1 + 5 * at) for at in range(splits)),
+        submitted_at=1.5,
+    )
+
+
+class Cluster:
+    """Machines, a ring that remembers, executors that take `task_s` a task, and links with delay and loss."""
+
+    def __init__(
+        self,
+        peers: int,
+        seed: int = 1,
+        slots: int = 2,
+        loss: float = 0.0,
+        task_s: float = 0.1,
+        settings: SchedulingSettings = SETTINGS,
+    ) -> None:
+        self.settings = settings
+        self.rng = Random(seed)
+        self.now, self.loss, self.task_s, self.slots = 0.0, loss, task_s, slots
+        self._heap: list[tuple[float, int, PeerId, int, Any]] = []
+        self._order = count()
+        self.events = 0
+        self.peers = [peer_id(number) for number in range(peers)]
+        self.names = {peer: f"p{number}" for number, peer in enumerate(self.peers)}
+        self.starts = dict.fromkeys(self.peers, 0)
+        self.machines: dict[PeerId, Scheduling] = {}
+        self.records: dict[bytes, bytes] = {}
+        self.registers: dict[tuple[str, str], bytes] = {}
+        self.begun: list[tuple[float, PeerId, Phase, int, Attempt]] = []
+        self.finished: Counter[tuple[Phase, int]] = Counter()
+        self.counted: dict[Attempt, TaskReport] = {}
+        self.stopped: set[Attempt] = set()
+        self.answers: dict[str, out.SchedulingAnswer] = {}
+        self.answered_at: dict[str, float] = {}
+        self.told: Counter[str] = Counter()
+        self.forgotten: Counter[str] = Counter()
+        self.broken: dict[tuple[Phase, int], UserError] = {}
+        self.lost_runs: set[Attempt] = set()
+        self.unreachable: set[int] = set()
+        self.nondeterministic = False
+        self.placing_fails = 0
+        self.storing_fails: Counter[bytes] = Counter()
+        for peer in self.peers:
+            self.start(peer)
+
+    # --- life and death ---
+
+    def start(self, peer: PeerId) -> None:
+        self.starts[peer] += 1
+        incarnation = self.starts[peer] << REFUTATION_BITS
+        self.machines[peer] = Scheduling(
+            peer, incarnation, self.slots, self.settings, Random(f"{peer}{self.starts[peer]}")
+        )
+        for other in self.machines:
+            self._post(0.0, peer, ev.MemberSeen(update=self._update(other, Liveness.ALIVE)))
+            self._post(0.001, other, ev.MemberSeen(update=self._update(peer, Liveness.ALIVE)))
+        self._post(0.0, peer, ev.SchedulingStarted())
+
+    def kill(self, peer: PeerId) -> None:
+        del self.machines[peer]
+        for other in self.machines:
+            self._post(SUSPECTED_AFTER_S, other, ev.MemberSeen(update=self._update(peer, Liveness.SUSPECT)))
+            self._post(DEAD_AFTER_S, other, ev.MemberSeen(update=self._update(peer, Liveness.DEAD)))
+
+    def believe(self, peer: PeerId, liveness: Liveness, refutations: int = 0) -> None:
+        for other in self.machines:
+            if other != peer:
+                self._post(0.0, other, ev.MemberSeen(update=self._update(peer, liveness, refutations)))
+
+    def _update(self, peer: PeerId, liveness: Liveness, refutations: int = 0) -> Update:
+        member = Member(peer, self.names[peer], "tcp://a", "tcp://b", "host", "/d", workers=self.slots)
+        return Update(member, liveness, (self.starts[peer] << REFUTATION_BITS) + refutations)
+
+    # --- running ---
+
+    def _post(self, delay_s: float, peer: PeerId, event: Any) -> None:
+        heapq.heappush(self._heap, (self.now + delay_s, next(self._order), peer, self.starts[peer], event))
+
+    def submit(self, record: JobRecord, at: int = 0, request: str = "submit") -> None:
+        self._post(0.01, self.peers[at], ev.JobSubmitted(request=request, record=record))
+
+    def do(self, peer: PeerId, event: Any) -> None:
+        self._post(0.0, peer, event)
+
+    def run_until(self, reached: Any, limit_s: float = 60.0) -> None:
+        end = self.now + limit_s
+        while not reached():
+            assert self._heap and self._heap[0][0] <= end, self.story()
+            self.step()
+
+    def run_for(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self._heap and self._heap[0][0] <= end:
+            self.step()
+        self.now = end
+
+    def step(self) -> None:
+        self.now, _, peer, start, event = heapq.heappop(self._heap)
+        machine = self.machines.get(peer)
+        if machine is None or self.starts[peer] != start or self._is_stale(event):
+            return
+        if isinstance(event, tuple):
+            event = self._outcome(peer, *event)
+        if event is not None:
+            for effect in machine.handle(Instant(self.now), event):
+                self._perform(peer, effect)
+            self.events += 1
+            if self.events % (2 * len(self.peers)) == 0:
+                machine.check()
+
+    def _is_stale(self, event: Any) -> bool:
+        if not isinstance(event, ev.MemberSeen):
+            return False
+        return event.update.incarnation >> REFUTATION_BITS < self.starts[PeerId(event.update.member.id)]
+
+    def story(self) -> str:
+        lines = [f"at {self.now:.3f} s"]
+        for peer, machine in self.machines.items():
+            for job in machine.jobs.values():
+                events = [f"{event.at:.3f} {event.text}" for event in job.events]
+                lines.append(f"{self.names[peer]}: {job.state.title} epoch {job.epoch}: {events}")
+        return "\n".join(lines)
+
+    def job(self, peer: PeerId, job: str = JOB) -> Any:
+        return self.machines[peer].jobs.get(job)
+
+    def all_in(self, state: JobState, job: str = JOB) -> bool:
+        return all((seen := self.job(peer, job)) is not None and seen.state is state for peer in self.machines)
+
+    def done(self) -> bool:
+        return self.all_in(JobState.DONE)
+
+    def tasks_done(self) -> int:
+        some = next(iter(self.machines))
+        job = self.job(some)
+        return 0 if job is None else sum(len(board.results) for board in job.boards.values())
+
+    # --- the world ---
+
+    def _perform(self, peer: PeerId, effect: out.SchedulingEffect) -> None:  # noqa: C901 -- one case an effect
+        match effect:
+            case out.Tell():
+                self._carry(peer, effect)
+            case out.WakeSchedulingAt():
+                self._post(max(0.0, effect.at - self.now), peer, effect.event)
+            case out.FindRecord():
+                self._post(0.002, peer, ev.RecordFound(job=effect.job, value=self.records.get(job_key(effect.job))))
+            case out.StoreRecord():
+                self._store(peer, effect)
+            case out.Decide():
+                self._post(0.003, peer, ("decide", effect))
+            case out.StartAttempt():
+                self._begin(peer, effect)
+            case out.StopAttempt():
+                self.stopped.add(effect.attempt)
+            case out.PlaceChunk():
+                self._place(peer, effect)
+            case out.ForgetJob():
+                self.forgotten[effect.job] += 1
+            case out.Answer():
+                self.answers[effect.request] = effect.answer
+                self.answered_at[effect.request] = self.now
+
+    def _begin(self, peer: PeerId, effect: out.StartAttempt) -> None:
+        self.begun.append((self.now, peer, effect.phase, effect.task, effect.attempt))
+        self._post(self.task_s / 2, peer, ev.AttemptProgressed(attempt=effect.attempt, fraction=0.5))
+        self._post(self.task_s * self.rng.uniform(0.8, 1.2), peer, ("execute", effect))
+
+    def _place(self, peer: PeerId, effect: out.PlaceChunk) -> None:
+        self.placing_fails -= 1
+        error = "no quorum" if self.placing_fails >= 0 else ""
+        self._post(0.002, peer, ev.ChunkSettled(request=effect.request, error=error))
+
+    def _carry(self, sender: PeerId, tell: out.Tell) -> None:
+        assert tell.to != sender
+        frame = msgspec.msgpack.encode(tell.message)
+        self.told[type(tell.message).__name__] += 1
+        message: SchedulingMessage = msgspec.msgpack.decode(frame, type=SchedulingMessage)
+        for copies in range(1 + (self.rng.random() < self.loss)):
+            if self.rng.random() >= self.loss:
+                received = ev.SchedulingMessageReceived(sender=sender, message=message)
+                self._post(self.rng.uniform(0.0005, 0.002) + 0.1 * copies, tell.to, received)
+
+    def _store(self, peer: PeerId, effect: out.StoreRecord) -> None:
+        self.storing_fails[effect.key] -= 1
+        if self.storing_fails[effect.key] >= 0:
+            self._post(0.004, peer, ev.RecordStored(job=effect.job, key=effect.key, error="no quorum"))
+            return
+        self.records[effect.key] = effect.value
+        if effect.key == job_key(effect.job):
+            for replica in decode_record(effect.value).electorate:
+                self._post(0.002, PeerId(replica), ev.RecordFound(job=effect.job, value=effect.value))
+        self._post(0.004, peer, ev.RecordStored(job=effect.job, key=effect.key, error=""))
+
+    def _outcome(self, peer: PeerId, what: str, effect: Any) -> Any:
+        return self._decide(peer, effect) if what == "decide" else self._execute(effect)
+
+    def _decide(self, peer: PeerId, effect: out.Decide) -> Any:
+        if 2 * sum(acceptor in self.machines for acceptor in effect.acceptors) <= len(effect.acceptors):
+            self._post(0.2, peer, ("decide", effect))
+            return None
+        value = self.registers.setdefault((effect.job, effect.which), effect.value)
+        return ev.RegisterDecided(job=effect.job, which=effect.which, value=value)
+
+    def _execute(self, effect: out.StartAttempt) -> Any:
+        attempt, key = effect.attempt, (effect.phase, effect.task)
+        if attempt in self.stopped:
+            return None
+        if key in self.broken:
+            return ev.AttemptFailed(attempt=attempt, error=self.broken[key])
+        if effect.phase is Phase.MAP and effect.task in self.unreachable:
+            return ev.AttemptLost(attempt=attempt, reason="the client does not answer")
+        if missing := self._missing(effect):
+            return ev.AttemptLost(attempt=attempt, reason="runs are gone", missing=missing)
+        salt = str(attempt) if self.nondeterministic else ""
+        digest = blake2b(f"{effect.record.id}{key}{salt}".encode(), digest_size=32).digest()
+        report = TaskReport(digest, 5, 5, 100, 10, self.task_s, {"lines": 5, "attempts": 1})
+        self.finished[key] += 1
+        self.counted[attempt] = report
+        final = effect.phase is Phase.REDUCE or not effect.record.partitions
+        source = Source(url="tcp://b", ref="part")
+        outputs = (ev.LocalOutput(digest=digest, size=10, newlines=1, source=source),) if final else ()
+        return ev.AttemptFinished(attempt=attempt, report=report, outputs=outputs)
+
+    def _missing(self, effect: out.StartAttempt) -> tuple[int, ...]:
+        if effect.seal is None:
+            return ()
+        runs = {split: [winner.attempt] for split, winner in enumerate(effect.seal.winners)}
+        for split, attempt in effect.remade:
+            runs[split].append(attempt)
+        return tuple(split for split, attempts in runs.items() if self.lost_runs.issuperset(attempts))
+
+    # --- what must hold ---
+
+    def ending(self, job: str = JOB) -> JobEnding:
+        endings = {machine.jobs[job].ending_value for machine in self.machines.values()}
+        assert len(endings) == 1, "all peers know one ending"
+        ending: JobEnding = self.job(next(iter(self.machines)), job).ending
+        return ending
+
+    def assert_exact(self, record: JobRecord) -> None:
+        ending = self.ending(record.id)
+        tasks = len(record.splits) + record.partitions
+        prefix, parts = ("part-r", record.partitions) if record.partitions else ("part-m", len(record.splits))
+        assert [part.name for part in ending.parts] == [f"{prefix}-{at:05d}" for at in range(parts)]
+        assert ending.counters == {"lines": 5 * tasks, "attempts": tasks}, self.story()
