@@ -190,7 +190,7 @@ class LocalCluster:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C at the terminal is for this process, which then stops the peers
-                preexec_fn=_DieWithParent(),  # one system call, no lock taken
+                preexec_fn=DieWithParent(),  # one system call, no lock taken
             )
         return PeerProcess(name=name, directory=directory, process=process)
 
@@ -246,7 +246,7 @@ def _start_error(peer: PeerProcess, what: str) -> WorldError:
     return WorldError("\n".join([f"peer {peer.name} {what}; it said:", *(said or ["nothing"])]))
 
 
-class _DieWithParent:
+class DieWithParent:
     """Has the kernel kill the process in which it is called when its parent ends (Linux)."""
 
     def __init__(self) -> None:

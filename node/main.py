@@ -7,12 +7,12 @@ import signal
 import sys
 import threading
 import traceback
+from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from .. import __version__
 from ..ring.errors import CallerError, MurmurationError
 from .config import PeerConfig
 from .peer import Peer
@@ -70,7 +70,7 @@ async def _run(config: PeerConfig) -> None:
     threading.excepthook = lambda told: _end_at_once(told.exc_value, f"thread {told.thread}")
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop.set)
-    peer = Peer(config, __version__)
+    peer = Peer(config, version("murmuration"))
     peer.start()
     ready = {"url": peer.me.url, "id": peer.me.id, "name": peer.me.name}
     sys.stdout.write(json.dumps(ready) + "\n")

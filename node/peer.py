@@ -106,6 +106,8 @@ class Peer:
                 self.refused_frames[str(error)[:80]] += 1
                 continue
             match incoming:
+                case PeerFrame(recipient=recipient) if recipient not in ("", self.me.id):
+                    self.refused_frames["meant for another peer that had this address"] += 1
                 case PeerFrame(sender=sender, message=message):
                     self.feed(PeerSpoke(sender=sender, message=message))
                 case ClientFrame(request=request, question=question):

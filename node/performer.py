@@ -62,8 +62,10 @@ class Performer:
 
     def _perform(self, effect: NodeEffect) -> None:
         match effect:
-            case Post(url=url, message=message) | SendTo(url=url, message=message):
-                self._send(url, message)
+            case Post(to=to, url=url, message=message):
+                self._send(url, to, message)
+            case SendTo(url=url, message=message):
+                self._send(url, "", message)
             case ReplyTo():
                 self._reply(effect)
             case Wake(at=at, event=event):
@@ -81,9 +83,9 @@ class Performer:
             case _:
                 assert_never(effect)
 
-    def _send(self, url: str, message: RingMessage | SchedulingMessage) -> None:
+    def _send(self, url: str, recipient: str, message: RingMessage | SchedulingMessage) -> None:
         try:
-            frame = encode_peer(self._me, message)
+            frame = encode_peer(self._me, recipient, message)
         except CallerError as error:  # siblings of one key can add up to more than a frame: as if it were lost
             LOG.warning("a %s for %s is not sent: %s", type(message).__name__, url, error)
         else:

@@ -104,7 +104,7 @@ class Ring:
         self._roster = roster = Roster(me, vnodes=settings.vnodes, replicas=replicas)
         self._membership = Membership(me, incarnation, settings.vnodes, settings.membership, rng)
         self._registers = Registers(self._me, tickets, settings.registers, rng)
-        self._serving = Serving(tickets=tickets, asked_max=quorum.serving_max)
+        self._serving = Serving(me=self._me, tickets=tickets, asked_max=quorum.serving_max)
         self._puts = Puts(roster=roster, settings=quorum)
         self._coordinator = Coordinator(
             roster=roster, incarnation=incarnation, tickets=tickets, ids=ids, settings=quorum

@@ -27,7 +27,7 @@ CAP = 1.05
 """Most copies of a peer, as a multiple of its fair share: 1.00 would move a sixth more on a join."""
 
 PLACEMENTS_KEPT = 64
-"""Memoised placements: peers of one simulated cluster share them, and member sets change one at a time."""
+"""Memoised placements: machines in one process share them, and member sets change one at a time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from .effects import Operate, PullChunk, RingEffect, Send
 from .errors import InvariantBroken
 from .events import ChunkPulled, MessageReceived, OperationDone, RingEvent
@@ -53,7 +55,8 @@ class _Asked:
 class Serving:
     """Holds what others have asked of this peer until the store or the bulk transport is done with it."""
 
-    def __init__(self, *, tickets: Iterator[int], asked_max: int) -> None:
+    def __init__(self, *, me: PeerId, tickets: Iterator[int], asked_max: int) -> None:
+        self._me = me
         self._tickets = tickets
         self._asked_max = asked_max
         self._asked: dict[int, _Asked] = {}
@@ -63,6 +66,10 @@ class Serving:
     def handle(self, event: RingEvent) -> list[RingEffect]:
         """Take a message that asks for this peer's copies, or what came of one; all else is not this part's."""
         match event:
+            case MessageReceived(sender=sender, message=StoreVersions() | StoreChunk() as message) if (
+                message.hint_for == self._me
+            ):  # the sender takes this peer's address for another's; a hint to oneself would never be delivered
+                return self.handle(MessageReceived(sender=sender, message=replace(message, hint_for=None)))
             case MessageReceived(sender=sender, message=StoreChunk() as message):
                 return self._pull(sender, message)
             case MessageReceived(sender=sender, message=StoreVersions() | FetchVersions() | ListKeys() as message):

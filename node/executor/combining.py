@@ -132,7 +132,7 @@ class CombinedLists(Lists):
         self.groups = {key: values for key, values in self.groups.items() if values}
 
     def _combine(self) -> None:
-        """Shorten the lists; one value alone is left as it is, since a combiner may run any number of times, or never."""
+        """Shorten the lists; one value alone stays as it is, since a combiner may run any number of times, or never."""
         reduce, groups = self._reduce, self.groups
         key = None
         try:

@@ -23,10 +23,14 @@ PROTOCOL: Final = 1
 
 
 class PeerFrame(Struct, frozen=True, array_like=True, tag="peer"):
-    """A message of another peer."""
+    """A message of another peer to `recipient`, empty where the sender knows an address but not yet who is there.
+
+    An address may be used again by another peer, which must not take what was meant for the one before it.
+    """
 
     protocol: int
     sender: Annotated[PeerId, Meta(pattern="^[0-9a-f]{32}$")]
+    recipient: Annotated[str, Meta(pattern="^([0-9a-f]{32})?$")]
     message: RingMessage | SchedulingMessage
 
 
@@ -85,13 +89,13 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Overflo
 """All that the decoder raises on bytes that are not what they should be; nesting without end among them."""
 
 
-def encode_peer(sender: PeerId, message: RingMessage | SchedulingMessage) -> bytes:
-    """Wrap a message to another peer.
+def encode_peer(sender: PeerId, recipient: str, message: RingMessage | SchedulingMessage) -> bytes:
+    """Wrap a message to another peer, or to whoever is at an address if `recipient` is empty.
 
     Raises:
         CallerError: the message is larger than a frame may be.
     """
-    return _encode(PeerFrame(PROTOCOL, sender, message))
+    return _encode(PeerFrame(PROTOCOL, sender, recipient, message))
 
 
 def decode_peer(frame: bytes) -> tuple[PeerId, RingMessage | SchedulingMessage]:

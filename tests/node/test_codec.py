@@ -27,6 +27,7 @@ from murmuration.scheduling.jobs import Phase
 from murmuration.scheduling.messages import Account, Attempt, Claim, ClaimNews, Stage
 
 ME = PeerId("ab" * 16)
+OTHER = "b" * 32
 MEMBER = Member(id=ME, name="a", url="tcp://127.0.0.1:1", bulk_url="tcp://127.0.0.1:2", host="h", directory="/d")
 VERSIONS = Versions(seen={"a": 3}, siblings=(Sibling(Dot("a", 3), b"value"), Sibling(Dot("a", 2), None)))
 PEER_MESSAGES = [
@@ -37,7 +38,7 @@ PEER_MESSAGES = [
     ClaimNews("0" * 16, (Claim(Phase.MAP, 3, Attempt(ME, 1, 2), Account(Stage.RUNNING, 0.5)),)),
 ]
 VALID = [
-    *(codec.encode_peer(ME, message) for message in PEER_MESSAGES),
+    *(codec.encode_peer(ME, OTHER, message) for message in PEER_MESSAGES),
     codec.encode_request("q", PutKey(b"k", b"v")),
     codec.encode_request("q", GetKey(b"k")),
 ]
@@ -53,7 +54,7 @@ DECODERS = [
 
 @pytest.mark.parametrize("message", PEER_MESSAGES, ids=lambda message: type(message).__name__)
 def test_peer_message_encoded_and_decoded_is_itself(message):
-    assert codec.decode_peer(codec.encode_peer(ME, message)) == (ME, message)
+    assert codec.decode_peer(codec.encode_peer(ME, OTHER, message)) == (ME, message)
 
 
 def test_client_question_and_reply_encoded_and_decoded_are_themselves():
@@ -73,7 +74,7 @@ def test_bulk_reply_encoded_and_decoded_is_itself(reply):
 
 
 def test_incoming_frames_of_peers_and_clients_are_told_apart():
-    peer = codec.decode_incoming(codec.encode_peer(ME, PEER_MESSAGES[0]))
+    peer = codec.decode_incoming(codec.encode_peer(ME, OTHER, PEER_MESSAGES[0]))
     client = codec.decode_incoming(codec.encode_request("q", Hello()))
     assert isinstance(peer, codec.PeerFrame)
     assert (peer.sender, peer.message) == (ME, PEER_MESSAGES[0])
@@ -83,16 +84,17 @@ def test_incoming_frames_of_peers_and_clients_are_told_apart():
 
 def test_frame_is_plain_msgpack_that_any_language_reads():
     assert msgpack.unpackb(codec.encode_request("q", PutKey(b"k", b"v")))[:3] == ["client", 1, "q"]
-    assert msgpack.unpackb(codec.encode_peer(ME, PEER_MESSAGES[2])) == [
+    assert msgpack.unpackb(codec.encode_peer(ME, OTHER, PEER_MESSAGES[2])) == [
         "peer",
         1,
         ME,
+        OTHER,
         ["StoreVersions", "r1", b"key", [{"a": 3}, [[["a", 3], b"value"], [["a", 2], None]]], ME],
     ]
 
 
 def test_frame_of_another_protocol_is_refused_in_one_line_that_says_so():
-    newer = [msgpack.packb(["peer", 2, "shape", "unknown", "here"]), codec.encode_peer(ME, PEER_MESSAGES[0])]
+    newer = [msgpack.packb(["peer", 2, "shape", "unknown", "here"]), codec.encode_peer(ME, OTHER, PEER_MESSAGES[0])]
     newer[1] = newer[1].replace(b"\xa4peer\x01", b"\xa4peer\x02")
     for frame in newer:
         with pytest.raises(RemoteError, match=r"^the other side speaks protocol 2, this one 1; [^\n]+$"):
@@ -110,14 +112,14 @@ def test_frame_over_the_limit_is_refused_at_both_ends():
 @pytest.mark.parametrize("decode", DECODERS)
 def test_endless_nesting_is_refused(decode, nest):
     depth = (CONTROL_FRAME_BYTES_MAX - 100) // len(nest)
-    for head in (b"", msgpack.packb(["peer", 1, ME, 0, 0])[:-2]):
+    for head in (b"", msgpack.packb(["peer", 1, ME, OTHER, 0, 0])[:-2]):
         with pytest.raises(RemoteError):
             decode(head + nest * depth + b"\xc0")
 
 
 def test_value_beyond_its_bounds_is_refused():
     frames = [
-        codec.encode_peer(PeerId("no id"), PEER_MESSAGES[0]),
+        codec.encode_peer(PeerId("no id"), OTHER, PEER_MESSAGES[0]),
         codec.encode_request("q", GetKey(b"")),
         codec.encode_request("q", GetKey(b"k", patience_s=float("nan"))),
         codec.encode_request("q" * 65, Hello()),
