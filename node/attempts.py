@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -134,7 +135,8 @@ class Attempts:
                     output=str(self._directory / running.output),
                 )
             else:
-                fetched = await loop.run_in_executor(self._threads, self._fetcher.runs, run.runs, scratch)
+                fetch = partial(self._fetcher.runs, run.runs, start.task, scratch)
+                fetched = await loop.run_in_executor(self._threads, fetch)
                 if fetched.missing:
                     reason = f"the runs of {len(fetched.missing)} splits are gone"
                     self._end(title, AttemptLost(attempt=start.attempt, reason=reason, missing=fetched.missing))

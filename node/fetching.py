@@ -1,10 +1,12 @@
 """Bring the inputs of an attempt within reach of an executor: as ranges of files on this machine.
 
-An executor never talks to a network. Bytes that lie on this host, in whatever peer's directory, are read where they
-are; all else is pulled into a scratch directory of the attempt first. Everything here blocks, and runs in threads.
+An executor never talks to a network. This peer's own chunks, and files of others on this host that carry their own
+proof (a run's digests) or belong to the client, are read where they lie; all else is pulled into a scratch directory of
+the attempt first, from servers that check what they serve. Everything here blocks, and runs in threads.
 """
 
 import contextlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,8 @@ from pathlib import Path
 from ..ring.errors import Corrupt, MurmurationError, WorldError
 from ..ring.terms import Source
 from .effects import Piece, RunPlace
+from .executor.faults import InputUnreadable
+from .executor.run_layout import FOOTER, index_range, segment_range
 from .executor.tasks import Extent, RunSegment
 from .storage.chunks import ChunkStore
 from .transport.bulk_pull import locate, pull
@@ -41,11 +45,11 @@ class Fetcher:
         """
         return tuple(self._piece(piece, scratch / f"piece-{number}") for number, piece in enumerate(pieces))
 
-    def runs(self, places: Iterable[RunPlace], scratch: Path) -> RunsFetched:
-        """Give the runs as local files; those out of reach are named, not raised, for they can be made again."""
+    def runs(self, places: Iterable[RunPlace], partition: int, scratch: Path) -> RunsFetched:
+        """Give one partition of the runs as local files; runs out of reach are named, for they can be made again."""
         segments, missing = [], []
         for place in places:
-            path = self._run(place, scratch / f"run-{place.split}")
+            path = _run(place, partition, scratch / f"run-{place.split}")
             if path is None:
                 missing.append(place.split)
             else:
@@ -76,43 +80,54 @@ class Fetcher:
         return Extent(path=place.path, offset=place.offset + piece.offset, length=piece.length)
 
     def _from_source(self, piece: Piece, source: Source, scratch: Path) -> Extent:
-        if source.host == host_id():
-            path, offset = (source.path, source.offset) if source.path else _located(source)
-            if path and _readable(path, offset + piece.offset + piece.length):
-                return Extent(path=path, offset=offset + piece.offset, length=piece.length)
-        _write(pull(_from(source, piece.offset), piece.length), scratch)
+        if source.host == host_id() and _is_long_enough(source.path, source.offset + piece.offset + piece.length):
+            return Extent(path=source.path, offset=source.offset + piece.offset, length=piece.length)
+        _write(scratch, 0, pull(_from(source, piece.offset), piece.length))
         return Extent(path=str(scratch), offset=0, length=piece.length)
 
-    def _run(self, place: RunPlace, scratch: Path) -> str | None:
-        for source in place.sources:
-            if source.host == host_id() and _readable(source.path, 1):
-                return source.path
-        for source in place.sources:
-            with contextlib.suppress(MurmurationError):  # the next source may do; none at all is reported as missing
-                _write(pull(source, locate(source).size), scratch)
-                return str(scratch)
-        return None
+
+def _run(place: RunPlace, partition: int, scratch: Path) -> str | None:
+    """Find a run on this host, or pull what one partition needs of it; None if it can be had nowhere."""
+    for source in place.sources:
+        if source.host == host_id() and _is_long_enough(source.path, FOOTER.size):
+            return source.path
+    for source in place.sources:
+        with contextlib.suppress(MurmurationError, InputUnreadable):  # another may do; if none does, that is reported
+            _pull_partition(source, partition, scratch)
+            return str(scratch)
+    return None
+
+
+def _pull_partition(source: Source, partition: int, target: Path) -> None:
+    """Write a sparse copy of a run that holds its footer, its index and one segment, each where it was."""
+    footer_at = locate(source).size - FOOTER.size
+    footer = _pull_range(source, footer_at, FOOTER.size, target)
+    index_at, index_size = index_range(footer)
+    index = _pull_range(source, index_at, index_size, target)
+    _pull_range(source, *segment_range(index, partition), target)
+
+
+def _pull_range(source: Source, offset: int, length: int, target: Path) -> bytes:
+    content = b"".join(pull(_from(source, offset), length))
+    _write(target, offset, [content])
+    return content
 
 
 def _from(source: Source, offset: int) -> Source:
     return Source(url=source.url, ref=source.ref, host=source.host, path=source.path, offset=source.offset + offset)
 
 
-def _located(source: Source) -> tuple[str, int]:
-    place = locate(source)
-    return place.path, place.offset
-
-
-def _readable(path: str, size: int) -> bool:
+def _is_long_enough(path: str, size: int) -> bool:
     try:
         with Path(path).open("rb") as file:
-            return file.seek(0, 2) >= size
+            return file.seek(0, os.SEEK_END) >= size
     except OSError:
         return False
 
 
-def _write(pieces: Iterable[bytes], path: Path) -> None:
+def _write(path: Path, offset: int, pieces: Iterable[bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        file.seek(offset)
         for piece in pieces:
             file.write(piece)

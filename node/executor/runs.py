@@ -4,9 +4,8 @@
 
 A segment holds two columns, keys and what was collected for each, pickled without a memo: so equal
 content gives equal bytes, whichever objects happened to be one and the same. The digest of the index names the run, and
-vouches through the segments' digests for every byte. Whoever wants one partition from afar needs three ranges, the
-footer, the index and the segment, and may write them to a sparse file at the same offsets. The index is plain numbers,
-for a peer never unpickles: only executors look into segments.
+vouches through the segments' digests for every byte. `run_layout` tells where things lie, to peers as well; only
+executors look into segments.
 """
 
 import io
@@ -16,16 +15,13 @@ import struct
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
-from ...ring.digests import DIGEST_BYTES, chunk_digest
+from ...ring.digests import chunk_digest
 from .faults import InputUnreadable, blaming_user
 from .outputs import Written
+from .run_layout import ENTRY, FOOTER, MAGIC, index_range
 
 Columns = tuple[list[Any], list[Any]]
 """Keys, and for each the list of its values, or the state of a named aggregation."""
-
-MAGIC = b"MURMRUN1"
-FOOTER = struct.Struct(">QQ8s")
-ENTRY = struct.Struct(f">QQQ{DIGEST_BYTES}s")
 
 
 def write_run(file: BinaryIO, segments: Iterable[tuple[Columns, int]]) -> Written:
@@ -67,28 +63,6 @@ def read_segment(path: str, partition: int, digest: bytes) -> Columns:
     with blaming_user():
         columns: Columns = pickle.loads(body)
     return columns
-
-
-def index_range(footer: bytes) -> tuple[int, int]:
-    """Tell from the last `FOOTER.size` bytes of a run where its index lies: offset and length.
-
-    Raises `InputUnreadable` if this is no footer.
-    """
-    if len(footer) != FOOTER.size or not footer.endswith(MAGIC):
-        raise InputUnreadable("this file does not end as a run does")
-    offset, length, _ = FOOTER.unpack(footer)
-    return offset, length
-
-
-def segment_range(index: bytes, partition: int) -> tuple[int, int]:
-    """Tell from an index where a partition's segment lies: offset and length.
-
-    Raises `InputUnreadable` if the index has no such partition.
-    """
-    if len(index) < (partition + 1) * ENTRY.size:
-        raise InputUnreadable(f"the run has no partition {partition}")
-    offset, length, _, _ = ENTRY.unpack_from(index, partition * ENTRY.size)
-    return offset, length
 
 
 def _encoded(columns: Columns) -> bytes:

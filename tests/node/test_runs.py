@@ -10,7 +10,8 @@ from murmuration.node.executor import outputs
 from murmuration.node.executor.faults import InputUnreadable, UserFault
 from murmuration.node.executor.formats import output_format
 from murmuration.node.executor.outputs import PartWriter
-from murmuration.node.executor.runs import FOOTER, index_range, read_segment, segment_range, write_run
+from murmuration.node.executor.run_layout import FOOTER, index_range, segment_range
+from murmuration.node.executor.runs import read_segment, write_run
 from murmuration.ring.digests import chunk_digest
 
 VALUES = st.recursive(
