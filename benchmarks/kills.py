@@ -47,7 +47,7 @@ def expected_counts(text: Path) -> dict[str, int]:
 
 def play(number: int, text: Path, expected: dict[str, int], rng: random.Random) -> Run:
     """Play one run on a cluster of its own."""
-    moments = tuple(sorted(rng.uniform(0.0, 4.0) for _ in range(2)))
+    moments = tuple(sorted(rng.uniform(0.0, 2.0) for _ in range(2)))
     tracker_turn = rng.randrange(2)
     killed: list[str] = []
     with mm.LocalCluster(peers=5, workers=1) as cluster, mm.Client(cluster) as client:
