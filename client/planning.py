@@ -19,7 +19,7 @@ from ..scheduling.jobs import SPLITS_MAX, InputFile, JobRecord, JobSpec, Program
 from ..scheduling.splits import Cut, chunks_to_cut, cut_into, cut_lines, splits_of_chunks, splits_of_file
 from .chunks import ChunkReader
 from .inputs import Input, LocalInput, RingInput
-from .programs import declared
+from .programs import declared, reduces
 from .progress import Progress
 from .share import ShareSession
 
@@ -57,7 +57,7 @@ class JobOptions:
     """
 
     name: str = ""
-    reducers: int = REDUCERS
+    reducers: int | None = None
     split_size: int | None = None
     splits: int | None = None
     input_format: str = DEFAULT_FORMAT
@@ -233,7 +233,7 @@ def _spec(program: Program, output: str, split_size: int, options: JobOptions) -
         name=options.name or Path(program.name).stem[:128] or "job",
         program=program,
         output=output,
-        reducers=options.reducers,
+        reducers=_reducers(program, options),
         split_size=split_size,
         input_format=_format(program, "input_format", options.input_format),
         output_format=_format(program, "output_format", options.output_format),
@@ -242,6 +242,13 @@ def _spec(program: Program, output: str, split_size: int, options: JobOptions) -
         max_attempts=options.max_attempts,
         timeout_per_split_s=options.timeout_per_split_s,
     )
+
+
+def _reducers(program: Program, options: JobOptions) -> int:
+    """Take the number that was asked for; else a program without a reducer has no reduce phase."""
+    if options.reducers is not None:
+        return options.reducers
+    return REDUCERS if reduces(program) else 0
 
 
 def _format(program: Program, setting: str, chosen: str) -> str:

@@ -11,6 +11,9 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 WAYS_TO_MAP = frozenset({"map", "map_batch", "mapper", "steps"})
 """Top-level names that make a program without a `Mapper` subclass."""
 
+WAYS_TO_REDUCE = frozenset({"reduce", "reducer"})
+"""Top-level names that give a program a reduce phase without a `Reducer` subclass."""
+
 
 def find_program(word: str) -> Program:
     """Read the program that a word means: a path of a `.py` file, or else the name of a shipped example.
@@ -52,8 +55,13 @@ def check_source(name: str, body: bytes) -> None:
         raise CallerError(f"{name}:{error.lineno or 1}: {error.msg}") from error
     except ValueError as error:  # null bytes
         raise CallerError(f"{name}:1: {error}") from error
-    if not any(_maps(statement) for statement in ast.walk(module) if isinstance(statement, ast.stmt)):
+    if not _any_brings(module, "Mapper", WAYS_TO_MAP):
         raise CallerError(f"{name}:1: no subclass of Mapper and no function map(key, value) in it")
+
+
+def reduces(program: Program) -> bool:
+    """Tell whether a program may have a reducer; packed functions and what cannot be told count as yes."""
+    return program.kind != "source" or _any_brings(ast.parse(program.body), "Reducer", WAYS_TO_REDUCE)
 
 
 def declared(program: Program, setting: str) -> str | None:
@@ -80,26 +88,31 @@ def _example(word: str) -> Path:
     return path
 
 
-def _maps(statement: ast.stmt) -> bool:
-    """Tell whether a statement may give the program its mapper; whatever cannot be told counts as yes."""
+def _any_brings(module: ast.Module, base: str, ways: frozenset[str]) -> bool:
+    statements = (node for node in ast.walk(module) if isinstance(node, ast.stmt))
+    return any(_brings(statement, base, ways) for statement in statements)
+
+
+def _brings(statement: ast.stmt, base: str, ways: frozenset[str]) -> bool:
+    """Tell whether a statement may bring a subclass of `base` or one of those names; if in doubt, yes."""
     match statement:
         case ast.ClassDef(bases=bases):
-            return any("Mapper" in ast.unparse(base) for base in bases)
+            return any(base in ast.unparse(each) for each in bases)
         case ast.FunctionDef(name=name):
-            return name in WAYS_TO_MAP
+            return name in ways
         case ast.Assign(targets=targets):
-            return any(isinstance(target, ast.Name) and target.id in WAYS_TO_MAP for target in targets)
+            return any(isinstance(target, ast.Name) and target.id in ways for target in targets)
         case ast.AnnAssign(target=ast.Name(id=name)):
-            return name in WAYS_TO_MAP
+            return name in ways
         case ast.ImportFrom(module=module, names=names):
-            return _brings_mapper(module or "", names)
+            return _is_imported(module or "", names, base, ways)
         case _:
             return False
 
 
-def _brings_mapper(module: str, names: list[ast.alias]) -> bool:
-    """Tell whether an import may bring a mapper along; our own `Mapper` is only something to derive from."""
+def _is_imported(module: str, names: list[ast.alias], base: str, ways: frozenset[str]) -> bool:
+    """Tell whether an import may bring one along; our own base classes are only something to derive from."""
     bound = {alias.asname or alias.name for alias in names}
     if module.split(".")[0] == "murmuration" and "examples" not in module:
         return False
-    return "*" in bound or bool(bound & WAYS_TO_MAP) or any("Mapper" in name for name in bound)
+    return "*" in bound or bool(bound & ways) or any(base in name for name in bound)

@@ -281,3 +281,22 @@ def test_format_that_a_source_sets_is_in_the_record(planner: Planner, fs: RingFi
     assert planner.plan(program, inputs, "", JobOptions()).spec.output_format == "jsonl"
     chosen = JobOptions(output_format="values")
     assert planner.plan(program, inputs, "", chosen).spec.output_format == "values"
+
+
+@pytest.mark.parametrize(
+    ("source", "asked", "partitions"),
+    [
+        (b"def map(k, v):\n    yield k, v\n", None, 0),
+        (b"def map(k, v):\n    yield k, v\n", 3, 3),
+        (b"reducer = 'sum'\ndef map(k, v):\n    yield k, v\n", None, 2),
+        (b"def map(k, v):\n    yield k, v\ndef reduce(k, vs):\n    yield k, sum(vs)\n", None, 2),
+        (b"from lib import *\ndef map(k, v):\n    yield k, v\n", None, 2),
+        (b"reducer = 'sum'\ndef map(k, v):\n    yield k, v\n", 0, 0),
+    ],
+)
+def test_program_without_a_reducer_has_no_reduce_phase_unless_asked_for(
+    planner: Planner, fs: RingFiles, text: Path, source: bytes, asked: int | None, partitions: int
+) -> None:
+    program = Program(kind="source", name="p.py", body=source)
+    record = planner.plan(program, find_inputs([str(text)], fs), "", JobOptions(reducers=asked))
+    assert record.partitions == partitions
