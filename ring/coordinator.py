@@ -135,8 +135,8 @@ class Coordinator:
 
     def _minted(self, now: Instant, write: _Write, outcome: StoreOutcome) -> list[RingEffect]:
         match outcome:
-            case VersionsMerged(versions=versions):
-                context = _context_after(write.order.context, versions, self._actor)
+            case VersionsMerged(versions=versions, actor=actor):
+                context = _context_after(write.order.context, versions, actor)
                 self._remember(write.identity, _reply(write, context, error="no copies are acknowledged yet"))
             case VersionsRead(versions=Versions() as versions):
                 pass  # a retry of a write that was minted here before: what the key holds now contains its dot
@@ -149,12 +149,8 @@ class Coordinator:
         return [*record_seen(write.order.key, versions), *self._advance(now, write)]
 
     def _refuse(self, write: _Write, reason: str) -> list[RingEffect]:
-        """Say by `replicas` 0 that nothing was written here, so that the asker may go to another coordinator."""
         self._forget(write)
-        none = PutCoordinated(
-            request=write.order.request, error=reason[:1024], context={}, replicas=0, primaries=0, fallbacks=0
-        )
-        return [Send(to=asker, message=none) for asker in write.askers]
+        return [Send(to=asker, message=refusal(write.order, reason)) for asker in write.askers]
 
     # --- its copies ---
 
@@ -201,6 +197,11 @@ class Coordinator:
     def _forget(self, write: _Write) -> None:
         del self._writes[write.id]
         del self._by_identity[write.identity]
+
+
+def refusal(order: CoordinatePut, reason: str) -> PutCoordinated:
+    """Say by `replicas` 0 that nothing was written here, so that the asker may go to another coordinator."""
+    return PutCoordinated(request=order.request, error=reason[:1024], context={}, replicas=0, primaries=0, fallbacks=0)
 
 
 def _identity(order: CoordinatePut) -> bytes:

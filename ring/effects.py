@@ -102,9 +102,12 @@ class ChunkPlaced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """The register's value, now and for ever; not always the one proposed."""
+    """The register's value, now and for ever; not always the one proposed.
 
-    value: bytes
+    None comes only to who proposed nothing: when it asked, nothing had been decided.
+    """
+
+    value: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,12 +94,13 @@ class ChunkOffered:
 class DecisionRequested:
     """Someone proposes `value` for the write-once register `key`; answered by `Completed` with `Decided`.
 
-    It is retried for ever while no majority of `acceptors` is reachable, for a minority must wait.
+    Without a `value` it only asks: what may have been decided is brought to its decision, else nothing is. It is
+    retried for ever while no majority of `acceptors` is reachable, for a minority must wait.
     """
 
     request: str
     key: bytes
-    value: bytes
+    value: bytes | None
     acceptors: tuple[PeerId, ...]
 
 

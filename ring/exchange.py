@@ -58,9 +58,12 @@ class Exchanges:
         return pause_s * self._rng.uniform(0.9, 1.1)
 
     def peers(self) -> list[PeerId]:
-        """Choose one living member, and one of the dead, for it may be only cut off."""
-        living = self._beliefs.others(Liveness.ALIVE) or self._beliefs.others(Liveness.SUSPECT)
+        """Choose one living member, and one of the dead, for it may be only cut off; of many silent ones, several."""
+        living, silent = self._beliefs.others(Liveness.ALIVE), self._beliefs.others(Liveness.SUSPECT)
         dead = self._beliefs.others(Liveness.DEAD)
+        if not living:
+            lost = silent + dead
+            return self._rng.sample(lost, min(self._settings.exchange_lost_fanout, len(lost)))
         return [self._rng.choice(some) for some in (living, dead) if some]
 
     def urls(self) -> list[str]:

@@ -16,8 +16,14 @@ from .events import GetRequested, MessageReceived, RequestDue, RingEvent
 from .messages import FetchVersions, StoreVersions, Versions, VersionsFetched
 from .quorum import QuorumSettings, required_of
 from .roster import Roster
-from .terms import Instant, PeerId
+from .terms import Instant, PeerId, Quorum
 from .versions import EMPTY, context_of, covers, join
+
+MENDED_HOMES_MAX = 16
+"""A peer so far down the preference list has no business with the key; its copy may stay corrupt."""
+
+NOBODY = ""
+"""In whose name a read is made that only mends."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,6 +79,15 @@ class Gets:
                 return self._advance(now, self._open[id_])
             case _:
                 return []
+
+    def mend(self, now: Instant, key: bytes) -> list[RingEffect]:
+        """Read a key whose copy here is corrupt, so that it is replaced by what the better homes hold; tell nobody."""
+        homes = self._roster.preference(key).index(self._roster.me) + 1
+        if homes > MENDED_HOMES_MAX:
+            return []
+        quorum = Quorum(replicas=homes, reads_required=1)
+        patience_s = self._settings.coordinator_patience_s
+        return self._begin(now, GetRequested(request=NOBODY, key=key, quorum=quorum, patience_s=patience_s))
 
     def _begin(self, now: Instant, event: GetRequested) -> list[RingEffect]:
         preference = self._roster.preference(event.key)
@@ -165,7 +180,7 @@ class Gets:
         else:
             return []
         get.is_answered = True
-        return [Completed(request=get.event.request, answer=answer)]
+        return [] if get.event.request == NOBODY else [Completed(request=get.event.request, answer=answer)]
 
     def _counted(self, get: _Get) -> int:
         is_primary_up = any(map(self._roster.alive, get.primaries))

@@ -43,6 +43,20 @@ class Learner:
         """Take what a message brought, piece by piece."""
         return [effect for heard in news for effect in self._hear_one(now, heard)]
 
+    def recall(self, now: Instant, noted: Update) -> list[RingEffect]:
+        """Take up a member that was known before this start, as one that has not been heard of since.
+
+        It is suspected one incarnation too low: so whatever it or others say of it outranks that, and nobody else is
+        led to suspect it.
+        """
+        if self._beliefs.get(subject(noted)) is not None:
+            return []
+        if noted.liveness is Liveness.LEFT:
+            return self.believe(now, noted)
+        return self.believe(
+            now, replace(noted, liveness=Liveness.SUSPECT, incarnation=max(0, noted.incarnation - 1), accuser="")
+        )
+
     def accuse(self, now: Instant, held: Update) -> list[RingEffect]:
         """Suspect a member of which this peer's own probe has failed, or confirm the suspicion of others."""
         return self._hear_one(now, replace(held, liveness=Liveness.SUSPECT, accuser=self._me))

@@ -4,6 +4,9 @@
     serving      this peer's own copies                 gets, listing       reads of one key, and of a page of keys
     registers    write-once decisions                   chunks              placing immutable bytes
     handoff      hints on their way home                transfer            keys on their way to new primaries
+    member_rows  the member table on disk               joining             no act before the cluster is known
+
+A start begins with the member table of before, then with the records of jobs that have not ended (`reopening`).
 
 There is no rule here. A message that a part sends to its own peer is delivered on the spot, so a peer asks itself just
 as it asks any other; what leaves is for the world.
@@ -17,7 +20,7 @@ from random import Random
 from typing import assert_never
 
 from .chunks import Chunks
-from .coordinator import Coordinator
+from .coordinator import Coordinator, refusal
 from .effects import MemberChanged, RingEffect, Send
 from .errors import InvariantBroken
 from .events import (
@@ -44,7 +47,9 @@ from .events import (
 from .gets import Gets
 from .handoff import Handoff
 from .handoff_settings import HandoffSettings
+from .joining import Joining
 from .listing import Listings
+from .member_rows import MemberRows
 from .membership import Membership, MembershipSettings
 from .messages import (
     Accept,
@@ -68,16 +73,21 @@ from .messages import (
     VersionsFetched,
     VersionsStored,
 )
+from .operations import VersionsListed
 from .placement import Placement
 from .puts import Puts
 from .quorum import QuorumSettings
 from .registers import Registers, RegisterSettings
+from .reopening import Reopening
 from .roster import Roster
 from .serving import Serving
 from .terms import Incarnation, Instant, Member, PeerId, start_of
 from .transfer import Transfer, TransferSettings
 
 RingRequest = PutRequested | GetRequested | KeysRequested | ChunkOffered | DecisionRequested
+
+MENDED_MAX = 16
+"""Corrupt copies that one page of keys has mended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +113,10 @@ class Ring:
         quorum, replicas = settings.quorum, settings.replicas
         self._roster = roster = Roster(me, vnodes=settings.vnodes, replicas=replicas)
         self._membership = Membership(me, incarnation, settings.vnodes, settings.membership, rng)
+        self._joining = Joining(me.url)
+        self._member_rows = MemberRows(me=self._me, tickets=tickets, ids=ids)
+        self._reopening = Reopening(tickets)
+        self._seeds: tuple[str, ...] = ()
         self._registers = Registers(self._me, tickets, settings.registers, rng)
         self._serving = Serving(me=self._me, tickets=tickets, asked_max=quorum.serving_max)
         self._puts = Puts(roster=roster, settings=quorum)
@@ -183,14 +197,14 @@ class Ring:
             case MessageReceived():
                 return self._receive(now, event)
             case OperationDone() | RequestDue():
-                return self._to_its_owner(now, event)
+                return [*self._to_its_owner(now, event), *self._start(now, event)]
             case ProbeDue() | ProbeExpired() | SuspicionExpired() | GossipDue() | ExchangeDue():
                 return self._membership.handle(now, event)
             case LinkBroke() | LeaveRequested():
                 return self._membership.handle(now, event)
-            case Started():
-                parts = (self._handoff, self._transfer, self._membership)
-                return [effect for part in parts for effect in part.handle(now, event)]
+            case Started(seeds=seeds):
+                self._seeds = seeds
+                return self._member_rows.read()
             case PutRequested() | GetRequested() | KeysRequested() | ChunkOffered() | DecisionRequested():
                 return self._begin(now, event)
             case ChunkPulled():
@@ -200,7 +214,26 @@ class Ring:
             case _:
                 assert_never(event)
 
+    def _start(self, now: Instant, event: OperationDone | RequestDue) -> list[RingEffect]:
+        """Begin in earnest once the member table has been read."""
+        noted = self._member_rows.take_table(event) if isinstance(event, OperationDone) else None
+        if noted is None:
+            return []
+        effects = self._membership.recall(now, noted)
+        self._roster.refresh(self.members)
+        self._joining.start(self._seeds, len(self.members))
+        started = Started(seeds=self._seeds)
+        for part in (self._handoff, self._transfer, self._membership):
+            effects += part.handle(now, started)
+        return [*effects, *self._reopening.start(), *self._let_in(now)]
+
+    def _let_in(self, now: Instant) -> list[RingEffect]:
+        return [effect for request in self._joining.take_held() for effect in self._begin(now, request)]
+
     def _begin(self, now: Instant, event: RingRequest) -> list[RingEffect]:
+        """Take up a request; a decision waits for its majority anyway, all else for this peer to know its cluster."""
+        if self._joining.obstacle and not isinstance(event, DecisionRequested):
+            return self._joining.hold(now, event)
         match event:
             case PutRequested():
                 return self._puts.handle(now, event)
@@ -218,9 +251,11 @@ class Ring:
     def _receive(self, now: Instant, event: MessageReceived) -> list[RingEffect]:
         match event.message:
             case Ping() | PingRequest() | Ack() | Gossip() | PushPull():
-                return self._membership.handle(now, event)
-            case CoordinatePut():
-                return self._coordinator.handle(now, event)
+                return self._membership.handle(now, event) if self._member_rows.is_read else []
+            case CoordinatePut() as order:
+                obstacle = self._joining.obstacle
+                refused: list[RingEffect] = [Send(to=event.sender, message=refusal(order, obstacle))]
+                return refused if obstacle else self._coordinator.handle(now, event)
             case PutCoordinated():
                 return self._puts.handle(now, event)
             case StoreVersions() | FetchVersions() | ListKeys() | StoreChunk():
@@ -245,11 +280,23 @@ class Ring:
         writers = (self._coordinator, self._handoff, self._transfer)
         parts = (*readers, *writers) if isinstance(event, RequestDue) else writers
         effects = [effect for part in parts for effect in part.handle(now, event)]
+        effects += self._member_rows.handle(now, event, self.members)
+        effects += self._joining.wake(now, event) if isinstance(event, RequestDue) else self._repair(now, event)
         return [*self._serving.handle(event), *self._registers.handle(now, event), *effects]
+
+    def _repair(self, now: Instant, event: OperationDone) -> list[RingEffect]:
+        """Go on with the records of a start, and mend what a list of keys has shown to be corrupt."""
+        effects = self._reopening.handle(event)
+        if isinstance(event.outcome, VersionsListed):
+            effects += [step for key in event.outcome.corrupt[:MENDED_MAX] for step in self._gets.mend(now, key)]
+        return effects
 
     def _member_changed(self, now: Instant, update: Update) -> list[RingEffect]:
         has_ownership_changed = self._roster.refresh(self.members)
         effects = self._transfer.ownership_changed(now) if has_ownership_changed else []
+        effects += self._member_rows.member_changed(update, self.members)
+        self._joining.met(len(self.members))
+        effects += self._let_in(now)
         effects += self._handoff.member_changed(now, update)
         for part in (self._puts, self._coordinator, self._chunks, self._listings):
             effects += part.members_changed(now)

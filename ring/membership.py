@@ -9,7 +9,7 @@ Nobody is ever forgotten, so a cut of any length heals. What is believed of anot
 follows the set of members, and only routing and scheduling follow their liveness.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from random import Random
 
 from msgspec.structs import replace
@@ -102,6 +102,10 @@ class Membership:
                 return self._start(now, seeds)
             case LeaveRequested():
                 return self._leave(now)
+
+    def recall(self, now: Instant, noted: Iterable[Update]) -> list[RingEffect]:
+        """Take up the members that were known before this start; to be called before `Started`."""
+        return [effect for each in noted for effect in self._learner.recall(now, each)]
 
     def check(self) -> None:
         """Assert what must always hold.
@@ -196,7 +200,7 @@ class Membership:
         effects = self._absorb(now, sender, message)
         if self.liveness(sender) is None:
             return effects
-        if self._beliefs.own != before:
+        if self._beliefs.own != before or self._is_outdated(message):
             effects.append(Send(to=sender, message=Gossip(news=(self._beliefs.own,))))
         return [*effects, *self._answer(sender, message), *self._tell_its_state(now, sender)]
 
@@ -208,6 +212,14 @@ class Membership:
                 return self._learner.hear(now, (softened(update, sender) for update in members))
             case _:
                 return []
+
+    def _is_outdated(self, message: RingMessage) -> bool:
+        """Tell whether a probe takes this peer for suspect by what its sender knew before its own start."""
+        if not isinstance(message, Ping):
+            return False
+        own, of_me = self._beliefs.own, [heard for heard in message.news if subject(heard) == self._me]
+        lower = [heard for heard in of_me if heard.incarnation < own.incarnation and not clashes(own, heard)]
+        return any(heard.liveness != own.liveness for heard in lower)
 
     def _answer(self, sender: PeerId, message: RingMessage) -> list[RingEffect]:
         match message:

@@ -33,6 +33,9 @@ class MembershipSettings:
     exchange_first_s: float = 0.25
     """First pause between exchanges; each is half as long again as the one before, up to one of the three below."""
 
+    exchange_lost_fanout: int = 8
+    """Members asked in each exchange while none is known to be alive, as after a start: any that lives can tell all."""
+
     exchange_alone_s: float = 5.0
     exchange_small_s: float = 5.0
     exchange_s: float = 30.0

@@ -6,7 +6,7 @@ reported only once the writes are durable.
 
 from dataclasses import dataclass
 
-from .messages import Ballot, Context, Versions
+from .messages import Ballot, Context, Update, Versions
 from .terms import PeerId
 
 
@@ -73,7 +73,7 @@ class DropHint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromiseBallot:
-    """Take phase 1 of Paxos as an acceptor of `key`; the outcome is `AcceptorState`."""
+    """Take phase 1 of Paxos as an acceptor of `key`, or at round 0 only ask; the outcome is `AcceptorState`."""
 
     key: bytes
     ballot: Ballot
@@ -88,6 +88,36 @@ class AcceptBallot:
     value: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteMember:
+    """Set down what was last heard of a member, so that a restart does not forget it; the outcome is `Noted`."""
+
+    update: Update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetMember:
+    """Drop a member from the table that outlives a restart; the outcome is `Noted`."""
+
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListMembers:
+    """Read the member table of before this start; the outcome is `MembersListed`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOpenRecords:
+    """Read system records after `after`, in order, out of at most `limit`; the outcome is `OpenRecordsListed`.
+
+    Left out are those whose ending this peer has accepted in their `records.ending_register`.
+    """
+
+    after: bytes
+    limit: int
+
+
 Operation = (
     ReadVersions
     | MintVersion
@@ -98,7 +128,14 @@ Operation = (
     | DropHint
     | PromiseBallot
     | AcceptBallot
+    | NoteMember
+    | ForgetMember
+    | ListMembers
+    | ListOpenRecords
 )
+
+READS = (ReadVersions, ListVersions, ListHints, ListMembers, ListOpenRecords)
+"""The operations that write nothing, and so need no room on the disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,17 +147,22 @@ class VersionsRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionsMerged:
-    """What the key holds after a merge or a mint."""
+    """What the key holds after a merge or a mint; `actor` is in whose name the mint was."""
 
     versions: Versions
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionsListed:
-    """Keys in order with their versions, values stripped; `more` sort after the last of them."""
+    """Keys in order with their versions, values stripped; `more` sort after the last of them.
+
+    `corrupt` are keys in between whose copy here cannot be read: it is to be mended from another peer.
+    """
 
     entries: tuple[tuple[bytes, Versions], ...]
     more: bool
+    corrupt: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +191,21 @@ class AcceptorState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MembersListed:
+    """The members as they were last noted, those that have left included."""
+
+    members: tuple[Update, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRecordsListed:
+    """Keys of system records with their live values; `after` is where the next page begins, None at the end."""
+
+    records: tuple[tuple[bytes, tuple[bytes, ...]], ...]
+    after: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
     """A write that has nothing to report but that it is durable."""
 
@@ -160,4 +217,14 @@ class StoreFailed:
     reason: str
 
 
-StoreOutcome = VersionsRead | VersionsMerged | VersionsListed | HintsListed | AcceptorState | Noted | StoreFailed
+StoreOutcome = (
+    VersionsRead
+    | VersionsMerged
+    | VersionsListed
+    | HintsListed
+    | AcceptorState
+    | MembersListed
+    | OpenRecordsListed
+    | Noted
+    | StoreFailed
+)

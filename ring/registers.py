@@ -3,11 +3,15 @@
     phase 1   Prepare(ballot)        ──> acceptors ──> Promised, with what each accepted before
     phase 2   Accept(ballot, value)  ──> acceptors ──> Accepted; the value is that of the highest ballot in phase 1
     refused, or no majority in time  ──> a higher round after a random pause, for ever: a minority waits
+    phase 0   Prepare(round 0), by who has no value: promises nothing, and only asks what was accepted
 
 A value that a majority has accepted is chosen: any two majorities share an acceptor, so every later phase 1 sees it.
 What an acceptor promises and accepts is the meaning of `PromiseBallot` and `AcceptBallot` in `replica`, durable before
 it is answered. No two proposals may ever share a ballot, not even those of one peer before and after a restart, so
 each takes its own random name beside the peer's.
+
+Who only asks learns from a majority that nothing was chosen before it asked, or finds what may have been chosen and
+proposes that. So the question disturbs no rival, and leaves nothing behind where nothing was there.
 """
 
 import random
@@ -54,6 +58,7 @@ class RegisterSettings:
 class Phase(Enum):
     """Where a proposal stands."""
 
+    ASKING = auto()
     PREPARING = auto()
     ACCEPTING = auto()
     PAUSING = auto()
@@ -61,11 +66,11 @@ class Phase(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Proposal:
-    """One request on its way to a decision; `value` is the one asked for until phase 1 finds another."""
+    """One request on its way to a decision; `value` is the one asked for until a phase finds another."""
 
     request: str
     key: bytes
-    value: bytes
+    value: bytes | None
     acceptors: tuple[PeerId, ...]
     ballot: Ballot
     phase: Phase = Phase.PAUSING
@@ -85,7 +90,7 @@ class Proposal:
 
     def expects(self, message: Promised | Accepted) -> bool:
         """Tell if an answer is of the kind and the ballot that this phase asked for."""
-        kind = Promised if self.phase is Phase.PREPARING else Accepted
+        kind = Accepted if self.phase is Phase.ACCEPTING else Promised
         return isinstance(message, kind) and message.ballot == self.ballot
 
     def enter(self, phase: Phase) -> None:
@@ -116,7 +121,7 @@ class Registers:
         """
         match event:
             case DecisionRequested():
-                return self._prepare(now, self._open(event))
+                return self._begin(now, self._open(event))
             case MessageReceived(sender=sender, message=message):
                 return self._receive(now, sender, message)
             case OperationDone(ticket=ticket, outcome=outcome):
@@ -157,6 +162,12 @@ class Registers:
             ballot=Ballot(round=0, proposer=name),
         )
 
+    def _begin(self, now: Instant, proposal: Proposal) -> list[RingEffect]:
+        if proposal.value is not None:
+            return self._prepare(now, proposal)
+        proposal.enter(Phase.ASKING)
+        return self._ask(now, proposal, Prepare(request=proposal.step, key=proposal.key, ballot=proposal.ballot))
+
     def _prepare(self, now: Instant, proposal: Proposal) -> list[RingEffect]:
         proposal.ballot = Ballot(round=proposal.ballot.round + 1, proposer=proposal.ballot.proposer)
         proposal.enter(Phase.PREPARING)
@@ -166,6 +177,8 @@ class Registers:
         """Ask for the acceptance of what may be chosen already, or else of the own value."""
         if found:
             _, proposal.value = max(found)
+        if proposal.value is None:
+            raise InvariantBroken(f"nothing to propose: {proposal}")
         proposal.enter(Phase.ACCEPTING)
         message = Accept(request=proposal.step, key=proposal.key, ballot=proposal.ballot, value=proposal.value)
         return self._ask(now, proposal, message)
@@ -197,14 +210,14 @@ class Registers:
         proposal = self._proposals.pop(step, None)
         if proposal is None:
             return []
-        return self._prepare(now, proposal) if proposal.phase is Phase.PAUSING else self._pause(now, proposal)
+        return self._begin(now, proposal) if proposal.phase is Phase.PAUSING else self._pause(now, proposal)
 
     def _count(self, now: Instant, sender: PeerId, message: Promised | Accepted) -> list[RingEffect]:
         """Take an acceptor's answer: a refusal ends the round, and a majority ends the phase."""
         proposal = self._proposals.get(message.request)
         if proposal is None or sender not in proposal.acceptors or not proposal.expects(message):
             return []
-        if message.promised != proposal.ballot:
+        if message.promised != proposal.ballot and proposal.phase is not Phase.ASKING:
             del self._proposals[message.request]
             highest = max(message.promised.round, proposal.ballot.round)
             proposal.ballot = Ballot(round=highest, proposer=proposal.ballot.proposer)
@@ -223,7 +236,13 @@ class Registers:
             for answer in proposal.granted.values()
             if isinstance(answer, Promised) and answer.accepted is not None and answer.value is not None
         ]
-        return self._propose(now, proposal, found)
+        if proposal.phase is not Phase.ASKING:
+            return self._propose(now, proposal, found)
+        if not found:
+            return [Completed(request=proposal.request, answer=Decided(value=None))]
+        ballot, proposal.value = max(found)
+        proposal.ballot = Ballot(round=ballot.round, proposer=proposal.ballot.proposer)
+        return self._prepare(now, proposal)
 
     # --- acceptor ---
 

@@ -1,10 +1,14 @@
-"""Bring keys to the peers that have become their primaries, when a member has joined or left.
+"""Bring keys to their primaries: when a member has joined or left, and once after each start.
 
 Each peer pages through its own keys with the placement of before and the one of now. A key whose primaries gained a
 peer is sent there by the first live one of its old primaries, so that normally one peer sends it; if none of these
 lives, every holder sends it, for a merge makes a copy too many harmless. A page is acknowledged before the next is
 read. The old placement is kept until a whole pass has been acknowledged: after a second change all is done again, from
 the old placement to the newest; for a newcomer that was dead or silent the keys that it is owed, once it is back.
+
+A key that lies here although this peer is no primary of it, neither before nor now, is a *stray*: a coordinator died
+over it, or had a wrong view of the members. Every pass sends strays to all their primaries, for nobody else may have
+them. They stay here as well: their dots must not be minted again.
 
 Chunks are not in the store that is listed here, so a change of placement leaves them where they were put: who reads
 one must go on down its preference list, and only who knows the manifests can place it anew.
@@ -35,7 +39,7 @@ class TransferSettings:
 
     tries_max: int = 3
     join_s: float = 5.0
-    """A peer that finds others so soon after its start joins them, and has nothing to share that they lack."""
+    """A peer that knew nobody and finds others so soon after its start joins them: it has only strays to share."""
 
     rest_s: float = 10.0
     """A pass that could not reach everybody is made again after so long."""
@@ -54,7 +58,7 @@ class TransferSettings:
 
 @dataclass(slots=True, kw_only=True)
 class _Flight:
-    """One copy on its way to a newcomer."""
+    """One copy on its way to a primary."""
 
     to: PeerId
     key: bytes
@@ -79,7 +83,7 @@ class _Pass:
     is_broken: bool = False
 
     def serves(self, peer: PeerId) -> bool:
-        """Tell whether this pass is for that newcomer: a second one is only for those whom the first did not reach."""
+        """Tell whether this pass is for that primary: a second one is only for those whom the first did not reach."""
         return self.only is None or peer in self.only
 
 
@@ -113,8 +117,7 @@ class Transfer:
         walk = self._pass
         match event:
             case Started(seeds=seeds):
-                self._joins_until = Instant(now + self._settings.join_s if seeds else now)
-                return []
+                return self._start(now, is_joining=bool(seeds) and len(self._roster.homes) == 1)
             case RequestDue(request=self._id) if self._alarm.rings(now):
                 return self._wake(now)
             case OperationDone(ticket=ticket, outcome=outcome) if walk and ticket == walk.listing:
@@ -127,11 +130,16 @@ class Transfer:
             case _:
                 return []
 
+    def _start(self, now: Instant, *, is_joining: bool) -> list[RingEffect]:
+        """Begin with the placement that was known before this start."""
+        self._settled = self._roster.placement
+        self._joins_until = Instant(now + self._settings.join_s if is_joining else now)
+        return self._begin_at(Instant(now + self._settings.settle_s))
+
     def ownership_changed(self, now: Instant) -> list[RingEffect]:
         """Take note of another placement; the first that a joining peer learns of is where it begins."""
         if now < self._joins_until:
             self._joins_until, self._settled = now, self._roster.placement
-            return []
         self._only = None
         return self._begin_at(Instant(now + self._settings.settle_s))
 
@@ -149,8 +157,6 @@ class Transfer:
         if now < self._begins:
             return self._alarm.set(self._begins)
         self._begins = None
-        if self._settled.homes == self._roster.homes:
-            return []
         if self._only is not None and not any(map(self._roster.alive, self._only)):
             return self._begin_at(Instant(now + self._settings.rest_s))
         self._pass = _Pass(old=self._settled, new=self._roster.placement, only=self._only)
@@ -194,30 +200,33 @@ class Transfer:
         return [*effects, *self._go_on(now, walk)]
 
     def _begin_key(self, walk: _Pass, key: bytes) -> list[RingEffect]:
-        newcomers = self._newcomers(walk, key)
-        reachable = [peer for peer in newcomers if self._roster.alive(peer)]
-        walk.owed |= set(newcomers) - set(reachable)
+        receivers = self._receivers(walk, key)
+        reachable = [peer for peer in receivers if self._roster.alive(peer)]
+        walk.owed |= set(receivers) - set(reachable)
         if not reachable:
             return []
         ticket = next(self._tickets)
         walk.reading[ticket] = (key, reachable)
         return [Operate(ticket=ticket, operation=ReadVersions(key=key))]
 
-    def _newcomers(self, walk: _Pass, key: bytes) -> list[PeerId]:
-        """List the new primaries of a key that this peer is to serve."""
-        before = walk.old.preference(key)[: self._replicas]
-        sender = next(filter(self._roster.alive, before), self._roster.me)
-        if sender != self._roster.me:
-            return []
-        now = walk.new.preference(key)[: self._replicas]
-        return [peer for peer in now if peer not in before and peer != self._roster.me and walk.serves(peer)]
+    def _receivers(self, walk: _Pass, key: bytes) -> list[PeerId]:
+        """List the primaries to which this peer is to send a key."""
+        me = self._roster.me
+        before, now = (placement.preference(key)[: self._replicas] for placement in (walk.old, walk.new))
+        if me not in (*before, *now):
+            wanted = now
+        elif me == next(filter(self._roster.alive, before), me):
+            wanted = tuple(peer for peer in now if peer not in before)
+        else:
+            wanted = ()
+        return [peer for peer in wanted if peer != me and walk.serves(peer)]
 
     def _read(self, now: Instant, walk: _Pass, ticket: int, outcome: StoreOutcome) -> list[RingEffect]:
-        key, newcomers = walk.reading.pop(ticket)
+        key, receivers = walk.reading.pop(ticket)
         if not isinstance(outcome, VersionsRead):
             walk.is_broken = True
         elif outcome.versions is not None:
-            return [effect for peer in newcomers for effect in self._launch(now, walk, peer, key, outcome.versions)]
+            return [effect for peer in receivers for effect in self._launch(now, walk, peer, key, outcome.versions)]
         return self._go_on(now, walk)
 
     def _launch(self, now: Instant, walk: _Pass, peer: PeerId, key: bytes, versions: Versions) -> list[RingEffect]:
@@ -228,7 +237,7 @@ class Transfer:
         return [Send(to=peer, message=message), *self._alarm.set(due)]
 
     def _send_again(self, now: Instant, walk: _Pass) -> list[RingEffect]:
-        """Send anew what is not acknowledged; a newcomer that is gone, or stays silent, is left for another pass."""
+        """Send anew what is not acknowledged; a receiver that is gone, or stays silent, is left for another pass."""
         effects: list[RingEffect] = []
         for id_, flight in [(id_, flight) for id_, flight in walk.flights.items() if now >= flight.due]:
             if flight.tries >= self._settings.tries_max or not self._roster.alive(flight.to):

@@ -33,6 +33,14 @@ class FindRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FindOutput:
+    """Find out whether anything was ever stored under the `key` of a job's output. Ends in `OutputFound`."""
+
+    job: str
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreRecord:
     """Write a value under `key` in the ring, `replicas` times, a majority at once. Ends in `RecordStored`."""
 
@@ -44,11 +52,14 @@ class StoreRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decide:
-    """Propose `value` for the register `which` of a job. Ends in `RegisterDecided`, sooner or later."""
+    """Propose `value` for the register `which` of a job; without one, only ask what is decided.
+
+    Ends in `RegisterDecided`, sooner or later.
+    """
 
     job: str
     which: str
-    value: bytes
+    value: bytes | None
     acceptors: tuple[PeerId, ...]
 
 
@@ -108,7 +119,7 @@ class JobRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobUnknown:
-    """No such job here."""
+    """No such job is known here, nor was its record found in the ring."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +151,7 @@ SchedulingEffect = (
     Tell
     | WakeSchedulingAt
     | FindRecord
+    | FindOutput
     | StoreRecord
     | Decide
     | StartAttempt

@@ -63,10 +63,23 @@ class JobsRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordFound:
-    """What the ring holds under a job's key: an encoded `JobRecord`, or None when it could not be read."""
+    """What the ring holds under a job's key: an encoded `JobRecord`, or None.
+
+    An `error` says why nothing was found; without one, the ring is sure that there is no such record.
+    """
 
     job: str
     value: bytes | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFound:
+    """Whether something was ever stored under the key of a job's output, be it deleted since; or why nobody knows."""
+
+    job: str
+    written: bool
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +93,11 @@ class RecordStored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterDecided:
-    """A write-once register of a job has its value."""
+    """A write-once register of a job has its value; None if it had none when a `Decide` without a value asked."""
 
     job: str
     which: str
-    value: bytes
+    value: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +191,7 @@ SchedulingEvent = (
     | StatusRequested
     | JobsRequested
     | RecordFound
+    | OutputFound
     | RecordStored
     | RegisterDecided
     | AttemptProgressed

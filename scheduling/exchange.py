@@ -20,7 +20,9 @@ from .messages import (
     TableWanted,
 )
 from .news import learn
+from .pulse import Pulse
 from .spread import portions
+from .tracking import Tracking
 
 SUMMARIES_MAX = 1024
 UNLISTED_JOBS_MAX = 64
@@ -30,9 +32,11 @@ UNLISTED_JOBS_MAX = 64
 class Exchange:
     """The gossip between the scheduling halves of peers."""
 
-    def __init__(self, desk: Desk, intake: Intake) -> None:
+    def __init__(self, desk: Desk, intake: Intake, tracking: Tracking, pulse: Pulse) -> None:
         self._desk = desk
         self._intake = intake
+        self._tracking = tracking
+        self._pulse = pulse
 
     def received(self, sender: PeerId, message: SchedulingMessage) -> None:
         """Take in a message of another peer."""
@@ -58,8 +62,11 @@ class Exchange:
             desk.touch(job)
             if desk.outbox.is_epidemic(desk.flock):
                 desk.publish(job)
+        self._pulse.heard(job, sender, news)
         if job.is_ahead_of(news):
             desk.tell(sender, job.news())
+        elif news.brief and news.tracker == desk.me and self._tracking.leads(job):
+            desk.tell(sender, job.pulse())
 
     def _join_claims(self, sender: PeerId, message: ClaimNews) -> None:
         desk = self._desk

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ..ring.terms import VALUE_BYTES_MAX, PeerId
+from ..ring.terms import VALUE_BYTES_MAX, Instant, PeerId
 from .decisions import decode_record, encode_record
 from .desk import Desk
 from .effects import Answer, FindRecord, JobAccepted, JobRefused, StoreRecord
@@ -30,11 +30,16 @@ class _Submission:
 
 @dataclass(slots=True)
 class _Stranger:
-    """A job that others speak of and whose record is not here yet; `sender` can tell more of it."""
+    """A job that others speak of and whose record is not here yet; `sender` can tell more of it.
+
+    Without a sender it is only a client that asks for it, and the search ends at `wanted_until`.
+    """
 
     news: JobNews | None
-    sender: PeerId
+    sender: PeerId | None
     backoff_s: float
+    wanted_until: Instant
+    is_wanted: bool = False
 
 
 class Intake:
@@ -71,7 +76,7 @@ class Intake:
 
     def _accept(self, job: Job, request: str) -> None:
         if job.epoch == 0 and job.live:
-            self._tracking.lead(job, 1)
+            self._tracking.apply_for(job)
         self._desk.emit(Answer(request=request, answer=JobAccepted(job=job.id)))
 
     def _store(self, event: JobSubmitted) -> None:
@@ -107,15 +112,28 @@ class Intake:
 
     def heard(self, job: str, news: JobNews | None, sender: PeerId) -> None:
         """Look for the record of a job that another peer speaks of."""
-        stranger = self._strangers.get(job)
+        stranger = self._stranger(job)
         if stranger is None:
-            if len(self._strangers) < self._desk.settings.unfound_jobs_max:
-                self._strangers[job] = _Stranger(news, sender, self._desk.settings.backoff_min_s)
-                self._look_for(job)
             return
         stranger.sender = sender
         if news is not None:
             stranger.news = news if stranger.news is None else merged(stranger.news, news)
+
+    def sought(self, job: str, patience_s: float) -> None:
+        """Look for the record of a job that a client asks for, as long as the client waits."""
+        stranger = self._stranger(job)
+        if stranger is not None:
+            stranger.is_wanted = True
+            stranger.wanted_until = max(stranger.wanted_until, Instant(self._desk.now + patience_s))
+
+    def _stranger(self, job: str) -> _Stranger | None:
+        """Give what is known of a job without a record, and begin to look for that; None if too many are missing."""
+        if job not in self._strangers:
+            if len(self._strangers) >= self._desk.settings.unfound_jobs_max:
+                return None
+            self._strangers[job] = _Stranger(None, None, self._desk.settings.backoff_min_s, self._desk.now)
+            self._look_for(job)
+        return self._strangers[job]
 
     def _look_for(self, job: str) -> None:
         stranger = self._strangers[job]
@@ -125,12 +143,20 @@ class Intake:
 
     def retry(self, job: str) -> None:
         """Look again for a record that has not been found."""
-        if job in self._strangers:
+        stranger = self._strangers.get(job)
+        if stranger is None:
+            return
+        if stranger.sender is None and self._desk.now >= stranger.wanted_until:
+            del self._strangers[job]
+        else:
             self._look_for(job)
 
     def found(self, event: RecordFound) -> None:
         """Take in a job's record, asked for or not; one that cannot be read is looked for again later."""
-        if event.value is None or event.job in self._desk.jobs:
+        if event.job in self._desk.jobs:
+            return
+        if event.value is None:
+            self._missed(event)
             return
         try:
             record = decode_record(event.value)
@@ -139,14 +165,23 @@ class Intake:
         if record.id == event.job:
             self._greet(self._admit(record))
 
+    def _missed(self, event: RecordFound) -> None:
+        """Look no more for a job that the ring is sure not to hold, and of which only clients speak."""
+        stranger = self._strangers.get(event.job)
+        if stranger is not None and stranger.sender is None and not event.error:
+            del self._strangers[event.job]
+
     def _greet(self, job: Job) -> None:
         stranger = self._strangers.pop(job.id, None)
         if stranger is None:
             return
         if stranger.news is not None:
             learn(job, self._desk.now, stranger.news, self._desk.flock)
-        if job.live:
+        if job.live and stranger.sender is not None:
             self._desk.tell(stranger.sender, TableWanted(job.id))
+        elif job.live and stranger.is_wanted:
+            self.ask_around(job)
+            self._tracking.inquire(job)
 
     def _admit(self, record: JobRecord) -> Job:
         job = Job(self._desk.now, record, self._desk.rng)

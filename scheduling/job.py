@@ -61,6 +61,8 @@ class Job:
         self.epoch = 0
         self.tracker = NOBODY
         self.tracker_start = -1
+        self.tracker_heard_at = now
+        """When the tracker role itself was last heard at its present epoch."""
         self.killed = False
         self.seal: MapSeal | None = None
         self.seal_value: bytes | None = None
@@ -182,6 +184,7 @@ class Job:
         if epoch == 0 or not outranks(epoch, tracker, self.epoch, self.tracker):
             return False
         old, self.epoch, self.tracker = self.tracker, epoch, tracker
+        self.tracker_heard_at = now
         self.tracker_start = flock.start_of(tracker)
         if old == NOBODY:
             self.tell(now, f"tracker is {flock.name(tracker)} (epoch {epoch})")
@@ -282,14 +285,18 @@ class Job:
         """Tell all about the job but its claims."""
         return JobNews(self.id, self.epoch, self.tracker, self.killed, self.seal_value, self.ending_value)
 
+    def pulse(self) -> JobNews:
+        """Tell who tracks the job, and nothing else."""
+        return JobNews(self.id, self.epoch, self.tracker, self.killed, brief=True)
+
     def is_ahead_of(self, news: JobNews) -> bool:
         """Tell whether the sender of some news could learn from this replica."""
-        return (
-            outranks(self.epoch, self.tracker, news.epoch, news.tracker)
-            or (self.killed and not news.kill)
-            or (self.seal_value is not None and news.seal is None)
-            or (self.ending_value is not None and news.ending is None)
-        )
+        if outranks(self.epoch, self.tracker, news.epoch, news.tracker) or (self.killed and not news.kill):
+            return True
+        if news.brief:
+            return not self.live
+        has_seal, has_ending = self.seal_value is not None, self.ending_value is not None
+        return (has_seal and news.seal is None) or (has_ending and news.ending is None)
 
     def digest(self) -> bytes:
         """Summarise the replica for comparison with another peer's."""

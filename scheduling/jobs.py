@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from ..ring.records import RECORD_PREFIX, REGISTER_PREFIX
 from ..ring.terms import Digest, Id, Name, Path, Source
 
 Offset = Annotated[int, Meta(ge=0, le=(1 << 62))]
@@ -201,9 +202,9 @@ def manifest_key(path: str) -> bytes:
 
 def job_key(job: str) -> bytes:
     """Name the key of a job's record."""
-    return b"job/" + job.encode()
+    return RECORD_PREFIX + job.encode()
 
 
 def register_key(job: str, which: str) -> bytes:
     """Name one of a job's registers: `map` holds the seal of the map phase, `end` the ending."""
-    return b"seal/" + job.encode() + b"/" + which.encode()
+    return REGISTER_PREFIX + job.encode() + b"/" + which.encode()

@@ -16,7 +16,7 @@ from .attempts import Attempts
 from .attendance import Attendance
 from .audit import audit
 from .desk import Desk
-from .effects import Answer, JobAccepted, JobUnknown, SchedulingEffect, WakeSchedulingAt
+from .effects import SchedulingEffect, WakeSchedulingAt
 from .events import (
     AnswerDue,
     AttemptFailed,
@@ -28,6 +28,7 @@ from .events import (
     JobSubmitted,
     KillRequested,
     MemberSeen,
+    OutputFound,
     RecordFound,
     RecordStored,
     RegisterDecided,
@@ -43,6 +44,8 @@ from .exchange import Exchange
 from .intake import Intake
 from .job import Job
 from .jobs import job_key
+from .kills import Kills
+from .pulse import Pulse
 from .retention import Retention
 from .settings import SchedulingSettings
 from .tracker import electorate_of
@@ -60,11 +63,13 @@ class Scheduling:
         self._desk = Desk(me, incarnation, slots, settings, rng)
         self._attempts = Attempts(self._desk)
         self._work = Work(self._desk)
-        self._tracking = Tracking(self._desk)
+        self._pulse = Pulse(self._desk)
+        self._tracking = Tracking(self._desk, self._pulse)
         self._attendance = Attendance(self._desk, self._tracking)
         self._intake = Intake(self._desk, self._tracking)
-        self._exchange = Exchange(self._desk, self._intake)
-        self._watchers = Watchers(self._desk, self._intake)
+        self._exchange = Exchange(self._desk, self._intake, self._tracking, self._pulse)
+        self._watchers = Watchers(self._desk, self._intake, self._tracking)
+        self._kills = Kills(self._desk, self._intake)
         self._retention = Retention(self._desk)
 
     @property
@@ -103,7 +108,7 @@ class Scheduling:
                 self._serve(event)
             case SpreadDue() | SyncDue() | TrackDue() | AnswerDue():
                 self._wake(event)
-            case RecordFound() | RecordStored() | RegisterDecided():
+            case RecordFound() | OutputFound() | RecordStored() | RegisterDecided():
                 self._take_from_ring(event)
             case _:
                 self._follow(event)
@@ -113,7 +118,7 @@ class Scheduling:
             case JobSubmitted():
                 self._intake.submitted(event)
             case KillRequested():
-                self._kill(event)
+                self._kills.asked(event)
             case StatusRequested():
                 self._watchers.asked(event)
             case JobsRequested():
@@ -134,10 +139,12 @@ class Scheduling:
             case _:
                 assert_never(event)
 
-    def _take_from_ring(self, event: RecordFound | RecordStored | RegisterDecided) -> None:
+    def _take_from_ring(self, event: RecordFound | OutputFound | RecordStored | RegisterDecided) -> None:
         match event:
             case RecordFound():
                 self._intake.found(event)
+            case OutputFound():
+                self._tracking.output_found(event)
             case RecordStored():
                 asked_by = self._intake if event.key == job_key(event.job) else self._tracking
                 asked_by.stored(event)
@@ -161,17 +168,6 @@ class Scheduling:
             case _:
                 assert_never(event)
 
-    def _kill(self, event: KillRequested) -> None:
-        desk = self._desk
-        job = desk.jobs.get(event.job)
-        if job is None:
-            desk.emit(Answer(request=event.request, answer=JobUnknown()))
-            return
-        if job.adopt_kill(desk.now):
-            desk.touch(job)
-            desk.publish(job)
-        desk.emit(Answer(request=event.request, answer=JobAccepted(job=job.id)))
-
     def _track(self, name: str) -> None:
         """Look after a job; `TrackDue` also comes between its regular times, when an open task has become due."""
         job = self._desk.jobs.get(name)
@@ -181,6 +177,7 @@ class Scheduling:
         self._desk.touch(job)
         if self._desk.now < job.tracked_at + self._desk.settings.track_interval_s or job.retired is not None:
             return
+        self._pulse.look(job)
         job.tracked_at = self._desk.now
         self._attempts.retry(job)
         self._tracking.retry(job)
@@ -190,6 +187,7 @@ class Scheduling:
     # --- after every event ---
 
     def _settle(self) -> None:
+        self._kills.carry_out()
         touched = self._desk.take_touched()
         for job in touched:
             self._tracking.watch(job)

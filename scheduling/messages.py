@@ -76,7 +76,8 @@ class MapSeal(Struct, frozen=True, array_like=True):
 class JobNews(Message, frozen=True, array_like=True, tag=True):
     """Tell that a job exists, who tracks it at which epoch, and what of it is decided for ever.
 
-    `seal` and `ending` are the encoded values of its registers, None while undecided.
+    `seal` and `ending` are the encoded values of its registers, None while undecided. A `brief` one leaves them out:
+    the tracker only shows that it is at work, or another peer asks it whether it is.
     """
 
     job: JobId
@@ -85,6 +86,7 @@ class JobNews(Message, frozen=True, array_like=True, tag=True):
     kill: bool = False
     seal: Value | None = None
     ending: Value | None = None
+    brief: bool = False
 
 
 class ClaimNews(Message, frozen=True, array_like=True, tag=True):

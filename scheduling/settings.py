@@ -38,6 +38,10 @@ class SchedulingSettings:
     """How long a job whose record was seen may stay without a tracker."""
     takeover_patience_s: float = 1.0
     """How long each next successor leaves the role to the one before it."""
+    find_patience_s: float = 3.0
+    """How long a question about a job that is not known here waits at least for its record to be found in the ring."""
+    silence_patience_s: float = 3.0
+    """How long the tracker role of a peer that lives may say nothing of a job; it speaks every `track_interval_s`."""
     report_patience_s: float = 5.0
     """How long a finished job waits for the report of a sealed run whose peer is gone, before it is made again."""
     backoff_min_s: float = 0.2

@@ -3,17 +3,20 @@
 A tracker only proposes; the write-once registers decide. So two trackers at one time do no harm, and epochs serve to
 agree on one of them quickly. The ending of a job whose output lies in the ring is told to others only once the output's
 manifest is stored: who hears that a job is done can read its output, and until then any successor finds all tasks done,
-proposes the same again, learns what was decided, and stores the manifest itself.
+proposes the same again, learns what was decided, and stores the manifest itself. Who has not proposed the ending itself
+first looks whether the manifest was ever stored, for the user may have deleted the output since.
 """
 
 from ..ring.terms import Instant, PeerId
 from .decisions import decode_decision, encode_decision, encode_manifest
 from .desk import Desk
-from .effects import Decide, StoreRecord
-from .events import RecordStored, RegisterDecided
-from .job import Job
+from .effects import Decide, FindOutput, StoreRecord
+from .events import OutputFound, RecordStored, RegisterDecided
+from .inquiry import Inquiries
+from .job import NOBODY, Job
 from .jobs import JobEnding, JobState, Manifest, Phase, manifest_key
 from .messages import Account, Stage
+from .pulse import Pulse
 from .tracker import is_present, patience_s, succession
 from .verdicts import seal_of, success_of
 
@@ -31,19 +34,45 @@ def output_key(output: str) -> bytes | None:
 class Tracking:
     """The tracker role of this peer, for whichever jobs it has it."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, pulse: Pulse) -> None:
         self._desk = desk
+        self._pulse = pulse
+        self._inquiries = Inquiries(desk)
+        self._applied: set[str] = set()
+        """Jobs whose role this peer is to take without waiting for its turn, as soon as it may."""
         self._roles: set[str] = set()
+        self._deposed: set[str] = set()
+        """Jobs whose role another took from this peer, which may be mute without knowing: it comes last from then on."""
         self._gone_since: dict[str, Instant] = {}
         self._proposed: set[tuple[str, str]] = set()
         self._committing: dict[str, bytes] = {}
         """Endings that are decided, but whose manifest is not stored yet."""
+        self._found: set[str] = set()
+        """Those of them that others have proposed, and whose manifest may be stored already."""
         self._unreported_since: dict[str, Instant] = {}
 
     # --- the role ---
 
-    def lead(self, job: Job, epoch: int) -> None:
-        """Take the role at an epoch, and announce it."""
+    def apply_for(self, job: Job) -> None:
+        """Take the role of a job that nobody tracks yet, without waiting for this peer's turn."""
+        self._applied.add(job.id)
+        self._take_up(job)
+
+    def inquire(self, job: Job) -> None:
+        """Ask what is decided of a job."""
+        self._inquiries.ask(job)
+
+    def inquires(self, job: Job) -> bool:
+        """Tell whether it may turn out at any moment that a job has ended."""
+        return job.epoch == 0 and (self._inquiries.are_open(job) or job.id in self._committing)
+
+    def _take_up(self, job: Job) -> None:
+        """Take the role if it is certain that a job which nobody speaks of has not ended; else ask first."""
+        self._inquiries.ask(job)
+        if job.epoch > 0 or (self._inquiries.are_answered(job) and job.id not in self._committing):
+            self._lead(job, job.epoch + 1)
+
+    def _lead(self, job: Job, epoch: int) -> None:
         if job.adopt_tracker(self._desk.now, epoch, self._desk.me, self._desk.flock):
             self._roles.add(job.id)
             self._desk.touch(job)
@@ -51,26 +80,34 @@ class Tracking:
 
     def watch(self, job: Job) -> None:
         """Give the role up to whoever outranks this peer; take it if it is vacant and this peer's turn."""
-        if not job.live or job.tracker != self._desk.me:
+        if job.id in self._roles and (not job.live or job.tracker != self._desk.me):
             self._roles.discard(job.id)
+            self._deposed.add(job.id)
         if not job.live or self._is_tracked(job):
             self._gone_since.pop(job.id, None)
+            self._applied.discard(job.id)
             return
-        order = succession(job.record, self._desk.flock)
+        if job.id in self._applied or self._is_due(job):
+            self._take_up(job)
+
+    def _is_due(self, job: Job) -> bool:
+        """Tell whether the role has been vacant for so long that it is this peer's turn."""
+        # A tracker whose process lives and whose role is vacant all the same is silent: nobody waits for it.
+        silent = job.tracker if job.tracker != self._desk.me and is_present(job, self._desk.flock) else NOBODY
+        order = [peer for peer in succession(job.record, self._desk.flock) if peer != silent]
         settings = self._desk.settings
         wait_s = patience_s(
-            order.index(self._desk.me),
+            len(order) if job.id in self._deposed else order.index(self._desk.me),
             job.epoch,
             announcement_s=settings.announcement_patience_s,
             takeover_s=settings.takeover_patience_s,
         )
-        if self._desk.now >= self._gone_since.setdefault(job.id, self._desk.now) + wait_s:
-            self.lead(job, job.epoch + 1)
+        return self._desk.now >= self._gone_since.setdefault(job.id, self._desk.now) + wait_s
 
     def _is_tracked(self, job: Job) -> bool:
         if job.tracker == self._desk.me:
             return job.id in self._roles
-        return is_present(job, self._desk.flock)
+        return is_present(job, self._desk.flock) and not self._pulse.is_silent(job)
 
     def welcome(self, peer: PeerId) -> None:
         """Tell a peer that has come, or come back, of the jobs tracked here."""
@@ -127,14 +164,17 @@ class Tracking:
     # --- what was decided ---
 
     def decided(self, event: RegisterDecided) -> None:
-        """Take in a register's value, and spread it."""
+        """Take in a register's value, and spread it; or that there was none."""
+        self._inquiries.note(event.job, event.which)
         job = self._desk.jobs.get(event.job)
         if job is None or not job.live:
+            return
+        self._desk.touch(job)
+        if event.value is None:
             return
         if event.which == "end":
             self._conclude(job, event.value)
         elif job.adopt_seal(self._desk.now, event.value, self._desk.flock):
-            self._desk.touch(job)
             self._desk.publish(job)
 
     def _conclude(self, job: Job, value: bytes) -> None:
@@ -143,8 +183,28 @@ class Tracking:
         if ending.state is not JobState.DONE or key is None:
             self._publish_ending(job, value)
             return
+        if job.id in self._committing:
+            return
         self._committing[job.id] = value
-        self._store(job, key, ending)
+        if (job.id, "end") in self._proposed:
+            self._store(job, key, ending)
+        else:
+            self._found.add(job.id)
+            self._desk.emit(FindOutput(job=job.id, key=key))
+
+    def output_found(self, event: OutputFound) -> None:
+        """Tell of an ending that others have proposed once its output's manifest was stored, or store that."""
+        job = self._desk.jobs.get(event.job)
+        value = self._committing.get(event.job)
+        if job is None or value is None or not job.live or job.id not in self._found:
+            return
+        if event.error:
+            self._desk.store_errors[job.id] = event.error
+        elif event.written:
+            self._committed(job, value)
+        else:
+            self._found.discard(job.id)
+            self._store_again(job, value)
 
     def _store(self, job: Job, key: bytes, ending: JobEnding) -> None:
         # The client's time, not a clock's: whoever stores the manifest, its bytes are the same.
@@ -161,14 +221,32 @@ class Tracking:
         if event.error:
             self._desk.store_errors[job.id] = event.error
         else:
-            del self._committing[job.id]
-            self._publish_ending(job, value)
+            self._committed(job, value)
+
+    def _committed(self, job: Job, value: bytes) -> None:
+        del self._committing[job.id]
+        self._found.discard(job.id)
+        self._publish_ending(job, value)
+
+    def leads(self, job: Job) -> bool:
+        """Tell whether this peer has the role."""
+        return job.id in self._roles
 
     def retry(self, job: Job) -> None:
-        """Store a manifest again that could not be stored."""
+        """Show that the role is at work; look for a manifest again, or store it again, where that has failed."""
+        if self.leads(job):
+            self._pulse.beat(job)
         value = self._committing.get(job.id)
+        if value is not None and self._desk.store_errors.pop(job.id, ""):
+            self._store_again(job, value)
+
+    def _store_again(self, job: Job, value: bytes) -> None:
         key = output_key(job.record.spec.output)
-        if value is not None and key is not None and self._desk.store_errors.pop(job.id, ""):
+        if key is None:
+            return
+        if job.id in self._found:
+            self._desk.emit(FindOutput(job=job.id, key=key))
+        else:
             self._store(job, key, decode_decision(value, JobEnding))
 
     def _publish_ending(self, job: Job, value: bytes) -> None:
@@ -179,5 +257,8 @@ class Tracking:
     def forget(self, job: str) -> None:
         """Drop what was noted about an ended job."""
         self._proposed -= {(job, "map"), (job, "end")}
+        self._inquiries.forget(job)
+        for names in (self._found, self._deposed):
+            names.discard(job)
         for notes in (self._gone_since, self._unreported_since, self._committing, self._desk.store_errors):
             notes.pop(job, None)

@@ -71,12 +71,12 @@ def waiting_for(job: Job, desk: Desk) -> str:
     """Say why a job does not move on; empty if it does, or nothing is known."""
     if not job.live:
         return ""
-    if job.epoch == 0:
-        return "a tracker"
     electorate = job.record.electorate
     reachable = reachable_of(electorate, desk.flock)
     if _awaits_decision(job) and 2 * reachable <= len(electorate):
         return f"a majority of the electorate ({reachable} of {len(electorate)} reachable)"
+    if job.epoch == 0:
+        return "a tracker"
     if job.id in desk.store_errors:
         return f"the output's manifest to be stored ({desk.store_errors[job.id]})"[:512]
     if job.state < JobState.COMMITTING and not desk.flock.workers:
@@ -85,7 +85,7 @@ def waiting_for(job: Job, desk: Desk) -> str:
 
 
 def _awaits_decision(job: Job) -> bool:
-    if job.killed or job.fault is not None or job.complete:
+    if job.epoch == 0 or job.killed or job.fault is not None or job.complete:
         return True
     return job.seal is None and job.boards[Phase.MAP].done
 

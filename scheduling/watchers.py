@@ -8,6 +8,7 @@ from .effects import Answer, JobSeen, JobsSeen, JobUnknown, WakeSchedulingAt
 from .events import AnswerDue, StatusRequested
 from .intake import Intake
 from .job import Job
+from .tracking import Tracking
 from .view import brief, status_of
 
 
@@ -22,19 +23,27 @@ class _Parked:
 class Watchers:
     """The status requests that wait for something to happen."""
 
-    def __init__(self, desk: Desk, intake: Intake) -> None:
+    def __init__(self, desk: Desk, intake: Intake, tracking: Tracking) -> None:
         self._desk = desk
         self._intake = intake
+        self._tracking = tracking
         self._parked: dict[str, _Parked] = {}
         self._answered: dict[str, Instant] = {}
         """When each job's status was last given."""
 
     def asked(self, event: StatusRequested) -> None:
-        """Park a request; `answer` finds out whether it can be answered at once."""
+        """Park a request; `answer` finds out whether it can be answered at once.
+
+        A job that is not known here is looked for in the ring: that all processes have died must not make it unknown.
+        """
         if len(self._parked) >= self._desk.settings.answers_parked_max:
             self._reply(event.request, self._desk.jobs.get(event.job))
             return
-        ends = Instant(self._desk.now + event.patience_s)
+        patience_s = event.patience_s
+        if event.job not in self._desk.jobs:
+            patience_s = max(patience_s, self._desk.settings.find_patience_s)
+            self._intake.sought(event.job, patience_s)
+        ends = Instant(self._desk.now + patience_s)
         self._parked[event.request] = _Parked(event.job, event.seen, ends, ends)
         self._desk.emit(WakeSchedulingAt(at=ends, event=AnswerDue(request=event.request)))
 
@@ -59,7 +68,7 @@ class Watchers:
             return parked.patience_ends if self._intake.expects(parked.job) else self._desk.now
         if not job.live:
             return self._desk.now
-        if job.version == parked.seen:
+        if job.version == parked.seen or self._tracking.inquires(job):
             return parked.patience_ends
         last = self._answered.get(parked.job, Instant(float("-inf")))
         return min(Instant(last + self._desk.settings.answer_interval_s), parked.patience_ends)

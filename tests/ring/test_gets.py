@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from member_net import peer
 from ring_cluster import ONE, RingCluster
 
 from murmuration.ring.effects import Failed, GetDone, KeysDone
@@ -326,3 +327,61 @@ def test_read_with_one_replica_is_served_by_the_only_home(size: int) -> None:
     assert isinstance(done, GetDone)
     assert done.replicas == 1
     assert [sibling.value for sibling in done.siblings] == [b"value"]
+
+
+# --- corrupt copies ---
+
+
+def copies(cluster: RingCluster, key: bytes) -> list[list[bytes | None]]:
+    return [cluster.live_values(home, key) for home in cluster.order(key)[:3]]
+
+
+def test_corrupt_copy_is_replaced_by_the_next_write() -> None:
+    cluster = RingCluster(3)
+    cluster.must_put(0, b"key", b"old")
+    context = cluster.must_get(0, b"key").context
+    cluster.disks[1].rows[b"v/key"] = b"\xc1"
+    cluster.must_put(0, b"key", b"new", context)
+    cluster.run(1.0)
+    assert copies(cluster, b"key") == [[b"new"]] * 3
+
+
+def test_coordinator_whose_copy_was_replaced_gives_a_context_that_covers_its_write() -> None:
+    cluster = RingCluster(3)
+    cluster.must_put(0, b"key", b"one")
+    first = cluster.must_get(0, b"key").context
+    cluster.disks[0].rows[b"v/key"] = b"\xc1"
+    cluster.must_get(1, b"key", Quorum())
+    cluster.run(1.0)
+    second = cluster.must_put(0, b"key", b"two", first)
+    assert f"{peer(0)}.1~1" in second.context
+    cluster.must_put(2, b"key", b"three", second.context)
+    assert cluster.values(1, b"key") == [b"three"]
+
+
+def test_list_of_keys_passes_over_a_corrupt_copy_and_has_it_mended() -> None:
+    cluster = RingCluster(4)
+    keys = [b"key%d" % number for number in range(8)]
+    for key in keys:
+        cluster.must_put(0, key, b"value")
+    cluster.run(2.0)
+    key = keys[3]
+    victim = cluster.order(key)[2]
+    cluster.disks[victim].rows[b"v/" + key] = b"\xc1"
+    done = cluster.answer(cluster.keys(victim, b"key"))
+    assert isinstance(done, KeysDone)
+    assert list(done.keys) == keys
+    cluster.run(3.0)
+    assert copies(cluster, key) == [[b"value"]] * 3
+
+
+def test_corrupt_copy_that_nobody_else_has_stays_and_troubles_nobody() -> None:
+    cluster = RingCluster(1)
+    cluster.must_put(0, b"key", b"value")
+    cluster.must_put(0, b"kez", b"value")
+    cluster.disks[0].rows[b"v/key"] = b"\xc1"
+    done = cluster.answer(cluster.keys(0, b""))
+    assert isinstance(done, KeysDone)
+    assert done.keys == (b"kez",)
+    cluster.run(5.0)
+    assert cluster.disks[0].rows[b"v/key"] == b"\xc1"

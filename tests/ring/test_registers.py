@@ -37,7 +37,7 @@ class World:
         self.stores: dict[PeerId, dict[bytes, bytes]] = {peer(number): {} for number in range(peers)}
         self.machines: dict[PeerId, Registers] = {}
         self.lives = dict.fromkeys(self.stores, 0)
-        self.decided: dict[str, bytes] = {}
+        self.decided: dict[str, bytes | None] = {}
         self.votes: dict[tuple[bytes, Ballot, bytes], set[PeerId]] = defaultdict(set)
         self.chosen: dict[bytes, set[bytes]] = defaultdict(set)
         self._queue: list[tuple[float, int, PeerId, int | None, RegisterEvent | Operate]] = []
@@ -57,6 +57,9 @@ class World:
     def propose(self, who: PeerId, request: str, value: bytes, key: bytes = KEY) -> None:
         event = DecisionRequested(request=request, key=key, value=value, acceptors=self.acceptors)
         self._happen(who, event)
+
+    def ask(self, who: PeerId, request: str, key: bytes = KEY) -> None:
+        self._happen(who, DecisionRequested(request=request, key=key, value=None, acceptors=self.acceptors))
 
     def run(self, until: Callable[[], bool], limit_s: float) -> bool:
         """Play events until the condition holds, for at most so many seconds of virtual time."""
@@ -393,3 +396,75 @@ def test_check_names_the_rule_that_a_damaged_proposal_breaks():
 def test_settings_that_cannot_work_are_refused(waits):
     with pytest.raises(ValueError, match="waits"):
         RegisterSettings(**waits)
+
+
+# --- asking without a value ---
+
+
+def test_question_about_a_register_that_nobody_has_decided_finds_nothing_and_leaves_nothing() -> None:
+    world = World(1, peers=5, acceptors=5)
+    world.ask(peer(0), "question")
+    assert world.decides("question", limit_s=5)
+    assert world.decided == {"question": None}
+    assert not any(world.stores.values())
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_question_after_a_decision_finds_it_whoever_is_dead(seed: int) -> None:
+    world = World(seed, peers=6, acceptors=5)
+    world.loss, world.doubling = 0.2, 0.2
+    world.propose(peer(0), "first", b"value")
+    assert world.run(lambda: bool(world.chosen), limit_s=60)
+    for victim in world.chance.sample(world.acceptors, 2):
+        world.crash(victim)
+    world.ask(peer(5), "question")
+    assert world.decides("question", limit_s=600)
+    assert world.decided["question"] == b"value"
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_question_that_finds_a_value_at_a_minority_decides_it_or_says_that_there_is_none(seed: int) -> None:
+    """What it says is true for ever: another value can be decided only if it has said that there is none."""
+    world = World(seed, peers=5, acceptors=5)
+    ballot = Ballot(round=1, proposer="dead")
+    majority = world.chance.sample(world.acceptors, 3)
+    for each in majority:
+        world._store(each, PromiseBallot(key=KEY, ballot=ballot))
+    for each in majority[: 1 + seed % 2]:
+        world._store(each, AcceptBallot(key=KEY, ballot=ballot, value=b"half done"))
+    world.ask(peer(0), "question")
+    assert world.decides("question", limit_s=60)
+    world.propose(peer(1), "later", b"later")
+    assert world.decides("later", limit_s=60)
+    assert world.decided["question"] in (None, world.decided["later"])
+    if world.decided["question"] is not None:
+        assert world.chosen[KEY] == {b"half done"}
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_question_disturbs_no_proposal_of_others(seed: int) -> None:
+    world = World(seed, peers=5, acceptors=3)
+    for number in range(5):
+        world.ask(peer(4), f"question {number}")
+    world.propose(peer(0), "proposal", b"value")
+    assert world.decides("proposal", limit_s=5)
+    assert {ballot.round for _, ballot, _ in world.votes if (KEY, ballot, b"value") in world.votes} == {1}
+
+
+def test_question_of_a_minority_waits_for_the_majority() -> None:
+    world = World(3, peers=3, acceptors=3)
+    world.crash(peer(1))
+    world.crash(peer(2))
+    world.ask(peer(0), "question")
+    assert not world.decides("question", limit_s=120)
+    world.start(peer(1))
+    assert world.decides("question", limit_s=5)
+
+
+def test_acceptor_in_doubt_about_its_disk_answers_no_question() -> None:
+    registers = Registers(peer(0), itertools.count(), SETTINGS, random.Random(1))
+    prepare = Prepare(request="r", key=KEY, ballot=Ballot(round=0, proposer="p"))
+    (operate,) = registers.handle(Instant(0.0), MessageReceived(sender=peer(1), message=prepare))
+    assert isinstance(operate, Operate)
+    failed = OperationDone(ticket=operate.ticket, outcome=StoreFailed(reason="corrupt"))
+    assert registers.handle(Instant(0.0), failed) == []

@@ -73,7 +73,7 @@ def test_read_of_a_key_never_written_is_none_and_of_a_written_one_its_versions()
     shelf = Shelf()
     assert shelf.do(ReadVersions(key=b"k")) == VersionsRead(versions=None)
     minted = shelf.do(MintVersion(key=b"k", value=b"1", context={}, actor="A"))
-    assert minted == VersionsMerged(versions=written(b"1"))
+    assert minted == VersionsMerged(versions=written(b"1"), actor="A")
     assert shelf.do(ReadVersions(key=b"k")) == VersionsRead(versions=written(b"1"))
     assert list(shelf.rows) == [b"v/k"]
 
@@ -169,11 +169,6 @@ def test_listing_gives_pages_in_order_stripped_of_values_and_tells_if_more_follo
     [
         (b"v/k", ReadVersions(key=b"k")),
         (b"v/k", MintVersion(key=b"k", value=b"1", context={}, actor="A")),
-        (b"v/k", MergeVersions(key=b"k", versions=written(b"1"))),
-        (b"v/k", ListVersions(prefix=b"", after=b"", limit=9)),
-        (b"h/" + TARGET.encode() + b"/v/k", MergeVersions(key=b"k", versions=written(b"1"), hint_for=TARGET)),
-        (b"h/" + TARGET.encode() + b"/v/k", ListHints(target=TARGET, limit=9)),
-        (b"h/" + TARGET.encode() + b"/c/k", ListHints(target=TARGET, limit=9)),
         (b"h/" + TARGET.encode() + b"/v/k", DropHint(target=TARGET, key=b"k", versions=written(b"1"))),
         (b"p/k", PromiseBallot(key=b"k", ballot=ballot(1))),
         (b"p/k", AcceptBallot(key=b"k", ballot=ballot(1), value=b"1")),
@@ -187,6 +182,53 @@ def test_unreadable_row_fails_the_operation_and_is_neither_absent_nor_overwritte
     assert writes == {}
     assert isinstance(outcome, StoreFailed)
     assert outcome.reason.startswith("corrupt")
+
+
+@pytest.mark.parametrize("raw", [b"", b"\xc1", b"\x93\x01\x02", msgspec.msgpack.encode("text")])
+def test_merge_replaces_a_corrupt_copy_and_a_corrupt_hint(raw):
+    shelf = Shelf()
+    hint = b"h/" + TARGET.encode() + b"/v/k"
+    shelf.rows |= {b"v/k": raw, hint: raw}
+    outcome = shelf.do(MergeVersions(key=b"k", versions=written(b"1"), hint_for=TARGET))
+    assert outcome == VersionsMerged(versions=written(b"1"))
+    assert shelf.do(ReadVersions(key=b"k")) == VersionsRead(versions=written(b"1"))
+    assert hints(shelf) == (Hint(key=b"k", versions=written(b"1"), chunk_size=0),)
+
+
+def test_mint_over_a_copy_that_was_replaced_uses_no_dot_of_the_lost_one_again():
+    shelf = Shelf()
+    first = shelf.do(MintVersion(key=b"k", value=b"1", context={}, actor="A"))
+    shelf.do(MintVersion(key=b"k", value=b"2", context={}, actor="A"))
+    for repairs in (1, 2):
+        shelf.rows[b"v/k"] = b"\xc1"
+        shelf.do(MergeVersions(key=b"k", versions=first.versions))
+        minted = shelf.do(MintVersion(key=b"k", value=b"3", context={}, actor="A"))
+        assert isinstance(minted, VersionsMerged)
+        assert minted.actor == f"A~{repairs}"
+        assert minted.versions.seen == {"A": 1, minted.actor: 1}
+    other = shelf.do(MintVersion(key=b"other", value=b"1", context={}, actor="A"))
+    assert isinstance(other, VersionsMerged)
+    assert other.actor == "A"
+
+
+@pytest.mark.parametrize("raw", [b"\xc1", None])
+def test_list_passes_over_corrupt_rows_fills_its_page_and_names_them(raw):
+    shelf = Shelf()
+    for number in range(9):
+        shelf.do(MergeVersions(key=b"k%d" % number, versions=written(b"1"), hint_for=TARGET))
+    for number in (0, 1, 3, 8):
+        shelf.rows[b"v/k%d" % number] = raw
+        shelf.rows[b"h/" + TARGET.encode() + b"/v/k%d" % number] = raw
+    first = shelf.do(ListVersions(prefix=b"k", after=b"", limit=3))
+    assert isinstance(first, VersionsListed)
+    assert [key for key, _ in first.entries] == [b"k2", b"k4", b"k5"]
+    assert first.more
+    assert first.corrupt == (b"k0", b"k1", b"k3")
+    second = shelf.do(ListVersions(prefix=b"k", after=b"k5", limit=3))
+    assert isinstance(second, VersionsListed)
+    assert [key for key, _ in second.entries] == [b"k6", b"k7"]
+    assert (second.more, second.corrupt) == (False, (b"k8",))
+    assert [hint.key for hint in hints(shelf, limit=3)] == [b"k2", b"k4", b"k5"]
 
 
 def test_merge_that_would_outgrow_the_wire_fails_and_the_resolving_put_is_still_merged():

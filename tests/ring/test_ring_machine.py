@@ -7,7 +7,7 @@ import pytest
 from member_net import member, peer
 from ring_cluster import SETTINGS, RingCluster
 
-from murmuration.ring.effects import Decided, MemberChanged, Operate, PutDone, Send
+from murmuration.ring.effects import Decided, MemberChanged, Operate, PutDone, RingEffect, Send
 from murmuration.ring.events import (
     DecisionRequested,
     GetRequested,
@@ -18,15 +18,22 @@ from murmuration.ring.events import (
 )
 from murmuration.ring.machine import Ring
 from murmuration.ring.messages import Liveness
-from murmuration.ring.operations import Noted, ReadVersions
+from murmuration.ring.operations import MembersListed, Noted, ReadVersions
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Quorum
 
 START = Instant(0.0)
 
 
+def begun(ring: Ring) -> list[RingEffect]:
+    """Start a machine on an empty disk; give what it does once it has read that."""
+    (read,) = ring.handle(START, Started(seeds=()))
+    assert isinstance(read, Operate)
+    return ring.handle(START, OperationDone(ticket=read.ticket, outcome=MembersListed(members=())))
+
+
 def alone() -> Ring:
     ring = Ring(member(1), 1 << REFUTATION_BITS, SETTINGS, Random(1))
-    ring.handle(START, Started(seeds=()))
+    begun(ring)
     return ring
 
 
@@ -62,7 +69,7 @@ def test_ownership_follows_membership_and_never_liveness() -> None:
 
 def test_changes_of_members_are_passed_on() -> None:
     ring = Ring(member(1), 1 << REFUTATION_BITS, SETTINGS, Random(1))
-    effects = ring.handle(START, Started(seeds=()))
+    effects = begun(ring)
     assert [effect.update.member for effect in effects if isinstance(effect, MemberChanged)] == [member(1)]
 
 

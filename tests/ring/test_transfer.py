@@ -6,7 +6,8 @@ from ring_cluster import RingCluster
 
 from murmuration.ring.events import LeaveRequested
 from murmuration.ring.messages import StoreVersions, VersionsStored
-from murmuration.ring.operations import ListVersions
+from murmuration.ring.operations import ListVersions, MergeVersions
+from murmuration.ring.versions import EMPTY, mint
 
 
 def filled(size: int, keys: int) -> RingCluster:
@@ -84,7 +85,7 @@ def test_page_is_acknowledged_before_the_next_is_listed() -> None:
     cluster.is_lost = lambda source, to, message: isinstance(message, VersionsStored)
     cluster.start(1)
     cluster.run(4.0)
-    listed = [operation for _, _, operation in cluster.operated if isinstance(operation, ListVersions)]
+    listed = [operation for _, at, operation in cluster.operated if at == 0 and isinstance(operation, ListVersions)]
     assert [operation.after for operation in listed] == [b""]
     assert len(sent_to(cluster, 1)) == 64
 
@@ -167,15 +168,63 @@ def test_old_primary_that_is_dead_is_stood_in_for_by_the_next() -> None:
     assert [home for _, home in missing(cluster, 100)] == []
 
 
-def test_seeded_peer_that_had_to_stand_alone_shares_what_was_written_there() -> None:
-    cluster = RingCluster(1)
-    cluster.crash(0)
-    cluster.start(1, seeds=(0,))
+def stray(cluster: RingCluster) -> tuple[int, bytes]:
+    """Let a key lie at a peer that is no home of it, as after the death of a coordinator with a wrong view."""
+    key = b"stray"
+    *homes, holder = cluster.order(key)
+    versions = mint(EMPTY, {}, b"value", f"{holder}")
+    cluster.disks[holder].carry_out(MergeVersions(key=key, versions=versions))
+    assert all(cluster.live_values(home, key) == [] for home in homes)
+    return holder, key
+
+
+def test_key_at_a_peer_that_is_no_home_of_it_reaches_all_its_homes_after_a_start() -> None:
+    cluster = RingCluster(5)
+    holder, key = stray(cluster)
+    cluster.crash(holder)
     cluster.run(10.0)
-    for number in range(20):
-        cluster.put(1, b"key%d" % number, b"value%d" % number)
-    cluster.run(3.0)
-    for number in (0, 2, 3, 4):
-        cluster.start(number, seeds=(1,))
+    cluster.restart(holder)
+    cluster.run(10.0)
+    assert [cluster.live_values(home, key) for home in cluster.order(key)[:3]] == [[b"value"]] * 3
+
+
+def test_stray_key_waits_for_the_homes_that_are_away() -> None:
+    cluster = RingCluster(5)
+    holder, key = stray(cluster)
+    first, second, third = cluster.order(key)[:3]
+    for number in (second, holder):
+        cluster.crash(number)
+    cluster.run(10.0)
+    cluster.start(holder, seeds=(first,))
+    cluster.run(20.0)
+    assert [cluster.live_values(home, key) for home in (first, second, third)] == [[b"value"], [], [b"value"]]
+    cluster.sent.clear()
+    cluster.start(second, seeds=(first,))
     cluster.run(30.0)
-    assert missing(cluster, 20) == []
+    assert cluster.live_values(second, key) == [b"value"]
+    assert {to for _, source, to, m in cluster.sent if source == holder and isinstance(m, StoreVersions)} == {second}
+
+
+def test_stray_key_reaches_its_homes_when_members_change() -> None:
+    cluster = RingCluster(5)
+    _, key = stray(cluster)
+    cluster.start(5)
+    cluster.run(10.0)
+    copies = [cluster.live_values(home, key) for home in cluster.order(key)[:3]]
+    assert copies.count([b"value"]) == 3
+
+
+def test_peer_that_forgot_its_members_shares_its_strays_once_it_has_joined_again() -> None:
+    """Transfer takes it for a joiner, which has nothing to share: but what it holds may be nowhere else."""
+    cluster = RingCluster(5)
+    holder, key = stray(cluster)
+    cluster.crash(holder)
+    cluster.run(10.0)
+    disk = cluster.disks[holder]
+    disk.rows = {row: value for row, value in disk.rows.items() if not row.startswith(b"m/")}
+    cluster.cut(holder)
+    cluster.restart(holder)
+    cluster.run(3.0)
+    cluster.heal()
+    cluster.run(10.0)
+    assert [cluster.live_values(home, key) for home in cluster.order(key)[:3]] == [[b"value"]] * 3

@@ -306,3 +306,28 @@ def test_done_accounts_of_all_peers_end_equal() -> None:
         for account in cluster.job(cluster.peers[0]).table.row(Phase.MAP, split).values()
     ]
     assert stages.count(Stage.DONE) >= 60
+
+
+class DiesProposing(Cluster):
+    """A cluster whose first tracker dies at the moment of its first proposal: of what it says later nothing is said."""
+
+    def _perform(self, peer: PeerId, effect: out.SchedulingEffect) -> None:
+        if peer not in self.machines:
+            return
+        super()._perform(peer, effect)
+        if peer == self.peers[0] and isinstance(effect, out.Decide) and effect.value is not None:
+            self.registers[effect.job, effect.which] = effect.value
+            self.kill(peer)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_claims_behind_a_proposal_do_not_die_with_the_proposer(seed: int) -> None:
+    cluster = DiesProposing(3, seed, slots=4, task_s=0.01)
+    record = job_record(40, 2)
+    cluster.submit(record)
+    cluster.run_until(lambda: cluster.peers[0] not in cluster.machines)
+    died_at = cluster.now
+    assert (JOB, "map") in cluster.registers
+    cluster.run_until(cluster.done)
+    assert [task for at, _, phase, task, _ in cluster.begun if at > died_at and phase is Phase.MAP] == []
+    cluster.assert_exact(record)

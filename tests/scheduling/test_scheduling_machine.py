@@ -112,12 +112,12 @@ def test_many_peers_spread_claims_epidemically_with_few_duplicates() -> None:
 
 def test_few_peers_make_hardly_any_duplicates() -> None:
     begun = 0
-    for seed in range(5):
+    for seed in range(12):
         cluster = Cluster(5, seed)
         cluster.submit(job_record(60, 5))
         cluster.run_until(cluster.done)
         begun += len(cluster.begun)
-    assert begun <= 1.01 * 5 * 65
+    assert begun <= 1.01 * 12 * 65
 
 
 def test_loser_of_two_claims_stops_and_the_winner_is_the_same_everywhere() -> None:

@@ -61,9 +61,12 @@ class Disk:
         self.rows: dict[bytes, bytes] = {}
         self.chunks: set[bytes] = set()
         self.bad_keys: set[bytes] = set()
+        self.refuses: Callable[[Operation], bool] = lambda operation: False
         self.starts = 0
 
     def carry_out(self, operation: Operation) -> StoreOutcome:
+        if self.refuses(operation):
+            return StoreFailed(reason="disk full")
         if isinstance(operation, ReadVersions | MintVersion) and operation.key in self.bad_keys:
             return StoreFailed(reason="checksum")
         if isinstance(operation, MergeVersions):
@@ -119,12 +122,14 @@ class RingCluster:
     # --- faults ---
 
     def start(self, number: int, seeds: tuple[int, ...] = (0,)) -> None:
+        self.start_with(number, tuple(member(seed).url for seed in seeds if seed != number))
+
+    def start_with(self, number: int, seeds: tuple[str, ...]) -> None:
         disk = self.disks.setdefault(number, Disk())
         disk.starts += 1
         start = disk.starts << REFUTATION_BITS
         self.rings[number] = Ring(member(number), start, self.settings, Random(self.rng.random()))
-        urls = tuple(member(seed).url for seed in seeds if seed != number)
-        self.happen(number, Started(seeds=urls))
+        self.happen(number, Started(seeds=seeds))
 
     def crash(self, number: int) -> None:
         del self.rings[number]

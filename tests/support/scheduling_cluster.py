@@ -29,7 +29,7 @@ from murmuration.scheduling.jobs import (
     job_key,
 )
 from murmuration.scheduling.machine import Scheduling
-from murmuration.scheduling.messages import Attempt, SchedulingMessage
+from murmuration.scheduling.messages import Attempt, JobNews, SchedulingMessage
 from murmuration.scheduling.settings import SchedulingSettings
 
 SETTINGS = SchedulingSettings(vnodes=64)
@@ -94,6 +94,11 @@ class Cluster:
         self.nondeterministic = False
         self.placing_fails = 0
         self.storing_fails: Counter[bytes] = Counter()
+        self.unreadable = ""
+        """Why the ring cannot be read."""
+        self.searched = 0
+        self.delay_s = 0.002
+        self.frozen: dict[PeerId, list[out.SchedulingEffect]] = {}
         for peer in self.peers:
             self.start(peer)
 
@@ -192,13 +197,19 @@ class Cluster:
     # --- the world ---
 
     def _perform(self, peer: PeerId, effect: out.SchedulingEffect) -> None:  # noqa: C901 -- one case an effect
+        if peer in self.frozen and self._is_said_by_tracker(peer, effect):
+            self.frozen[peer].append(effect)
+            return
         match effect:
             case out.Tell():
                 self._carry(peer, effect)
             case out.WakeSchedulingAt():
                 self._post(max(0.0, effect.at - self.now), peer, effect.event)
             case out.FindRecord():
-                self._post(0.002, peer, ev.RecordFound(job=effect.job, value=self.records.get(job_key(effect.job))))
+                self._find(peer, effect)
+            case out.FindOutput():
+                written = effect.key in self.records and not self.unreadable
+                self._post(0.002, peer, ev.OutputFound(job=effect.job, written=written, error=self.unreadable))
             case out.StoreRecord():
                 self._store(peer, effect)
             case out.Decide():
@@ -215,6 +226,11 @@ class Cluster:
                 self.answers[effect.request] = effect.answer
                 self.answered_at[effect.request] = self.now
 
+    def _find(self, peer: PeerId, effect: out.FindRecord) -> None:
+        self.searched += 1
+        value = None if self.unreadable else self.records.get(job_key(effect.job))
+        self._post(0.002, peer, ev.RecordFound(job=effect.job, value=value, error=self.unreadable))
+
     def _begin(self, peer: PeerId, effect: out.StartAttempt) -> None:
         self.begun.append((self.now, peer, effect.phase, effect.task, effect.attempt))
         self._post(self.task_s / 2, peer, ev.AttemptProgressed(attempt=effect.attempt, fraction=0.5))
@@ -225,6 +241,25 @@ class Cluster:
         error = "no quorum" if self.placing_fails >= 0 else ""
         self._post(0.002, peer, ev.ChunkSettled(request=effect.request, error=error))
 
+    def freeze_tracker(self, peer: PeerId) -> None:
+        """Keep back what the tracker role of a peer says; all else of it goes on."""
+        self.frozen[peer] = []
+
+    def thaw_tracker(self, peer: PeerId) -> None:
+        for effect in self.frozen.pop(peer):
+            self._perform(peer, effect)
+
+    def _is_said_by_tracker(self, peer: PeerId, effect: out.SchedulingEffect) -> bool:
+        match effect:
+            case out.Tell(message=JobNews(tracker=tracker)):
+                return tracker == peer
+            case out.Decide():
+                return True
+            case out.StoreRecord(job=job, key=key):
+                return key != job_key(job)
+            case _:
+                return False
+
     def _carry(self, sender: PeerId, tell: out.Tell) -> None:
         assert tell.to != sender
         frame = msgspec.msgpack.encode(tell.message)
@@ -233,7 +268,7 @@ class Cluster:
         for copies in range(1 + (self.rng.random() < self.loss)):
             if self.rng.random() >= self.loss:
                 received = ev.SchedulingMessageReceived(sender=sender, message=message)
-                self._post(self.rng.uniform(0.0005, 0.002) + 0.1 * copies, tell.to, received)
+                self._post(self.rng.uniform(0.0005, self.delay_s) + 0.1 * copies, tell.to, received)
 
     def _store(self, peer: PeerId, effect: out.StoreRecord) -> None:
         self.storing_fails[effect.key] -= 1
@@ -253,7 +288,10 @@ class Cluster:
         if 2 * sum(acceptor in self.machines for acceptor in effect.acceptors) <= len(effect.acceptors):
             self._post(0.2, peer, ("decide", effect))
             return None
-        value = self.registers.setdefault((effect.job, effect.which), effect.value)
+        if effect.value is None:
+            value = self.registers.get((effect.job, effect.which))
+        else:
+            value = self.registers.setdefault((effect.job, effect.which), effect.value)
         return ev.RegisterDecided(job=effect.job, which=effect.which, value=value)
 
     def _execute(self, effect: out.StartAttempt) -> Any:
