@@ -20,6 +20,7 @@ from .executor.tasks import Extent, RunSegment
 from .storage.chunks import ChunkStore
 from .transport.bulk_pull import locate, pull
 from .transport.host import host_id
+from .transport.passage import FREE, Passage
 from .wire.bulk import RANGE_BYTES_MAX
 
 
@@ -34,8 +35,9 @@ class RunsFetched:
 class Fetcher:
     """Finds or pulls the inputs of attempts."""
 
-    def __init__(self, chunks: ChunkStore) -> None:
+    def __init__(self, chunks: ChunkStore, passage: Passage = FREE) -> None:
         self._chunks = chunks
+        self._passage = passage
 
     def pieces(self, pieces: Iterable[Piece], scratch: Path) -> tuple[Extent, ...]:
         """Give the pieces of a split as local ranges, in order.
@@ -49,7 +51,7 @@ class Fetcher:
         """Give one partition of the runs as local files; runs out of reach are named, for they can be made again."""
         segments, missing = [], []
         for place in places:
-            path = _run(place, partition, scratch / f"run-{place.split}")
+            path = self._run(place, partition, scratch / f"run-{place.split}")
             if path is None:
                 missing.append(place.split)
             else:
@@ -80,37 +82,38 @@ class Fetcher:
         return Extent(path=place.path, offset=place.offset + piece.offset, length=piece.length)
 
     def _from_source(self, piece: Piece, source: Source, scratch: Path) -> Extent:
-        if source.host == host_id() and _is_long_enough(source.path, source.offset + piece.offset + piece.length):
+        if self._is_here(source, source.offset + piece.offset + piece.length):
             return Extent(path=source.path, offset=source.offset + piece.offset, length=piece.length)
-        _write(scratch, 0, pull(_from(source, piece.offset), piece.length))
+        _write(scratch, 0, pull(_from(source, piece.offset), piece.length, passage=self._passage))
         return Extent(path=str(scratch), offset=0, length=piece.length)
 
+    def _run(self, place: RunPlace, partition: int, scratch: Path) -> str | None:
+        """Find a run on this host, or pull what one partition needs of it; None if it can be had nowhere."""
+        for source in place.sources:
+            if self._is_here(source, FOOTER.size):
+                return source.path
+        for source in place.sources:
+            with contextlib.suppress(MurmurationError, InputUnreadable):  # another may do; if none does, it is reported
+                self._pull_partition(source, partition, scratch)
+                return str(scratch)
+        return None
 
-def _run(place: RunPlace, partition: int, scratch: Path) -> str | None:
-    """Find a run on this host, or pull what one partition needs of it; None if it can be had nowhere."""
-    for source in place.sources:
-        if source.host == host_id() and _is_long_enough(source.path, FOOTER.size):
-            return source.path
-    for source in place.sources:
-        with contextlib.suppress(MurmurationError, InputUnreadable):  # another may do; if none does, that is reported
-            _pull_partition(source, partition, scratch)
-            return str(scratch)
-    return None
+    def _pull_partition(self, source: Source, partition: int, target: Path) -> None:
+        """Write a sparse copy of a run that holds its footer, its index and one segment, each where it was."""
+        footer_at = locate(source, passage=self._passage).size - FOOTER.size
+        footer = self._pull_range(source, footer_at, FOOTER.size, target)
+        index_at, index_size = index_range(footer)
+        index = self._pull_range(source, index_at, index_size, target)
+        self._pull_range(source, *segment_range(index, partition), target)
 
+    def _pull_range(self, source: Source, offset: int, length: int, target: Path) -> bytes:
+        content = b"".join(pull(_from(source, offset), length, passage=self._passage))
+        _write(target, offset, [content])
+        return content
 
-def _pull_partition(source: Source, partition: int, target: Path) -> None:
-    """Write a sparse copy of a run that holds its footer, its index and one segment, each where it was."""
-    footer_at = locate(source).size - FOOTER.size
-    footer = _pull_range(source, footer_at, FOOTER.size, target)
-    index_at, index_size = index_range(footer)
-    index = _pull_range(source, index_at, index_size, target)
-    _pull_range(source, *segment_range(index, partition), target)
-
-
-def _pull_range(source: Source, offset: int, length: int, target: Path) -> bytes:
-    content = b"".join(pull(_from(source, offset), length))
-    _write(target, offset, [content])
-    return content
+    def _is_here(self, source: Source, size: int) -> bool:
+        """Tell whether a file of at least that size may be read where it lies."""
+        return source.host == host_id() and self._passage.shows_files(source.url) and _is_long_enough(source.path, size)
 
 
 def _from(source: Source, offset: int) -> Source:

@@ -48,6 +48,7 @@ from ..ring.terms import Instant, Member, PeerId, Quorum
 from ..scheduling.effects import (
     Answer,
     Decide,
+    FindOutput,
     FindRecord,
     ForgetJob,
     PlaceChunk,
@@ -61,6 +62,7 @@ from ..scheduling.effects import (
 from ..scheduling.events import (
     ChunkSettled,
     MemberSeen,
+    OutputFound,
     RecordFound,
     RecordStored,
     RegisterDecided,
@@ -122,7 +124,7 @@ class _Client:
     request: str
 
 
-_Waiting: TypeAlias = _Client | FindRecord | StoreRecord | Decide | PlaceChunk
+_Waiting: TypeAlias = _Client | FindRecord | FindOutput | StoreRecord | Decide | PlaceChunk
 _Step: TypeAlias = RingEvent | SchedulingEvent
 _RING_EVENTS = frozenset(get_args(RingEvent))
 
@@ -261,10 +263,10 @@ class Node:
                 out.append(ReplyTo(route=route, request=request, reply=reply))
                 return []
             case FindRecord(job=job):
-                values = (
-                    [s.value for s in answer.siblings if s.value is not None] if isinstance(answer, GetDone) else []
-                )
-                return [RecordFound(job=job, value=min(values, default=None))]
+                return [_record_found(job, answer)]
+            case FindOutput(job=job):
+                written = isinstance(answer, GetDone) and bool(answer.siblings)
+                return [OutputFound(job=job, written=written, error=error)]
             case StoreRecord(job=job, key=key):
                 return [RecordStored(job=job, key=key, error=error)]
             case Decide(job=job, which=which):
@@ -287,16 +289,18 @@ class Node:
                 who = self._waiting.pop(request)
                 assert isinstance(who, _Client)
                 out.append(ReplyTo(route=who.route, request=who.request, reply=job_reply(answer)))
-            case FindRecord() | StoreRecord() | Decide() | PlaceChunk():
+            case FindRecord() | FindOutput() | StoreRecord() | Decide() | PlaceChunk():
                 return [self._ring_event(effect)]
         return []
 
-    def _ring_event(self, effect: FindRecord | StoreRecord | Decide | PlaceChunk) -> RingEvent:
+    def _ring_event(self, effect: FindRecord | FindOutput | StoreRecord | Decide | PlaceChunk) -> RingEvent:
         request = self._expect(effect)
         match effect:
             case FindRecord(job=job):
                 quorum = Quorum(replicas=5, reads_required=1)
                 return GetRequested(request=request, key=job_key(job), quorum=quorum, patience_s=RECORD_PATIENCE_S)
+            case FindOutput(key=key):
+                return GetRequested(request=request, key=key, quorum=Quorum(), patience_s=RECORD_PATIENCE_S)
             case StoreRecord(key=key, value=value, replicas=replicas):
                 quorum = Quorum(replicas=replicas, writes_required=0)
                 return PutRequested(
@@ -319,3 +323,13 @@ class Node:
         update = self.ring.members.get(to)
         if update is not None:
             out.append(Post(to=to, url=update.member.url, message=message))  # type: ignore[arg-type]
+
+
+def _record_found(job: str, answer: object) -> RecordFound:
+    """Tell what a read found; that there is nothing is sure only if a majority of the homes says so."""
+    if not isinstance(answer, GetDone):
+        return RecordFound(job=job, value=None, error=answer.reason if isinstance(answer, Failed) else "no answer")
+    values = [sibling.value for sibling in answer.siblings if sibling.value is not None]
+    unsure = not values and 2 * answer.answered <= answer.replicas
+    error = f"only {answer.answered} of {answer.replicas} homes have answered" if unsure else ""
+    return RecordFound(job=job, value=min(values, default=None), error=error)

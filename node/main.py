@@ -9,7 +9,7 @@ import threading
 import traceback
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -17,6 +17,9 @@ from ..ring.errors import CallerError, MurmurationError
 from .config import PeerConfig
 from .peer import Peer
 from .storage.store import StoreSettings
+
+if TYPE_CHECKING:
+    from .gate.strings import Strings
 
 
 @click.command("peer")
@@ -28,6 +31,9 @@ from .storage.store import StoreSettings
 @click.option("--zone", default="", help="Copies are kept in distinct zones while there are enough of them.")
 @click.option("--weight", default=1.0, type=click.FloatRange(0.001, 1000), help="Share of the ring's keys.")
 @click.option("--sync", type=click.Choice(["full", "relaxed"]), default="full", help="What a power cut may take.")
+@click.option(
+    "--test-hooks", type=int, metavar="FD", hidden=True, help="Socket of a puppet master: see node/gate/orders.py."
+)
 def peer_command(  # one parameter for each option of the command line
     listen: str,
     join: tuple[str, ...],
@@ -37,6 +43,7 @@ def peer_command(  # one parameter for each option of the command line
     zone: str,
     weight: float,
     sync: str,
+    test_hooks: int | None,
 ) -> None:
     """Run one peer in the foreground until SIGTERM or Ctrl-C."""
     config = PeerConfig(
@@ -49,7 +56,7 @@ def peer_command(  # one parameter for each option of the command line
         weight=weight,
         store=StoreSettings(relaxed=sync == "relaxed"),
     )
-    asyncio.run(_run(config))
+    asyncio.run(_run(config, test_hooks))
 
 
 def _end_at_once(error: BaseException | None, where: str) -> NoReturn:
@@ -63,20 +70,32 @@ def _end_at_once(error: BaseException | None, where: str) -> NoReturn:
     os._exit(1)
 
 
-async def _run(config: PeerConfig) -> None:
+async def _run(config: PeerConfig, test_hooks: int | None) -> None:
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, told: _end_at_once(told.get("exception"), str(told.get("message"))))
     threading.excepthook = lambda told: _end_at_once(told.exc_value, f"thread {told.thread}")
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop.set)
-    peer = Peer(config, version("murmuration"))
+    strings = None if test_hooks is None else _take_strings(test_hooks)
+    peer = Peer(config, version("murmuration"), None if strings is None else strings.gate)
     peer.start()
     ready = {"url": peer.me.url, "id": peer.me.id, "name": peer.me.name}
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
-    await asked_to_stop.wait()
+    ends = {loop.create_task(asked_to_stop.wait()), *([loop.create_task(strings.obey())] if strings else [])}
+    done, waiting = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for end in waiting:
+        end.cancel()
+    for end in done:
+        end.result()
     await peer.stop()
+
+
+def _take_strings(descriptor: int) -> "Strings":
+    from .gate.strings import Strings  # what no ordinary peer has, none loads
+
+    return Strings(descriptor)
 
 
 def main() -> None:

@@ -9,21 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from ..ring.errors import RemoteError
 from ..ring.events import LeaveRequested, LinkBroke
 from ..ring.operations import StoreOutcome
-from ..ring.terms import REFUTATION_BITS, Instant, Member, PeerId
+from ..ring.terms import REFUTATION_BITS, Member, PeerId
 from .attempts import Attempts
 from .config import PeerConfig
+from .edge import Edge
 from .events import ClientAsked, NodeEvent, PeerSpoke, PeerStarted
-from .executor.pool import ExecutorPool
 from .executor.tasks import ExecutorWord
 from .fetching import Fetcher
 from .machine import Node
 from .performer import Performer
 from .shelf import PeerShelf
-from .storage.chunks import ChunkStore
 from .storage.identity import open_identity
-from .storage.store import Store
 from .transport.bulk_server import BulkServer
-from .transport.control import ControlTransport
 from .transport.host import host_id
 from .wire.codec import ClientFrame, PeerFrame, decode_incoming
 
@@ -34,8 +31,8 @@ TRANSFERS_AT_ONCE = 8
 class Peer:
     """A peer from the opening of its directory to its end."""
 
-    def __init__(self, config: PeerConfig, version: str) -> None:
-        """Open disk and sockets.
+    def __init__(self, config: PeerConfig, version: str, edge: Edge | None = None) -> None:
+        """Open disk and sockets, as `edge` makes them; the plain ones by default.
 
         Raises:
             CallerError: the address may not be bound, or the directory belongs to a running peer.
@@ -43,22 +40,35 @@ class Peer:
         """
         self._loop = asyncio.get_running_loop()
         self._config = config
+        self._edge = edge = edge or Edge()
+        self._clock = edge.clock()
         self._inbox: deque[NodeEvent] = deque()
         self.refused_frames: Counter[str] = Counter()
-        self._transport = ControlTransport(config.listen, self._from_sockets, self._link_broken)
+        self._transport = edge.transport(config.listen, self._from_sockets, self._link_broken)
         self._identity = open_identity(config.directory, config.name)
         self._threads = ThreadPoolExecutor(TRANSFERS_AT_ONCE, thread_name_prefix="transfer")
-        self._chunks = ChunkStore(config.directory / "chunks")
-        self._store = Store(config.directory / "store", config.store, self._from_store)
-        self._bulk = BulkServer(PeerShelf(config.directory, self._chunks))
+        self._chunks = edge.chunks(config.directory / "chunks")
+        self._store = edge.store(config.directory / "store", config.store, self._from_store)
+        self._bulk = BulkServer(edge.shelf(PeerShelf(config.directory, self._chunks)))
         self.me = self._introduce()
         incarnation = self._identity.start << REFUTATION_BITS
         self._node = Node(self.me, incarnation, config.machine_settings(), random.Random(secrets.randbits(64)), version)
-        self._pool = ExecutorPool(config.workers, config.directory, self._from_executor)
-        self._attempts = Attempts(self.me, self._pool, Fetcher(self._chunks), self._threads, self.feed)
+        self._pool = edge.pool(config.workers, config.directory, self._from_executor)
+        passage = edge.passage()
+        fetcher = Fetcher(self._chunks, passage)
+        self._attempts = Attempts(self.me, self._pool, fetcher, self._threads, self.feed)
         self._performer = Performer(
-            PeerId(self.me.id), self._transport, self._store, self._chunks, self._attempts, self._threads, self.feed
+            me=PeerId(self.me.id),
+            clock=self._clock,
+            transport=self._transport,
+            store=self._store,
+            chunks=self._chunks,
+            passage=passage,
+            attempts=self._attempts,
+            threads=self._threads,
+            emit=self.feed,
         )
+        edge.joined(self.me, lambda: self._node.ring.members, self._performer.perform)
 
     def start(self) -> None:
         """Join through the configured addresses, or stand alone."""
@@ -70,7 +80,8 @@ class Peer:
         if len(self._inbox) > 1:
             return
         while self._inbox:
-            self._performer.perform(self._node.handle(Instant(self._loop.time()), self._inbox[0]))
+            effects = self._node.handle(self._clock.now(), self._inbox[0])
+            self._performer.perform(self._edge.let_out(effects))
             self._inbox.popleft()
 
     async def stop(self) -> None:

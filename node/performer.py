@@ -15,12 +15,14 @@ from ..ring.terms import PeerId
 from ..scheduling.effects import ForgetJob, StopAttempt
 from ..scheduling.messages import SchedulingMessage
 from .attempts import Attempts
+from .clock import Clock
 from .effects import NodeEffect, Post, ReplyTo, RunAttempt, Wake
 from .events import NodeEvent
 from .storage.chunks import ChunkStore
 from .storage.store import Store
 from .transport.bulk_pull import pull
 from .transport.control import ControlTransport
+from .transport.passage import Passage
 from .wire.codec import encode_peer, encode_reply
 from .wire.requests import Refused
 
@@ -32,18 +34,23 @@ class Performer:
 
     def __init__(
         self,
+        *,
         me: PeerId,
+        clock: Clock,
         transport: ControlTransport,
         store: Store,
         chunks: ChunkStore,
+        passage: Passage,
         attempts: Attempts,
         threads: Executor,
         emit: Callable[[NodeEvent], None],
     ) -> None:
         self._me = me
+        self._clock = clock
         self._transport = transport
         self._store = store
         self._chunks = chunks
+        self._passage = passage
         self._attempts = attempts
         self._threads = threads
         self._emit = emit
@@ -69,7 +76,7 @@ class Performer:
             case ReplyTo():
                 self._reply(effect)
             case Wake(at=at, event=event):
-                self._loop.call_at(at, self._emit, event)
+                self._clock.call_at(at, self._emit, event)
             case Operate(ticket=ticket, operation=operation):
                 self._store.submit(ticket, operation)
             case PullChunk():
@@ -113,7 +120,8 @@ class Performer:
         reason = "no source was named"
         for source in effect.sources:
             try:
-                self._chunks.adopt(effect.digest, effect.size, pull(source, effect.size))
+                pieces = pull(source, effect.size, passage=self._passage)
+                self._chunks.adopt(effect.digest, effect.size, pieces)
             except (MurmurationError, OSError) as error:
                 reason = str(error) or type(error).__name__
             else:

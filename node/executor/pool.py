@@ -57,6 +57,12 @@ class _Bench:
             self.timer = None
 
 
+Hear = Callable[[Child, ExecutorWord], None]
+Bury = Callable[[Child, str], None]
+Hire = Callable[[Path, Hear, Bury], Child]
+"""Starts an executor process; raises `OSError` where the system has no room for it."""
+
+
 class ExecutorPool:
     """Starts and stops attempts; made and used inside a running event loop.
 
@@ -64,10 +70,13 @@ class ExecutorPool:
     the attempt's name always, and never from within `start` itself.
     """
 
-    def __init__(self, slots: int, directory: Path, deliver: Callable[[ExecutorWord], None]) -> None:
+    def __init__(
+        self, slots: int, directory: Path, deliver: Callable[[ExecutorWord], None], start_child: Hire = Child
+    ) -> None:
         self._slots = slots
         self._directory = directory
         self._deliver = deliver
+        self._start_child = start_child
         self._loop = asyncio.get_running_loop()
         self._benches: dict[Child, _Bench] = {}
         self._top_up_timer: asyncio.TimerHandle | None = None
@@ -134,7 +143,7 @@ class ExecutorPool:
             idle = next((bench for bench in self._benches.values() if bench.order is None and bench.job), None)
             if idle is not None:
                 self._discard(idle)
-        child = Child(self._directory, self._hear, self._bury)
+        child = self._start_child(self._directory, self._hear, self._bury)
         self._benches[child] = _Bench(child)
         return self._benches[child]
 

@@ -2,7 +2,10 @@
 
 Orders come by a socket pair that the peer inherits from the process that started it (`--test-hooks FD`): so nobody but
 the puppet master can give any, and a peer that no puppet master started has no gate. Frames are msgpack, each after its
-length as four bytes, most significant first. Every order is answered by `Done` or `Refused`, in order.
+length as four bytes, most significant first. Every order is answered by `Done`, `Refused` or `Condition`, in order.
+
+A peer ends as by SIGTERM when the other end of its socket is closed, or when a frame is no order: for nobody could lift
+its faults any more. All faults are lifted before that.
 """
 
 from enum import IntEnum
@@ -32,7 +35,10 @@ class LinkRule(Struct, frozen=True, array_like=True):
 
     `cut` drops all of them; `loss` and `duplication` are shares; `delay_s` is added to each, and `jitter_s` is the most
     that is added at random, so that messages overtake each other; `bytes_per_s` of 0 is no limit. Bulk transfers obey
-    `cut`, `delay_s` and `bytes_per_s`.
+    `cut`, `delay_s` and `bytes_per_s` at the peer that pulls: its requests the rule TO, what it is sent the rule FROM.
+
+    So what becomes of all that A sends to B is one rule TO B at A, and at B the same rule FROM A: for a cut as it is,
+    else with `bulk_only`, which leaves messages alone, for they have been dealt with at A.
     """
 
     url: Url
@@ -43,6 +49,7 @@ class LinkRule(Struct, frozen=True, array_like=True):
     delay_s: Seconds = 0.0
     jitter_s: Seconds = 0.0
     bytes_per_s: Annotated[int, Meta(ge=0)] = 0
+    bulk_only: bool = False
 
 
 class SetLinks(GateOrder, frozen=True, array_like=True, tag=True):
@@ -73,7 +80,10 @@ class SetTracker(GateOrder, frozen=True, array_like=True, tag=True):
 
 
 class SetClock(GateOrder, frozen=True, array_like=True, tag=True):
-    """Let every event of this peer carry a time that is off by so many seconds; it may be negative."""
+    """Let every event of this peer carry a time that is off by so many seconds; it may be negative.
+
+    Timers that are set already run out when they would have; so do later ones, for they are set by the same clock.
+    """
 
     offset_s: Annotated[float, Meta(ge=-86_400.0, le=86_400.0)]
 
@@ -106,7 +116,11 @@ class Refused(GateAnswer, frozen=True, array_like=True, tag=True):
 
 
 class Condition(GateAnswer, frozen=True, array_like=True, tag=True):
-    """What the gate does now, what has passed it, and what runs behind it."""
+    """What the gate does now, what has passed it, and what runs behind it.
+
+    Messages are those between peers, with the bytes of their frames; `dropped` are those that the gate took off their
+    way, and `held` what it keeps back for a silenced tracker role.
+    """
 
     name: Name
     executors: Annotated[tuple[int, ...], Meta(max_length=4096)]
@@ -118,6 +132,7 @@ class Condition(GateAnswer, frozen=True, array_like=True, tag=True):
     bytes_in: int
     bulk_bytes_out: int
     dropped: int
+    held: int = 0
 
 
 Answer = Done | Refused | Condition

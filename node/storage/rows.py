@@ -8,7 +8,7 @@ from typing import Final
 
 from diskcache import Cache, Timeout  # type: ignore[import-untyped]
 
-from ...ring.errors import WorldError
+from ...ring.errors import Corrupt, WorldError
 from .checksums import seal, unseal
 from .disk import BytesDisk
 from .durable import sync_folder
@@ -83,18 +83,25 @@ class Rows:
         """Remove a key if it is there, inside a transaction."""
         self._cache.delete(key)
 
-    def scan(self, prefix: bytes, after: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+    def scan(self, prefix: bytes, after: bytes, limit: int) -> list[tuple[bytes, bytes | None]]:
         """Give the rows whose keys begin with `prefix` and sort after `after`, in order, at most `limit`.
 
+        The value of a damaged row is None: one bad row must not hide all the others.
+
         Raises:
-            Corrupt: one of the values is damaged.
             WorldError: the disk refused.
         """
         rows = self._select("key, raw, mode, filename, value", prefix, after, limit)
         return [
-            (key, unseal(key, self._disk.fetch(mode, filename, value, read=False)))
+            (key, self._sound(key, mode, filename, value))
             for key, mode, filename, value in ((self._disk.get(key, raw), *place) for key, raw, *place in rows)
         ]
+
+    def _sound(self, key: bytes, mode: object, filename: object, value: object) -> bytes | None:
+        try:
+            return unseal(key, self._disk.fetch(mode, filename, value, read=False))
+        except Corrupt:
+            return None
 
     def each_key(self, prefix: bytes = b"") -> Iterator[bytes]:
         """Give all keys that begin with `prefix`, in order."""

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
@@ -28,6 +29,7 @@ from ..wire.codec import decode_bulk_reply, encode_bulk_request
 from ..wire.limits import BULK_FRAME_BYTES_MAX
 from .addresses import parse_address
 from .host import host_id
+from .passage import FREE, Passage
 from .sockets import BROKEN, close_watched, open_socket, read_events, watch
 
 WINDOW: Final = 4
@@ -36,26 +38,26 @@ PATIENCE_S: Final = 5.0
 """Time without any progress after which a source is given up."""
 
 
-def pull(source: Source, length: int, *, patience_s: float = PATIENCE_S) -> Iterator[bytes]:
+def pull(source: Source, length: int, *, patience_s: float = PATIENCE_S, passage: Passage = FREE) -> Iterator[bytes]:
     """Give `length` bytes of a source in order, in pieces of at most 1 MiB.
 
-    A file that this host can open itself is read where it lies.
+    A file that this host can open itself is read where it lies, if the passage shows it.
 
     Raises:
         Corrupt: the source has the bytes, but damaged.
         WorldError: the source does not have them all, is gone, or made no progress within `patience_s`.
         RemoteError: the source does not keep to the protocol.
     """
-    file = _open_here(source, length)
+    file = _open_here(source, length) if passage.shows_files(source.url) else None
     if file is not None:
         with file:
             yield from _read_pieces(file, source.path, length)
         return
-    with _Dialogue(source.url, patience_s) as dialogue:
+    with _Dialogue(source.url, patience_s, passage) as dialogue:
         yield from _fetch_pieces(dialogue, source, length)
 
 
-def locate(source: Source, *, patience_s: float = PATIENCE_S) -> Located:
+def locate(source: Source, *, patience_s: float = PATIENCE_S, passage: Passage = FREE) -> Located:
     """Ask a source where its bytes lie and how many they are.
 
     Raises:
@@ -63,7 +65,7 @@ def locate(source: Source, *, patience_s: float = PATIENCE_S) -> Located:
         WorldError: the source does not have them, is gone, or did not answer within `patience_s`.
         RemoteError: the source does not keep to the protocol.
     """
-    reply = _ask_once(source.url, Locate(ref=source.ref), patience_s)
+    reply = _ask_once(source.url, Locate(ref=source.ref), patience_s, passage)
     if not isinstance(reply, Located):
         raise _unexpected(source.url, reply)
     return reply
@@ -77,7 +79,7 @@ def cut_chunk(source: Source, split_size: int, *, patience_s: float = PATIENCE_S
         WorldError: the source does not have them, is gone, or did not answer within `patience_s`.
         RemoteError: the source does not keep to the protocol.
     """
-    reply = _ask_once(source.url, CutChunk(ref=source.ref, split_size=split_size), patience_s)
+    reply = _ask_once(source.url, CutChunk(ref=source.ref, split_size=split_size), patience_s, FREE)
     if not isinstance(reply, ChunkCut):
         raise _unexpected(source.url, reply)
     return reply
@@ -86,10 +88,13 @@ def cut_chunk(source: Source, split_size: int, *, patience_s: float = PATIENCE_S
 class _Dialogue:
     """Questions to one bulk server, answered in order."""
 
-    def __init__(self, url: str, patience_s: float) -> None:
+    def __init__(self, url: str, patience_s: float, passage: Passage) -> None:
         address = parse_address(url)
+        passage.admit(url, 0, time.monotonic(), patience_s)  # where nothing passes, nothing is asked
         self.url = url
         self._patience_s = patience_s
+        self._passage = passage
+        self._asked_at: deque[float] = deque()
         self._socket = open_socket(zmq.DEALER, BULK_FRAME_BYTES_MAX, ipv6=address.is_ipv6)
         self._monitor = watch(self._socket)
         self._poller = zmq.Poller()
@@ -105,11 +110,13 @@ class _Dialogue:
     def ask(self, request: BulkRequest) -> None:
         """Send a question; a few may be under way at once."""
         self._asked += 1
+        self._asked_at.append(time.monotonic())
         self._socket.send(encode_bulk_request(self._asked, request))
 
     def answer(self) -> tuple[BulkReply, bytes]:
         """Wait for the answer to the oldest open question."""
         parts = self._receive()
+        self._passage.admit(self.url, sum(map(len, parts)), self._asked_at.popleft(), self._patience_s)
         number, reply = decode_bulk_reply(parts[0])
         self._answered += 1
         if number != self._answered or len(parts) != 1 + isinstance(reply, Fetched):
@@ -139,8 +146,8 @@ class _Dialogue:
         raise WorldError(f"{self.url} made no progress for {self._patience_s:g} s; another source must do")
 
 
-def _ask_once(url: str, request: BulkRequest, patience_s: float) -> BulkReply:
-    with closing(_Dialogue(url, patience_s)) as dialogue:
+def _ask_once(url: str, request: BulkRequest, patience_s: float, passage: Passage) -> BulkReply:
+    with closing(_Dialogue(url, patience_s, passage)) as dialogue:
         dialogue.ask(request)
         return dialogue.answer()[0]
 

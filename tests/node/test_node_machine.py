@@ -29,7 +29,10 @@ ME = Member(id="a" * 32, name="A", url="tcp://a", bulk_url="bulk://a", host="h",
 def a_node() -> Node:
     settings = NodeSettings(ring=RingSettings(vnodes=64), scheduling=SchedulingSettings())
     node = Node(ME, 1 << REFUTATION_BITS, settings, random.Random(1), "1.2.3")
-    node.handle(Instant(0.0), PeerStarted(seeds=()))
+    for effect in node.handle(Instant(0.0), PeerStarted(seeds=())):
+        if isinstance(effect, Operate):
+            outcome = Disk().operate(effect.operation)
+            node.handle(Instant(0.0), OperationDone(ticket=effect.ticket, outcome=outcome))
     return node
 
 

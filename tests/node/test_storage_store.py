@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -138,18 +139,28 @@ def test_operations_that_wait_when_the_store_closes_are_carried_out(tmp_path):
     first.store.submit(51, merge(b"late", b"v"))
 
 
-def test_corrupt_copy_fails_its_own_operation_only(desk):
+def flip_a_bit(file):
+    file.write_bytes(file.read_bytes()[:-1] + b"\x00")
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, Path.unlink])
+def test_corrupt_copy_fails_its_own_operation_only_and_is_replaced_by_a_merge(desk, damage):
     desk.run(merge(b"bad", b"v" * 100_000), merge(b"good", b"v"))
     (file,) = desk.files()
-    file.write_bytes(file.read_bytes()[:-1] + b"\x00")
-    bad, good, written, overwritten = desk.run(
-        ReadVersions(key=b"bad"), ReadVersions(key=b"good"), merge(b"new", b"v"), merge(b"bad", b"w", 2)
+    damage(file)
+    bad, good, written, replaced, mended = desk.run(
+        ReadVersions(key=b"bad"),
+        ReadVersions(key=b"good"),
+        merge(b"new", b"v"),
+        merge(b"bad", b"w", 2),
+        ReadVersions(key=b"bad"),
     )
     assert isinstance(bad, StoreFailed)
     assert bad.reason.startswith("corrupt ")
     assert good == VersionsRead(versions=versions(b"v"))
     assert written == VersionsMerged(versions=versions(b"v"))
-    assert isinstance(overwritten, StoreFailed)
+    assert replaced == VersionsMerged(versions=versions(b"w", 2))
+    assert mended == VersionsRead(versions=versions(b"w", 2))
 
 
 def test_batch_that_the_disk_refuses_is_run_one_by_one_so_that_only_the_guilty_fail(desk, monkeypatch):

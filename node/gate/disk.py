@@ -1,0 +1,122 @@
+"""Let a disk refuse writes or be slow, at the two stores of a peer; reads go on in every state.
+
+Files beside the stores (runs, parts, pulled inputs) are written by executors: `hands` stops those.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from ...ring.errors import WorldError
+from ...ring.operations import READS, Operation, StoreFailed
+from ..storage.chunks import ChunkStore
+from ..storage.store import Outcomes, Store, StoreSettings, Ticketed
+from .lane import Lane
+from .orders import DiskState, SetDisk
+
+REFUSALS: Final = {
+    DiskState.OK: "",
+    DiskState.FULL: "disk full: no space left on device",
+    DiskState.READONLY: "disk read-only: the file system takes no writes",
+}
+
+
+class FaultyDisk:
+    """How the disk is now; threads wait in it."""
+
+    def __init__(self) -> None:
+        self._order = SetDisk()
+        self._changed = threading.Condition()
+
+    @property
+    def refusal(self) -> str:
+        """Say why writes are refused; empty while they are not."""
+        return REFUSALS[self._order.state]
+
+    @property
+    def delay_s(self) -> float:
+        """Tell how much longer each operation takes."""
+        return self._order.delay_s
+
+    def order(self, order: SetDisk) -> None:
+        """Change how the disk is; whoever waits for the one before goes on at once."""
+        with self._changed:
+            self._order = order
+            self._changed.notify_all()
+
+    def pause(self) -> None:
+        """Wait as long as an operation takes longer."""
+        with self._changed:
+            if self.delay_s:
+                self._changed.wait(self.delay_s)
+
+
+class GatedStore(Store):
+    """A store of keys on a faulty disk."""
+
+    def __init__(
+        self, directory: Path, settings: StoreSettings, deliver: Callable[[Outcomes], None], disk: FaultyDisk
+    ) -> None:
+        self._disk = disk
+        self._tell = deliver
+        self._slow: Lane[Ticketed] = Lane(self._carry_on)
+        super().__init__(directory, settings, deliver)
+
+    def submit(self, ticket: int, operation: Operation) -> None:
+        """Queue an operation; it comes late, or fails if it writes and the disk takes none."""
+        if self._disk.delay_s or self._slow:
+            self._slow.put(self._slow.now + self._disk.delay_s, (ticket, operation))
+        else:
+            self._carry_on((ticket, operation))
+
+    def hurry(self) -> None:
+        """Carry out at once what a slow disk has held back."""
+        self._slow.let_all_out()
+
+    def close(self) -> None:
+        """Carry out what waits, then close."""
+        self.hurry()
+        super().close()
+
+    def _carry_on(self, ticketed: Ticketed) -> None:
+        ticket, operation = ticketed
+        if self._disk.refusal and writes(operation):
+            self._tell([(ticket, StoreFailed(reason=self._disk.refusal))])
+        else:
+            super().submit(ticket, operation)
+
+
+class GatedChunks(ChunkStore):
+    """A store of chunks on a faulty disk."""
+
+    def __init__(self, directory: Path, disk: FaultyDisk) -> None:
+        self._disk = disk
+        super().__init__(directory)
+
+    def adopt(self, digest: bytes, size: int, pieces: Iterable[bytes]) -> None:
+        """Make a chunk durable, if the disk takes it.
+
+        Raises:
+            RemoteError: the pieces are not that chunk.
+            WorldError: the disk refused, or the pieces could not be had.
+        """
+        self._disk.pause()
+        if self._disk.refusal and not self._is_sound(digest):
+            raise WorldError(self._disk.refusal)
+        super().adopt(digest, size, pieces)
+
+    def read(self, digest: bytes, offset: int, length: int) -> bytes:
+        """Read a range of a chunk, late.
+
+        Raises:
+            Corrupt: it is damaged there.
+            WorldError: it is not kept here.
+        """
+        self._disk.pause()
+        return super().read(digest, offset, length)
+
+
+def writes(operation: Operation) -> bool:
+    """Tell whether an operation needs a disk that takes writes."""
+    return not isinstance(operation, READS)
