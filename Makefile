@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
-.PHONY: demo test check tidy format bench install clean
+.PHONY: demo test check tidy format bench mutants install clean
 
 demo: install
 	$(BIN)/murmur demo
@@ -35,6 +35,9 @@ format: $(VENV)/.check-tools
 
 bench: install
 	$(BIN)/python benchmarks/run.py
+
+mutants: install
+	$(BIN)/python tests/simulation/mutants.py
 
 install: $(VENV)/.installed
 

@@ -7,8 +7,11 @@ import xxhash
 from ...ring.digests import chunk_digest
 from ...ring.terms import Source
 from ...scheduling.events import LocalOutput
-from ...scheduling.jobs import TaskReport
+from ...scheduling.jobs import JobRecord, TaskReport, UserError
 from .disk import Run
+
+POISON = b"poison"
+"""The word at which user code raises."""
 
 
 def map_split(text: bytes, partitions: int) -> Run:
@@ -18,6 +21,15 @@ def map_split(text: bytes, partitions: int) -> Run:
         mine = counts[xxhash.xxh3_64_intdigest(word.encode()) % partitions]
         mine[word] = mine.get(word, 0) + 1
     return counts
+
+
+def poison_error(text: bytes, record: JobRecord, split: int) -> UserError | None:
+    """Raise as user code does: give the error of the first line that holds the word, None if no line does."""
+    before, poison, _ = text.partition(POISON)
+    if not poison:
+        return None
+    line = record.splits[split].first_line + before.count(b"\n")
+    return UserError(kind="ValueError", message="poisoned", file=record.files[0].name, line=line)
 
 
 def reduce_partition(runs: list[Run], partition: int) -> bytes:
@@ -42,11 +54,11 @@ def map_report(text: bytes, run: Run, seconds: float) -> TaskReport:
     )
 
 
-def reduce_report(part: bytes, seconds: float) -> TaskReport:
-    """Account for a reduce attempt."""
+def reduce_report(part: bytes, records_in: int, seconds: float) -> TaskReport:
+    """Account for an attempt that has made a part of the output."""
     return TaskReport(
         digest=hashlib.blake2b(part, digest_size=16).digest(),
-        records_in=0,
+        records_in=records_in,
         records_out=part.count(b"\n"),
         bytes_in=0,
         bytes_out=len(part),
@@ -61,7 +73,10 @@ def part_outputs(part: bytes, source: Source) -> tuple[LocalOutput, ...]:
     return (LocalOutput(digest=chunk_digest(part), size=len(part), newlines=part.count(b"\n"), source=source),)
 
 
-def sequential(text: bytes, partitions: int) -> tuple[bytes, ...]:
+def sequential(text: bytes, record: JobRecord) -> tuple[bytes, ...]:
     """Give the parts that a sequential run gives: the oracle of simulated jobs."""
-    run = map_split(text, partitions)
-    return tuple(reduce_partition([run], partition) for partition in range(partitions))
+    if not record.partitions:
+        pieces = (text[split.begin : split.end] for split in record.splits)
+        return tuple(reduce_partition([map_split(piece, 1)], 0) for piece in pieces)
+    run = map_split(text, record.partitions)
+    return tuple(reduce_partition([run], partition) for partition in range(record.partitions))

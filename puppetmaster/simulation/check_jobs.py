@@ -1,0 +1,145 @@
+"""Decide whether a job kept its promises; the letters are those of the invariants in the documentation.
+
+J1  the output is the sequential one, byte for byte
+J2  the sealed splits tile the input, and their records add up to it
+J3  the job ends within a bound after the last fault, and ends alike at all peers
+J4  a register has one value, ever (the witness sees to that while the schedule runs)
+J5  only user code fails a job, with its error, split and line
+J6  an epoch never falls (the witness); no done split is done again while its run is within reach (`job_watches`)
+J7  soon after an acknowledged kill nothing of the job runs at a peer in touch (`job_watches`)
+
+They wait: J5 for records that kill their executor, J7 for cut-off peers that stop by themselves, J8 (hygiene) and
+J10 (clients that vanish) come with the executors and the live stage; J9 with a program that is not deterministic.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+
+import msgspec
+
+from ...ring.messages import Versions
+from ...scheduling.decisions import decode_decision
+from ...scheduling.jobs import JobEnding, JobRecord, JobState, Manifest, StoredFile, UserError
+from ...scheduling.messages import MapSeal
+from ...scheduling.status import JobStatus
+from ...scheduling.tracking import output_key
+from .cluster import Cluster
+from .job_workload import JobWorkload
+from .wordcount import sequential
+
+
+def job_violations(cluster: Cluster, workload: JobWorkload, text: bytes, expected: UserError | None) -> list[str]:
+    """Check J1 to J5 on a job that had its time; `expected` is the error that user code raises, if it does."""
+    if not workload.accepted:
+        return []
+    if not workload.ended:
+        state = workload.status.state.title if workload.status else "unknown"
+        waits = workload.status.waiting_for if workload.status else ""
+        return [f"J3: the job has not ended; it is {state}, waits for {waits or 'nothing'}"]
+    status = workload.statuses_ended[0]
+    assert status.ending is not None
+    violations = list(_tiles(workload.record, text))
+    match status.ending.state:
+        case JobState.DONE:
+            violations += [*_done(cluster, workload, text, status.ending), *_sealed_records(cluster, workload, text)]
+            if expected is not None:
+                violations.append("J5: the job is done although user code raised")
+        case JobState.KILLED:
+            if workload.kill_at is None:
+                violations.append("J3: the job was killed, but nobody asked for that")
+        case _:
+            violations += _failed(workload, status, expected)
+    return violations
+
+
+def _tiles(record: JobRecord, text: bytes) -> Iterator[str]:
+    position = 0
+    for number, split in enumerate(record.splits):
+        if split.begin != position:
+            yield f"J2: split {number} begins at {split.begin}, the one before ends at {position}"
+        position = split.end
+    if position != len(text):
+        yield f"J2: the splits end at {position} of {len(text)}"
+
+
+def _done(cluster: Cluster, workload: JobWorkload, text: bytes, ending: JobEnding) -> Iterator[str]:
+    expected = sequential(text, workload.record)
+    if len(ending.parts) != len(expected):
+        yield f"J1: {len(ending.parts)} parts instead of {len(expected)}"
+        return
+    for part, content in zip(ending.parts, expected, strict=True):
+        if content_of(cluster, part) != content:
+            yield f"J1: {part.name} is not what a sequential run gives"
+
+
+def content_of(cluster: Cluster, part: StoredFile) -> bytes | None:
+    """Read a part of the output from the running peers; None if a chunk is nowhere."""
+    content = b""
+    for chunk in part.chunks:
+        copies = (process.disk.chunks.get(chunk.digest) for process in cluster.running.values())
+        copy = next((copy for copy in copies if copy is not None), None)
+        if copy is None:
+            return None
+        content += copy
+    return content
+
+
+def _sealed_records(cluster: Cluster, workload: JobWorkload, text: bytes) -> Iterator[str]:
+    """Add up the records of the attempts that the seal names."""
+    values = cluster.witness.decided[workload.record.id, "map"]
+    if not workload.record.partitions or not values:
+        return
+    winners = decode_decision(min(values), MapSeal).winners
+    records = 0
+    for split, winner in enumerate(winners):
+        mapped = cluster.witness.mapped_by.get(winner.attempt)
+        if mapped is None or mapped.split != split or mapped.report.digest != winner.digest:
+            yield f"J2: split {split} is sealed by {winner.attempt.title}, which did not make that run"
+        else:
+            records += mapped.report.records_in
+    lines = text.count(b"\n")
+    if records != lines:
+        yield f"J2: the sealed runs hold {records} records, the input {lines}"
+
+
+def _failed(workload: JobWorkload, status: JobStatus, expected: UserError | None) -> Iterator[str]:
+    error = status.error
+    if expected is None or error is None:
+        yield f"J5: the job failed, and not by user code: {error}"
+        return
+    if (error.kind, error.message, error.line) != (expected.kind, expected.message, expected.line):
+        yield f"J5: the job failed by {error.kind}:{error.line}, user code by {expected.kind}:{expected.line}"
+    firsts = [split.first_line for split in workload.record.splits]
+    if status.error_split != bisect_right(firsts, expected.line) - 1:
+        yield f"J5: split {status.error_split} is blamed, which does not hold line {expected.line}"
+
+
+def ending_violations(cluster: Cluster, workload: JobWorkload) -> list[str]:
+    """Check after quiescence that all peers know one ending, and that a manifest tells of the same output."""
+    job = workload.record.id
+    for process in cluster.running.values():
+        known = process.node.scheduling.jobs.get(job)
+        if known is not None:
+            cluster.witness.decides(job, "end", known.ending_value)
+            cluster.witness.decides(job, "map", known.seal_value)
+    endings = cluster.witness.decided[job, "end"]
+    key = output_key(workload.record.spec.output)
+    if not workload.ended or key is None or not endings:
+        return []
+    ending = decode_decision(min(endings), JobEnding)
+    return list(_manifest(cluster, key, ending)) if ending.state is JobState.DONE else []
+
+
+def _manifest(cluster: Cluster, key: bytes, ending: JobEnding) -> Iterator[str]:
+    found = set()
+    for disk in cluster.disks.values():
+        raw = disk.rows.get(b"v/" + key)
+        if raw is not None:
+            versions = msgspec.msgpack.decode(raw, type=Versions)
+            found |= {sibling.value for sibling in versions.siblings if sibling.value is not None}
+    if len(found) != 1:
+        yield f"J1: the output's directory has {len(found)} manifests"
+    elif msgspec.msgpack.decode(found.pop(), type=Manifest).files != ending.parts:
+        yield "J1: the output's manifest is not that of the ending"
+    else:
+        cluster.witness.note("manifest stored")

@@ -1,0 +1,58 @@
+"""Decide what a script asserts, on the simulated stage."""
+
+from typing import TYPE_CHECKING, assert_never
+
+from ..conditions import Condition, JobIs, Measure, Measured, OutputsEqualSequential, TrackerIs
+from .check_jobs import job_violations
+
+if TYPE_CHECKING:
+    from .stage import Stage
+
+
+class Judge:
+    """Decides conditions by what the client of each job was told, and by the processes themselves."""
+
+    def __init__(self, stage: "Stage") -> None:
+        self._stage = stage
+
+    def decide(self, condition: Condition) -> str:
+        """Say why a condition does not hold; empty if it does."""
+        match condition:
+            case JobIs(job=number, state=state):
+                status = self._stage.job(number).workload.status
+                found = status.state.title if status is not None else "unknown"
+                return "" if found == state.title else f"the job is {found}"
+            case OutputsEqualSequential(job=number):
+                job = self._stage.job(number)
+                return "; ".join(job_violations(self._stage.cluster, job.workload, job.text, None))
+            case TrackerIs(job=number, id=name, expected=expected):
+                tracker = self._stage.peer(name)
+                status = self._stage.job(number).workload.status
+                found = status.tracker if status is not None else ""
+                return "" if (found == tracker) is expected else f"the tracker is {found or 'unknown'}"
+            case Measured():
+                found_amount = self._measure(condition)
+                holds = condition.holds(found_amount)
+                return "" if holds else f"{condition.measure.value} is {found_amount:g}"
+            case _:
+                assert_never(condition)
+
+    def _measure(self, condition: Measured) -> float:
+        stage, measure = self._stage, condition.measure
+        if measure is Measure.ALIVE:
+            return len(stage.cluster.live())
+        if condition.job is None:
+            return stage.cluster.timeline.now
+        job = stage.job(condition.job)
+        if measure is Measure.TIME:
+            return (job.workload.ended_at or stage.cluster.timeline.now) - job.begun
+        status = job.workload.status
+        if status is None:
+            return 0.0
+        return {
+            Measure.EPOCH: status.epoch,
+            Measure.REDONE: stage.cluster.witness.redone(job.workload.record.id),
+            Measure.DUPLICATES: status.duplicates,
+            Measure.SPECULATIVE: status.speculative,
+            Measure.ATTEMPTS: status.attempts,
+        }[measure]

@@ -1,0 +1,83 @@
+"""Watch the attempts of a job between events: what is done again for no reason (J6), what outlives a kill (J7)."""
+
+from ...scheduling.claims import report_of
+from ...scheduling.jobs import Phase
+from .cluster import Cluster
+from .job_workload import JobWorkload
+
+
+class RedoneWork:
+    """J6 and rare states of attempts: looks at every attempt as it starts, in the process that starts it."""
+
+    TOUCH_S = 8.0
+    """Claims reach all peers in touch within this time: it spans several exchanges of whole tables."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._known: set[str] = set()
+        self._done_at: dict[tuple[str, int], float] = {}
+
+    def look(self) -> None:
+        """Look for attempts that are new since the last look; called after every few events."""
+        now = self._cluster.timeline.now
+        for mapped in list(self._cluster.witness.mapped_by.values()):
+            self._done_at.setdefault((mapped.peer, mapped.split), now)
+        for name, process in self._cluster.running.items():
+            for title, work in process.attempts.items():
+                if title not in self._known:
+                    self._known.add(title)
+                    self._started(name, work.start.record.id, work.start.phase, work.start.task, now)
+
+    def _started(self, name: str, job: str, phase: Phase, task: int, now: float) -> None:
+        cluster = self._cluster
+        rivals = (
+            (work.start.phase, work.start.task)
+            for other, process in cluster.running.items()
+            if other != name
+            for work in process.attempts.values()
+        )
+        if (phase, task) in rivals:
+            cluster.witness.note("duplicate claims")
+        replica = cluster.running[name].node.scheduling.jobs[job]
+        if phase is Phase.MAP and replica.seal is not None:
+            cluster.witness.note("run made again")
+        if phase is Phase.MAP and self._is_done_in_touch(name, task, now):
+            cluster.witness.accuse(f"J6: {name} does split {task} again, which is done within its reach")
+
+    def _is_done_in_touch(self, name: str, task: int, now: float) -> bool:
+        """Tell whether a peer that has been in touch for long has the run, and has not lost it."""
+        cluster = self._cluster
+        if not cluster.network.calm or now - cluster.story.changed_at < self.TOUCH_S:
+            return False
+        for attempt, mapped in cluster.witness.mapped_by.items():
+            process = cluster.running.get(mapped.peer)
+            if mapped.split != task or process is None or process.start != mapped.start:
+                continue
+            if now - self._done_at[mapped.peer, task] >= self.TOUCH_S and not process.frozen and mapped.peer != name:
+                jobs = process.node.scheduling.jobs.values()
+                accounts = [job.table.account(Phase.MAP, task, attempt) for job in jobs]
+                if any(report_of(account) is not None for account in accounts):
+                    return True
+        return False
+
+
+class KillWatch:
+    """J7: looks whether anything of the job runs some time after its kill was acknowledged."""
+
+    BOUND_S = 2.0
+
+    def __init__(self, cluster: Cluster, workload: JobWorkload) -> None:
+        self._cluster = cluster
+        self._workload = workload
+
+    def look(self) -> None:
+        """Accuse peers that were in touch since the kill and still run user code of the job."""
+        killed_at = self._workload.killed_at
+        cluster, now = self._cluster, self._cluster.timeline.now
+        if killed_at is None or not cluster.network.calm:
+            return
+        if now < max(killed_at, cluster.story.changed_at) + self.BOUND_S:
+            return
+        for name in cluster.live():
+            if cluster.running[name].attempts and cluster.agreed():
+                cluster.witness.accuse(f"J7: {name} still runs user code {now - killed_at:.1f} s after the kill")

@@ -1,0 +1,143 @@
+"""Play the client of a job: submit it, keep asking whatever peer answers, and kill it if so planned."""
+
+import random
+from dataclasses import dataclass, field
+
+import msgspec
+
+from ...node.wire.requests import (
+    ClientRequest,
+    DescribeRing,
+    JobShown,
+    JobTaken,
+    KillJob,
+    RingShown,
+    SubmitJob,
+    WatchJob,
+)
+from ...ring.chunks import chunk_key
+from ...ring.digests import chunk_digest
+from ...ring.placement import Home, place
+from ...ring.terms import PeerId, Source
+from ...scheduling.jobs import ChunkRef, InputFile, JobRecord, JobSpec, Program, job_key
+from ...scheduling.splits import cut_lines, splits_of_file
+from ...scheduling.status import JobStatus
+from .cluster import CLIENT_URL, Cluster
+from .wordcount import POISON
+
+PATIENCE_S = 1.0
+"""How long the simulated client waits for a peer before it asks another."""
+ELECTORATE = 5
+SHARE = "share/0"
+"""Under which name the client serves its text."""
+CHUNKS = 3
+CHUNK_COPIES = 3
+
+
+def some_text(rng: random.Random, lines: int, poisoned_line: int = -1) -> bytes:
+    """Write lines of words with a skewed frequency, as natural text has."""
+    words = [f"w{int(rng.paretovariate(0.7)) % 97}" for _ in range(lines * 5)]
+    if poisoned_line >= 0:
+        words[poisoned_line * 5] = POISON.decode()
+    return "".join(" ".join(words[i * 5 : i * 5 + 5]) + "\n" for i in range(lines)).encode()
+
+
+def some_job(rng: random.Random, text: bytes, splits: int, partitions: int, output: str) -> JobRecord:
+    """Describe a word count of a text that lies at the client."""
+    size = max(1, len(text) // splits)
+    cut = cut_lines(lambda offset, length: text[offset : offset + length], len(text), size)
+    spec = JobSpec(
+        name="wordcount",
+        program=Program(kind="source", name="wordcount.py", body=b""),
+        output=output,
+        reducers=partitions,
+        split_size=size,
+    )
+    return JobRecord(
+        id=f"{rng.getrandbits(64):016x}",
+        spec=spec,
+        files=(InputFile(name="text", size=len(text), source=Source(url=CLIENT_URL, ref=SHARE)),),
+        splits=tuple(splits_of_file(0, len(text), cut)),
+    )
+
+
+def stored_input(cluster: Cluster, record: JobRecord, text: bytes) -> JobRecord:
+    """Have a job read its text from the ring: put it there as chunks of whole lines, on the disks of their homes."""
+    lines = text.splitlines(keepends=True)
+    step = -(-len(lines) // CHUNKS)
+    chunks = [b"".join(lines[at : at + step]) for at in range(0, len(lines), step)]
+    homes = frozenset(Home(PeerId(cluster.member(name).id)) for name in cluster.disks)
+    placement = place(homes, cluster.settings.ring.vnodes, cluster.settings.ring.replicas)
+    by_id = {PeerId(cluster.member(name).id): name for name in cluster.disks}
+    for chunk in chunks:
+        for peer in placement.preference(chunk_key(chunk_digest(chunk)))[:CHUNK_COPIES]:
+            cluster.disks[by_id[peer]].chunks[chunk_digest(chunk)] = chunk
+    refs = tuple(ChunkRef(chunk_digest(chunk), len(chunk), chunk.count(b"\n")) for chunk in chunks)
+    return msgspec.structs.replace(record, files=(InputFile(name="text", size=len(text), chunks=refs),))
+
+
+@dataclass(slots=True)
+class JobWorkload:
+    """One job from its submission to its ending."""
+
+    cluster: Cluster
+    record: JobRecord
+    rng: random.Random
+    kill_at: float | None = None
+    entry: str = ""
+    """Whom the client submits to; anybody, if empty."""
+    accepted: bool = False
+    killed_at: float | None = None
+    """When the kill was acknowledged."""
+    ended_at: float = 0.0
+    status: JobStatus | None = None
+    statuses_ended: list[JobStatus] = field(default_factory=list)
+    _pending: str = ""
+    _asked: ClientRequest | None = None
+    _asked_at: float = 0.0
+    _is_described: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether a peer has said that the job ended."""
+        return bool(self.statuses_ended)
+
+    def step(self) -> None:
+        """Look at the reply to the last question, and ask the next; called every few simulated milliseconds."""
+        reply = self.cluster.replies.pop(self._pending, None)
+        match reply:
+            case RingShown(preference=preference):
+                self.record = msgspec.structs.replace(self.record, electorate=preference[:ELECTORATE])
+                self._is_described = True
+            case JobTaken() if isinstance(self._asked, KillJob):
+                self.killed_at = self.cluster.timeline.now
+            case JobTaken():
+                self.accepted = True
+            case JobShown(status=status) if status is not None:
+                self._take(status)
+            case None if self._pending and self.cluster.timeline.now - self._asked_at < PATIENCE_S:
+                return
+        self._ask()
+
+    def _take(self, status: JobStatus) -> None:
+        self.status = status
+        if status.state.ended:
+            self.statuses_ended.append(status)
+            self.ended_at = self.ended_at or self.cluster.timeline.now
+
+    def _ask(self) -> None:
+        peer = self.rng.choice(sorted(self.cluster.disks))
+        if self.entry and not self.accepted:
+            peer = self.entry
+        self._asked = self._question()
+        self._pending, self._asked_at = self.cluster.ask(peer, self._asked), self.cluster.timeline.now
+
+    def _question(self) -> ClientRequest:
+        if not self._is_described:
+            return DescribeRing(key=job_key(self.record.id))
+        if not self.accepted:
+            return SubmitJob(record=self.record)
+        is_due = self.kill_at is not None and self.cluster.timeline.now >= self.kill_at
+        if is_due and self.killed_at is None:
+            return KillJob(job=self.record.id)
+        return WatchJob(job=self.record.id, patience_s=0.2)

@@ -1,0 +1,59 @@
+"""Name the rare states that schedules ought to reach: what was never reached was never tested."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+RARITIES: Final = {
+    "takeover": "a successor took the tracker role",
+    "two trackers": "two peers held the tracker role of one job at one epoch",
+    "stale tracker": "a peer spoke of an epoch below one that another had reached",
+    "seal proposed twice": "two peers proposed for one register",
+    "ballot conflict": "an acceptor refused a ballot for a higher one",
+    "duplicate claims": "two live peers worked at one task at once",
+    "attempt stopped": "a peer stopped an attempt that had become useless",
+    "run made again": "a split was mapped again after the seal",
+    "runs out of reach": "a reducer could not read a sealed run",
+    "input out of reach": "a mapper could not read its split",
+    "attempts died": "a peer crashed amid its attempts",
+    "tracker crashed": "the tracker of a live job crashed",
+    "tracker frozen": "the tracker of a live job stood still",
+    "electorate cut": "fewer than a majority of the peers were up at once",
+    "hint written": "a write was kept for an absent primary",
+    "hint delivered": "a hint was dropped because its target had acknowledged it",
+    "chunk hinted": "a chunk was kept for an absent primary",
+    "siblings read": "a client read concurrent values",
+    "key deleted": "a client's delete was acknowledged",
+    "write unknown": "a client was told that its write may or may not have happened",
+    "read failed": "a client could not read for want of copies",
+    "refutation": "a peer refuted the news of its own death",
+    "false death": "a live peer was believed dead",
+    "burst after thaw": "a thawed peer found ten things or more waiting",
+    "crash amid write": "a crash cut off a store operation before it was durable",
+    "crash before acknowledgement": "a crash hid the outcome of a store operation that was durable",
+    "disk refused": "a disk refused a write",
+    "empty restart": "a peer came back with an empty disk",
+    "all down": "no peer was up",
+    "job failed": "user code failed a job",
+    "job killed": "a user killed a job",
+    "kill too late": "a job was done although a kill was acknowledged",
+    "manifest stored": "a job's output went into the ring",
+    "map only": "a job without reducers was done",
+    "message doubled": "a message arrived twice",
+}
+
+
+class Rarities:
+    """Counts in how many schedules each rare state was reached."""
+
+    def __init__(self) -> None:
+        self.reached: Counter[str] = Counter()
+
+    def add(self, names: Iterable[str]) -> None:
+        """Take in what one schedule has reached."""
+        self.reached.update(set(names))
+
+    @property
+    def missing(self) -> list[str]:
+        """List what no schedule has reached."""
+        return [name for name in RARITIES if not self.reached[name]]

@@ -1,0 +1,262 @@
+"""Play a script of the puppet language on a simulated cluster, and write down what a watcher would see.
+
+The commands are those of live scripts. A simulated job counts words with two reducers, whatever file and mapper the
+script names; its text is drawn from the file's name. All peers share one host, as on a live stage of one machine.
+`FREEZEC` has no meaning here, for the machines know no such silence: the line is reported, and the scenario fails.
+"""
+
+import random
+from dataclasses import dataclass, field
+from functools import partial
+
+from ...scheduling.jobs import JobState
+from ...scheduling.status import JobStatus, TaskState
+from .. import commands, faults
+from ..commands import EVERYBODY_ELSE, After, AtProgress, Command, Immediate, Links
+from ..faults import Fault
+from ..fields import NEWEST, TRACKER
+from ..script import Line, Script
+from .check_jobs import job_violations
+from .cluster import Cluster
+from .conditions import Judge
+from .job_workload import SHARE, JobWorkload, some_job, some_text
+from .process import Pace
+from .schedule import SETTINGS
+
+ASK_EVERY_S = 0.05
+START_S = 0.5
+"""How long a process takes to start."""
+WAIT_MAX_S = 600.0
+LINES = 200
+REDUCERS = 2
+
+
+@dataclass(slots=True)
+class Submitted:
+    """One job of the script, its text, and what was told of it: two halves of a cluster tell two things in turn."""
+
+    workload: JobWorkload
+    text: bytes
+    begun: float
+    told: set[tuple[JobState, str, int]] = field(default_factory=set)
+
+
+class Stage:
+    """A simulated cluster under the hands of a puppet master; `transcript` grows as the script is played."""
+
+    def __init__(self, script: Script, seed: int = 0, task_s: float = 0.5) -> None:
+        self._workers = workers_of(script)
+        names = list(dict.fromkeys(worker.id for worker in self._workers))
+        self.cluster = Cluster(names, SETTINGS, seed, Pace(task_s=task_s), host="stage")
+        self.jobs: list[Submitted] = []
+        self.transcript: list[str] = [str(problem) for problem in script.problems]
+        self.held = not script.problems
+        self._script = script
+        self._rng = random.Random(seed + 2)
+
+    def play(self) -> None:
+        """Play all lines, and judge every job that has ended."""
+        for line in self._script.lines:
+            self._line(line)
+        for number, job in enumerate(self.jobs, start=1):
+            expected = None
+            for violation in job_violations(self.cluster, job.workload, job.text, expected):
+                self._fail(f"job {number}: {violation}")
+            self._sum_up(number, job)
+        for violation in self.cluster.witness.violations:
+            self._fail(violation)
+
+    # --- what is written down ---
+
+    def _write(self, text: str) -> None:
+        self.transcript.append(f"{self.cluster.timeline.now:8.2f}  {text}")
+
+    def _fail(self, text: str) -> None:
+        self.held = False
+        self._write(f"VIOLATED {text}")
+
+    def _sum_up(self, number: int, job: Submitted) -> None:
+        status = job.workload.status
+        if status is None:
+            self._write(f"job {number}: nothing is known")
+            return
+        duplicates = f"{status.attempts} attempts, {status.duplicates} duplicates"
+        self._write(f"job {number}: {status.state.title}, epoch {status.epoch}, {duplicates}")
+
+    def _tell_of(self, number: int, job: Submitted) -> None:
+        """Tell of a job's state and tracker when the client hears of a change."""
+        status = job.workload.status
+        if status is None:
+            return
+        now = (status.state, status.tracker, status.epoch)
+        if now not in job.told:
+            job.told.add(now)
+            self._write(f"  job {number} is {status.state.title}, tracked by {status.tracker} at epoch {status.epoch}")
+
+    # --- the lines ---
+
+    def _line(self, line: Line) -> None:
+        self._write(line.text)
+        self._command(line.command)
+        if isinstance(line.command, commands.Worker | commands.Restart):
+            self._let_pass(START_S)
+
+    def _command(self, command: Command) -> None:
+        cluster = self.cluster
+        match command:
+            case commands.Wait(seconds=seconds):
+                self._let_pass(seconds)
+            case commands.Join():
+                if not cluster.run_until(cluster.agreed, cluster.timeline.now + WAIT_MAX_S):
+                    self._fail("the peers have not found each other")
+            case commands.JoinJobs():
+                cluster.run_until(
+                    lambda: all(job.workload.ended for job in self.jobs), cluster.timeline.now + WAIT_MAX_S
+                )
+            case commands.At():
+                self._put_off(command)
+            case _:
+                self._now(command)
+
+    def _let_pass(self, seconds: float) -> None:
+        self.cluster.run_until(lambda: False, self.cluster.timeline.now + seconds)
+
+    def _put_off(self, command: commands.At) -> None:
+        match command.moment:
+            case After(seconds=seconds):
+                self.cluster.at(self.cluster.timeline.now + seconds, partial(self._late, command.command))
+            case AtProgress() as moment:
+                self._at_progress(moment, command.command)
+
+    def _at_progress(self, moment: AtProgress, later: Immediate) -> None:
+        job = self.job(moment.job)
+        due = [later]
+
+        def look() -> None:
+            if progress_of(job.workload.status) >= moment.share:
+                self._late(due.pop())
+
+        self.cluster.repeat(look, self.cluster.timeline.now, ASK_EVERY_S, until=lambda: not due or job.workload.ended)
+
+    def _late(self, command: Immediate) -> None:
+        self._write(f"it is time for {type(command).__name__.lower()}")
+        self._now(command)
+
+    def _now(self, command: Immediate) -> None:
+        match command:
+            case commands.Worker(id=name):
+                self.cluster.boot(name)
+            case commands.Submit():
+                self._submit(command)
+            case commands.Status():
+                self._status()
+            case commands.Assert(condition=condition):
+                found = Judge(self).decide(condition)
+                if found:
+                    self._fail(f"the assertion: {found}")
+            case commands.FreezeTracker() | commands.UnfreezeTracker():
+                self._fail("the simulated stage does not know this command")
+            case _:
+                for fault in self._faults(command):
+                    self.cluster.inject(fault)
+                    title = faults.title_of(fault)
+                    is_usual = isinstance(fault, faults.SlowDisk) and not fault.delay_s
+                    if not is_usual and not self.transcript[-1].endswith(f"  {title}"):
+                        self._write(f"  {title}")
+
+    def _submit(self, command: commands.Submit) -> None:
+        rng = random.Random(command.file)
+        text = some_text(rng, LINES)
+        self.cluster.texts[SHARE] = text
+        record = some_job(rng, text, command.splits, REDUCERS, command.output)
+        entry = next((worker.id for worker in self._workers if worker.service.is_same(command.entry)), "")
+        workload = JobWorkload(self.cluster, record, random.Random(self._rng.getrandbits(48)), entry=entry)
+        job = Submitted(workload, text, self.cluster.timeline.now)
+        self.jobs.append(job)
+        number = len(self.jobs)
+
+        def step() -> None:
+            workload.step()
+            self._tell_of(number, job)
+
+        self.cluster.repeat(step, self.cluster.timeline.now, ASK_EVERY_S, until=lambda: workload.ended)
+
+    def _status(self) -> None:
+        for name in self.cluster.disks:
+            process = self.cluster.running.get(name)
+            state = "dead" if process is None else "frozen" if process.frozen else "alive"
+            self._write(f"  {name} is {state}, with {len(process.attempts) if process else 0} tasks")
+
+    # --- names ---
+
+    def job(self, number: int) -> Submitted:
+        """Find a job by its number, or the newest."""
+        return self.jobs[-1 if number == NEWEST else number - 1]
+
+    def peer(self, name: str) -> str:
+        """Find a peer by its id, or the tracker of the newest job."""
+        if name != TRACKER:
+            return name
+        job = self.job(NEWEST).workload.record.id
+        known = [process.node.scheduling.jobs.get(job) for process in self.cluster.running.values()]
+        latest = max((replica for replica in known if replica is not None), key=lambda replica: replica.epoch)
+        return next(each for each in self.cluster.disks if self.cluster.member(each).id == latest.tracker)
+
+    def _faults(self, command: Immediate) -> list[Fault]:
+        match command:
+            case commands.Kill(id=name):
+                return [faults.Crash(peer=self.peer(name))]
+            case commands.Leave(id=name):
+                return [faults.Leave(peer=self.peer(name))]
+            case commands.Restart(id=name, empty=empty):
+                return [faults.Restart(peer=self.peer(name), empty=empty)]
+            case commands.FreezeWorker(id=name):
+                return [faults.Freeze(peer=self.peer(name))]
+            case commands.UnfreezeWorker(id=name):
+                return [faults.Thaw(peer=self.peer(name))]
+            case commands.SlowWorker(id=name, seconds=seconds):
+                return [faults.Slow(peer=self.peer(name), pause_s=seconds)]
+            case commands.Disk(id=name, state=state, delay_s=delay_s):
+                peer = self.peer(name)
+                return [faults.SetDisk(peer=peer, state=state), faults.SlowDisk(peer=peer, delay_s=delay_s)]
+            case _:
+                return self._link_faults(command)
+
+    def _link_faults(self, command: Immediate) -> list[Fault]:
+        match command:
+            case commands.Heal():
+                return [faults.Heal()]
+            case commands.Cut(links=links):
+                return [faults.Cut(senders=a, receivers=b) for a, b in self._ways(links)]
+            case commands.Delay(links=links, seconds=seconds):
+                return [faults.Delay(sender=a, receiver=b, delay_s=seconds) for a, b in self._pairs(links)]
+            case commands.Loss(links=links, share=share):
+                return [faults.Loss(sender=a, receiver=b, share=share) for a, b in self._pairs(links)]
+            case _:
+                raise AssertionError(f"{command} is no fault")
+
+    def _ways(self, links: Links) -> list[tuple[frozenset[str], frozenset[str]]]:
+        senders, receivers = self._side(links.senders, links.receivers), self._side(links.receivers, links.senders)
+        return [(senders, receivers), (receivers, senders)] if links.both_ways else [(senders, receivers)]
+
+    def _pairs(self, links: Links) -> list[tuple[str, str]]:
+        return [(a, b) for some, others in self._ways(links) for a in sorted(some) for b in sorted(others)]
+
+    def _side(self, side: tuple[str, ...], other: tuple[str, ...]) -> frozenset[str]:
+        if side == (EVERYBODY_ELSE,):
+            return frozenset(self.cluster.disks) - {self.peer(name) for name in other}
+        return frozenset(self.peer(name) for name in side)
+
+
+def workers_of(script: Script) -> list[commands.Worker]:
+    """List the peers that a script starts, at once or later."""
+    found = (line.command.command if isinstance(line.command, commands.At) else line.command for line in script.lines)
+    return [command for command in found if isinstance(command, commands.Worker)]
+
+
+def progress_of(status: JobStatus | None) -> float:
+    """Tell which share of a job's tasks is done."""
+    if status is None:
+        return 0.0
+    cells = status.map_states + status.reduce_states
+    return cells.count(TaskState.DONE) / len(cells)

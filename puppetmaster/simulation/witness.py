@@ -1,0 +1,164 @@
+"""See what passes in a schedule: the facts that checkers judge at its end, and the rare states that it reached.
+
+A witness only looks. What it can judge on the spot it sets down as a violation at once: an epoch that falls (J6), a
+register that takes a second value (J4), a dot with two values (S3), a split done twice for no reason (J6).
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from ...ring.messages import Ballot, Context, Dot, StoreVersions, Versions
+from ...ring.operations import (
+    AcceptBallot,
+    AcceptorState,
+    DropHint,
+    MergeVersions,
+    MintVersion,
+    NoteChunkHint,
+    Operation,
+    PromiseBallot,
+    StoreFailed,
+    StoreOutcome,
+    VersionsMerged,
+)
+from ...ring.terms import PeerId
+from ...scheduling.effects import StartAttempt
+from ...scheduling.job import outranks
+from ...scheduling.jobs import TaskReport
+from ...scheduling.messages import Attempt, JobNews
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """One write as its coordinator made it durable: the dot it got, and what it was to overwrite."""
+
+    key: bytes
+    dot: Dot
+    value: bytes | None
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One map attempt that came to its end, and the process that made it."""
+
+    split: int
+    peer: str
+    start: int
+    report: TaskReport
+
+
+class Witness:
+    """What one schedule has shown so far."""
+
+    def __init__(self) -> None:
+        self.violations: dict[str, None] = {}
+        self.reached: set[str] = set()
+        self.mints: list[Mint] = []
+        self.mapped_by: dict[Attempt, Mapped] = {}
+        self.decided: defaultdict[tuple[str, str], set[bytes]] = defaultdict(set)
+        """Every value that a peer has called decided, by job and register."""
+        self._remapped: set[tuple[str, int]] = set()
+        self._values: dict[tuple[bytes, str, int], bytes | None] = {}
+        self._proposers: dict[bytes, str] = {}
+        self._ranks: dict[tuple[PeerId, str], tuple[int, str]] = {}
+        self._epochs: defaultdict[str, int] = defaultdict(int)
+        self._trackers: dict[tuple[str, int], str] = {}
+
+    def note(self, rarity: str) -> None:
+        """Count a rare state as reached."""
+        self.reached.add(rarity)
+
+    def accuse(self, violation: str) -> None:
+        """Set down a violation, once."""
+        self.violations[violation] = None
+
+    # --- messages ---
+
+    def posted(self, peer: PeerId, message: object) -> None:
+        """Look at a message that a peer sends."""
+        if isinstance(message, JobNews):
+            self._news(peer, message)
+        elif isinstance(message, StoreVersions):
+            self.saw(message.key, message.versions)
+
+    def _news(self, peer: PeerId, news: JobNews) -> None:
+        self.decides(news.job, "map", news.seal)
+        self.decides(news.job, "end", news.ending)
+        if news.epoch == 0:
+            return
+        if news.epoch > 1:
+            self.note("takeover")
+        if news.epoch < self._epochs[news.job]:
+            self.note("stale tracker")
+        self._epochs[news.job] = max(self._epochs[news.job], news.epoch)
+        if self._trackers.setdefault((news.job, news.epoch), news.tracker) != news.tracker:
+            self.note("two trackers")
+        rank = self._ranks.setdefault((peer, news.job), (news.epoch, news.tracker))
+        if outranks(*rank, news.epoch, news.tracker):
+            self.accuse(f"J6: {peer[:8]} follows epoch {news.epoch} after it has followed {rank[0]}")
+        self._ranks[peer, news.job] = (news.epoch, news.tracker)
+
+    def decides(self, job: str, which: str, value: bytes | None) -> None:
+        """Take in what a peer calls the value of a register."""
+        if value is None:
+            return
+        values = self.decided[job, which]
+        values.add(value)
+        if len(values) > 1:
+            self.accuse(f"J4: the register '{which}' of job {job} has had two values")
+
+    def forget(self, peer: PeerId) -> None:
+        """Begin anew with a peer whose process has ended: what it followed is forgotten."""
+        self._ranks = {at: rank for at, rank in self._ranks.items() if at[0] != peer}
+
+    # --- the store ---
+
+    def operated(self, peer: PeerId, operation: Operation, outcome: StoreOutcome) -> None:
+        """Look at a store operation and what came of it."""
+        if isinstance(outcome, StoreFailed):
+            self.note("disk refused")
+        match operation:
+            case MintVersion() if isinstance(outcome, VersionsMerged):
+                self._minted(operation, outcome.versions)
+            case MergeVersions(hint_for=target) if target is not None and target != peer:
+                self.note("hint written")
+            case DropHint():
+                self.note("hint delivered")
+            case NoteChunkHint():
+                self.note("chunk hinted")
+            case PromiseBallot(key=key, ballot=ballot) | AcceptBallot(key=key, ballot=ballot):
+                self._voted(key, ballot, outcome)
+            case _:
+                pass
+
+    def _minted(self, operation: MintVersion, versions: Versions) -> None:
+        dot = Dot(operation.actor, versions.seen[operation.actor])
+        self.mints.append(Mint(operation.key, dot, operation.value, operation.context))
+        self.saw(operation.key, versions)
+
+    def saw(self, key: bytes, versions: Versions) -> None:
+        """Hold each dot to the one value that it may have (S3)."""
+        for sibling in versions.siblings:
+            at = (key, sibling.dot.actor, sibling.dot.counter)
+            if self._values.setdefault(at, sibling.value) != sibling.value:
+                self.accuse(f"S3: the dot {at[1][:8]}:{at[2]} of {key!r} has two values")
+
+    def _voted(self, key: bytes, ballot: Ballot, outcome: StoreOutcome) -> None:
+        is_seal = key.endswith((b"/map", b"/end"))
+        if is_seal and self._proposers.setdefault(key, ballot.proposer) != ballot.proposer:
+            self.note("seal proposed twice")
+        if isinstance(outcome, AcceptorState) and outcome.promised > ballot:
+            self.note("ballot conflict")
+
+    # --- work ---
+
+    def mapped(self, peer: str, start: int, task: StartAttempt, report: TaskReport) -> None:
+        """Take in that a map attempt has its run on its disk."""
+        if self.decided[task.record.id, "map"]:
+            self._remapped.add((task.record.id, task.task))
+        self.mapped_by[task.attempt] = Mapped(task.task, peer, start, report)
+
+    def redone(self, job: str) -> int:
+        """Count splits of a job that were mapped again after its map phase was sealed."""
+        return len({split for of_job, split in self._remapped if of_job == job})

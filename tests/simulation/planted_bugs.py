@@ -1,0 +1,165 @@
+"""List bugs to plant: one-line mutations of the product, each of which the checkers must catch within 1,000 seeds.
+
+The right code is quoted as it stands; where the product has moved on, `plant` says so and the quotation is renewed.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedBug:
+    """A mistake that somebody could make: `old` in `file` becomes `new`."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+    def plant(self, root: Path) -> None:
+        """Plant it in a private copy of the product.
+
+        Raises:
+            LookupError: the right code does not stand there once.
+        """
+        path = root / self.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(self.old) != 1:
+            raise LookupError(f"{self.name}: {self.file} holds {text.count(self.old)} times {self.old!r}")
+        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+
+
+PLANTED_BUGS = (
+    PlantedBug(
+        "acknowledged before W copies are durable",
+        "ring/quorum.py",
+        "return len(self.holders) >= self._required",
+        "return len(self.holders) >= 0",
+    ),
+    PlantedBug(
+        "hint never set down",
+        "ring/replica.py",
+        "if operation.hint_for is not None:",
+        "if False:",
+    ),
+    PlantedBug(
+        "hint dropped when it is sent",
+        "ring/delivery.py",
+        "return [*(Send(to=peer, message=message) for peer in receivers), *self._alarm.set(flight.due)]",
+        "return [*(Send(to=peer, message=message) for peer in receivers), *self._drop(hint)]",
+    ),
+    PlantedBug(
+        "merge brings overwritten values back",
+        "ring/versions.py",
+        "for dot, sibling in theirs.items() if dot not in ours and not _saw(a.seen, dot)]",
+        "for dot, sibling in theirs.items() if dot not in ours]",
+    ),
+    PlantedBug(
+        "merge drops concurrent values",
+        "ring/versions.py",
+        "kept += [sibling for dot, sibling in theirs.items()",
+        "kept += [sibling for dot, sibling in list(theirs.items())[:0]",
+    ),
+    PlantedBug(
+        "put overwrites what it has not read",
+        "ring/versions.py",
+        "kept = [sibling for sibling in versions.siblings if not _saw(context, sibling.dot)]",
+        "kept = [sibling for sibling in versions.siblings[:0]]",
+    ),
+    PlantedBug(
+        "put keeps what it has read",
+        "ring/versions.py",
+        "kept = [sibling for sibling in versions.siblings if not _saw(context, sibling.dot)]",
+        "kept = [sibling for sibling in versions.siblings]",
+    ),
+    PlantedBug(
+        "dot used again",
+        "ring/versions.py",
+        "counter = seen.get(actor, 0) + 1",
+        "counter = max(1, seen.get(actor, 0))",
+    ),
+    PlantedBug(
+        "acceptor forgets its promise",
+        "ring/replica.py",
+        "(state.promised > operation.ballot or state.accepted == operation.ballot)",
+        "(state.accepted == operation.ballot)",
+    ),
+    PlantedBug(
+        "proposer ignores what may be chosen already",
+        "ring/registers.py",
+        "_, proposal.value = max(found)",
+        "pass",
+    ),
+    PlantedBug(
+        "one acceptor makes a majority",
+        "ring/registers.py",
+        "if len(proposal.granted) < proposal.majority:",
+        "if len(proposal.granted) < 1:",
+    ),
+    PlantedBug(
+        "dead peer comes back at its old incarnation",
+        "ring/beliefs.py",
+        "_DEAD: {_ALIVE: _KEEP,",
+        "_DEAD: {_ALIVE: _TAKE,",
+    ),
+    PlantedBug(
+        "news of an older incarnation believed",
+        "ring/beliefs.py",
+        "if clashes(held, heard) or heard.incarnation < held.incarnation:",
+        "if clashes(held, heard):",
+    ),
+    PlantedBug(
+        "suspicion ripens at once",
+        "ring/suspicion.py",
+        "return multiplier * max(1.0, log10(max(1, members))) * interval_s",
+        "return 0.0",
+    ),
+    PlantedBug(
+        "split edge off by one",
+        "scheduling/splits.py",
+        "borders.append(found)",
+        "borders.append((found[0] + 1, found[1]))",
+    ),
+    PlantedBug(
+        "claim without start number",
+        "scheduling/flock.py",
+        "return attempt.peer in self._alive and start_of(attempt.incarnation) >= self.start_of(attempt.peer)",
+        "return attempt.peer in self._alive",
+    ),
+    PlantedBug(
+        "lost run still taken for done",
+        "scheduling/claims.py",
+        "if account is not None and account.stage is Stage.DONE else None",
+        "if account is not None and account.stage >= Stage.DONE else None",
+    ),
+    PlantedBug(
+        "nobody succeeds a dead tracker",
+        "scheduling/tracking.py",
+        "if job.id in self._applied or self._is_due(job):",
+        "if False:",
+    ),
+    PlantedBug(
+        "older epoch followed",
+        "scheduling/job.py",
+        "if epoch == 0 or not outranks(epoch, tracker, self.epoch, self.tracker):",
+        "if epoch == 0 or (epoch, tracker) == (self.epoch, self.tracker):",
+    ),
+    PlantedBug(
+        "kill kept for oneself",
+        "scheduling/news.py",
+        "if news.kill:",
+        "if False:",
+    ),
+    PlantedBug(
+        "peer's death counts as the user's error",
+        "scheduling/verdicts.py",
+        "return known[-1] if known and len(errors) >= record.spec.max_attempts else None",
+        "return UserError(kind='Died', message='') if len(row) >= record.spec.max_attempts else None",
+    ),
+    PlantedBug(
+        "reducer skips runs that it cannot read",
+        "scheduling/attempts.py",
+        "self._lose_runs(job, running, split)",
+        "pass",
+    ),
+)
