@@ -22,7 +22,8 @@ from measure import alternate, timed
 import murmuration as mm
 
 HERE = Path(__file__).parent
-MURMUR = [sys.executable, "-m", "murmuration.client.commands.main"]
+MURMUR = [str(Path(sys.executable).parent / "murmur")]
+"""The command that is installed beside the running Python."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,119 @@
+"""Set up all that scripts are played on, for scripts that are played one after another against the same peers."""
+
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, Self
+
+from ..ring.errors import WorldError
+from .director import Director
+from .journal import Journal
+from .library import Library
+from .masters import Master
+from .places import Place
+from .player import Player
+from .remote import RemoteMaster
+from .stage import Stage
+
+KNOCK_S = 0.3
+"""Time for a connection on this machine; nobody listens at most addresses of puppet masters in scripts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings:
+    """Where a session reads and writes; `workers` are the slots of each peer."""
+
+    files: Sequence[Path] = ()
+    beside: Sequence[Path] = ()
+    mappers: Sequence[Path] = ()
+    out: Path
+    workers: int = 1
+
+
+class Session:
+    """A stage with its player; leaving the block ends all peers."""
+
+    def __init__(self, settings: SessionSettings, say: Callable[[str], None]) -> None:
+        """Begin; `say` shows a line to whoever watches."""
+        self._directory = TemporaryDirectory(prefix="murmur-puppets-")
+        self._director = Director(Path(self._directory.name), settings.workers)
+        self._remotes: dict[str, RemoteMaster] = {}
+        self._names = frozenset({socket.gethostname().lower(), socket.getfqdn().lower()})
+        self.journal = Journal(settings.out, say)
+        self.stage = Stage(self._master_at)
+        library = Library(settings.files, settings.beside, settings.mappers, settings.out.absolute() / "outputs")
+        self.player = Player(self.stage, library, self.journal)
+
+    def finish(self) -> dict[str, Any]:
+        """Wait for all jobs, and sum the session up as a document."""
+        self.player.await_jobs()
+        problems, failures = self.player.problems, self.player.failures
+        summary = {
+            "ok": not problems and not failures,
+            "seconds": round(self.journal.now_s, 3),
+            "jobs": [
+                {
+                    "number": one.number,
+                    "state": one.state.title,
+                    "seconds": round(one.seconds, 3),
+                    "output": one.request.output,
+                    "files": len(one.listing or ()),
+                    "pairs": sum(facts.lines for facts in (one.listing or {}).values()),
+                    "bytes": sum(facts.size for facts in (one.listing or {}).values()),
+                    "redone": one.redone,
+                    "error": one.error,
+                }
+                for one in self.player.applications
+            ],
+            "problems": problems,
+            "failures": failures,
+        }
+        self.journal.note("end", "", **summary)
+        return summary
+
+    def close(self) -> None:
+        """End all peers that the session has started, and remove what they kept."""
+        self._director.close()
+        for remote in self._remotes.values():
+            remote.close()
+        self.journal.close()
+        self._directory.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _master_at(self, place: Place | None) -> Master:
+        """Find a puppet master: this process for the addresses of this machine at which no other one listens.
+
+        Raises:
+            WorldError: it is on another machine, and does not answer.
+        """
+        if place is None:
+            return self._director
+        known = self._remotes.get(place.endpoint)
+        if known is not None:
+            return known
+        here = place.is_here(self._names)
+        if not _somebody_listens(place):
+            if here:
+                return self._director
+            raise WorldError(f"no puppet master answers at {place}; run `murmur puppet serve` there, or --map-host")
+        remote = self._remotes[place.endpoint] = RemoteMaster(place.endpoint)
+        return remote
+
+
+def _somebody_listens(place: Place) -> bool:
+    host = "127.0.0.1" if place.host == "localhost" else place.host
+    try:
+        socket.create_connection((host, place.port), KNOCK_S).close()
+    except OSError:
+        return False
+    return True
