@@ -36,6 +36,7 @@ from .inputs import find_inputs
 from .job import Job
 from .kv import KeyValueStore
 from .output import Delivery, check_output, output_place
+from .paths import is_ring_path
 from .planning import JobOptions, Planner
 from .programs import find_program
 from .progress import Progress, Silence
@@ -117,12 +118,21 @@ class Client:
         place = output_place(fspath(output))
         check_output(place, self.fs, overwrite=overwrite)
         code = program if isinstance(program, Program) else find_program(fspath(program))
+        self._check_alone(place)
         record = self.plan(code, inputs, place, progress=progress, **choices)
         prepared = self._connection.ask(PrepareJob(job=record.id), JobPrepared)
         record = replace(record, electorate=prepared.electorate)
         self._connection.ask(SubmitJob(record=record), JobTaken)
         delivery = Delivery(place, self.fs, overwrite=overwrite, stdout=stdout)
         return Job(self._connection, self.fs, record.id, delivery=delivery)
+
+    def _check_alone(self, place: str) -> None:
+        """Refuse an output in the ring that a job still running is going to write, for one of the two would be lost."""
+        if not is_ring_path(place):
+            return
+        for status in self.jobs():
+            if status.output == place and not status.state.ended:
+                raise CallerError(f"job {status.name} ({status.id}) is writing {place}; wait for it, or choose another")
 
     def map_reduce(
         self,

@@ -30,10 +30,12 @@ def output_place(text: str) -> str:
     """Bring OUTPUT to the one spelling that a job keeps: an absolute local path, `ring:/dir`, `-` or nothing.
 
     Raises:
-        CallerError: the path in the ring is not one.
+        CallerError: the path in the ring is not one, or the output is an address that jobs cannot write to.
     """
     if text in {STDOUT, NOWHERE}:
         return text
+    if "://" in text and not is_ring_path(text):
+        raise CallerError(f"output {text}: jobs write to a local directory, to ring:/DIR or to - (stdout), not to URLs")
     return shown(file_path(text)) if is_ring_path(text) else str(Path(text).expanduser().absolute())
 
 

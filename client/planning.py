@@ -7,12 +7,14 @@ its chunks' borders, and inside chunks, by those who hold them, only where a spl
 import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
+from ..node.executor.faults import UserFault
+from ..node.executor.formats import input_format, output_format
 from ..ring.errors import CallerError
 from ..ring.terms import VALUE_BYTES_MAX, Source
 from ..scheduling.jobs import SPLITS_MAX, InputFile, JobRecord, JobSpec, Program, Split
@@ -46,6 +48,12 @@ DEFAULT_FORMAT = "text"
 
 WHOLE_FILE = "whole-file"
 """The input format that takes a file as one record: each file is one split, whatever the split size."""
+
+
+SPLIT_SIZE_MAX = 1 << 60
+"""Larger than any file: so whoever wants one split for each file may ask for any size."""
+
+FORMATS: dict[str, Callable[[str], object]] = {"input_format": input_format, "output_format": output_format}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +107,7 @@ class Planner:
             WorldError: a chunk to cut can be had nowhere.
         """
         total = sum(item.size for item in inputs)
-        split_size = options.split_size or default_split_size(total, self._slots)
+        split_size = min(options.split_size or default_split_size(total, self._slots), SPLIT_SIZE_MAX)
         if _format(program, "input_format", options.input_format) == WHOLE_FILE:
             splits = [Split(file=number, begin=0, end=item.size, first_line=1) for number, item in enumerate(inputs)]
         elif options.splits is not None:
@@ -252,8 +260,17 @@ def _reducers(program: Program, options: JobOptions) -> int:
 
 
 def _format(program: Program, setting: str, chosen: str) -> str:
-    """Give the format that the user chose, else the one that the program sets, as the executors will."""
-    return chosen if chosen != DEFAULT_FORMAT else declared(program, setting) or chosen
+    """Give the format that the user chose, else the one that the program sets, as the executors will.
+
+    Raises:
+        CallerError: there is no such format.
+    """
+    name = chosen if chosen != DEFAULT_FORMAT else declared(program, setting) or chosen
+    try:
+        FORMATS[setting](name)
+    except UserFault as fault:
+        raise CallerError(str(fault)) from fault
+    return name
 
 
 def _check_effort(inputs: Sequence[Input], split_size: int) -> None:

@@ -8,7 +8,7 @@ from ..scheduling.jobs import PROGRAM_BYTES_MAX, Program
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
-WAYS_TO_MAP = frozenset({"map", "map_batch", "mapper", "steps"})
+WAYS_TO_MAP = frozenset({"map", "mapper"})
 """Top-level names that make a program without a `Mapper` subclass."""
 
 WAYS_TO_REDUCE = frozenset({"reduce", "reducer"})

@@ -58,6 +58,7 @@ class Attempts:
     ) -> None:
         self._me = me
         self._directory = Path(me.directory)
+        shutil.rmtree(self._directory / "scratch", ignore_errors=True)  # what a killed process left
         self._pool = pool
         self._fetcher = fetcher
         self._threads = threads

@@ -94,6 +94,7 @@ from .wire.requests import (
     PeerView,
     PrepareJob,
     PutKey,
+    Refused,
     RingShown,
     SubmitJob,
     WatchJob,
@@ -188,6 +189,8 @@ class Node:
                 reply: ClientReply = Welcome(member=self._me, version=self._version, urls=self._urls())
             case LocateChunk(digest=digest):
                 reply = ChunkAt(sources=tuple(chunk_source(m, digest) for m in self._holders(digest))[:64])
+            case PrepareJob() if self.ring.obstacle:
+                reply = Refused(kind="quorum", reason=self.ring.obstacle)
             case PrepareJob(job=job):
                 reply = JobPrepared(electorate=self.scheduling.electorate(job))
             case ListPeers():

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -51,7 +53,8 @@ class Child:
         self._breach = ""
         self._listening = True
         self._hanging: asyncio.TimerHandle | None = None
-        self._process, self._link, self._output = _spawn(directory)
+        self._scratch = directory / "scratch" / f"process-{secrets.token_hex(8)}"
+        self._process, self._link, self._output = _spawn(self._scratch)
         self._end = os.pidfd_open(self._process.pid)
         self._loop.add_reader(self._end, self._ended)
         self._loop.add_reader(self._link, self._receive)
@@ -149,13 +152,14 @@ class Child:
         self._link.close()
         os.close(self._output)
         os.close(self._end)
+        shutil.rmtree(self._scratch, ignore_errors=True)
         self.gone.set()
         self._died(self, self._breach or _reason(status))
 
 
-def _spawn(directory: Path) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
-    scratch = directory / "scratch"
-    scratch.mkdir(parents=True, exist_ok=True)
+def _spawn(scratch: Path) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
+    """Start a process in a working directory of its own, so that what user code leaves there harms no other."""
+    scratch.mkdir(parents=True)
     link, theirs = socket.socketpair()
     output, theirs_output = os.pipe()
     try:

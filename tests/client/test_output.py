@@ -124,6 +124,8 @@ def test_output_has_one_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert output_place("-") == "-"
     with pytest.raises(CallerError):
         output_place("ring:/")
+    with pytest.raises(CallerError, match="not to URLs"):
+        output_place("s3://bucket/out")
 
 
 def test_stdout_gets_the_parts_in_order() -> None:

@@ -227,7 +227,6 @@ def test_no_input_is_refused(fs: RingFiles) -> None:
         "from mylib import *\n",
         "map = lambda key, value: []\n",
         "try:\n    from fast import map\nexcept ImportError:\n    def map(k, v): ...\n",
-        "steps = []\n",
     ],
 )
 def test_source_with_a_mapper_is_accepted(source: str) -> None:
@@ -300,3 +299,16 @@ def test_program_without_a_reducer_has_no_reduce_phase_unless_asked_for(
     program = Program(kind="source", name="p.py", body=source)
     record = planner.plan(program, find_inputs([str(text)], fs), "", JobOptions(reducers=asked))
     assert record.partitions == partitions
+
+
+def test_format_that_does_not_exist_is_refused_before_anything_starts(
+    planner: Planner, fs: RingFiles, text: Path
+) -> None:
+    for options in (JobOptions(input_format="foo"), JobOptions(output_format="foo")):
+        with pytest.raises(CallerError, match=r"there is no \w+ format 'foo'; there are .*text"):
+            planner.plan(PROGRAM, find_inputs([str(text)], fs), "", options)
+
+
+def test_split_size_beyond_any_file_makes_one_split_of_each(planner: Planner, fs: RingFiles, text: Path) -> None:
+    record = planner.plan(PROGRAM, find_inputs([str(text)], fs), "", JobOptions(split_size=10**24))
+    assert len(record.splits) == 1

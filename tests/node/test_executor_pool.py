@@ -212,6 +212,11 @@ def map(key, value):
 """
 
 
+def noted(directory: Path, name: str) -> str:
+    """Read what user code wrote to a file of that name, in whatever working directory its process has."""
+    return "".join(path.read_text() for path in directory.glob(f"scratch/process-*/{name}"))
+
+
 def alive(pid: int) -> bool:
     """Tell whether a process runs; one that is dead but not yet fetched by its parent does not."""
     with contextlib.suppress(FileNotFoundError):
@@ -221,12 +226,10 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("how", ["stop", "forget", "time-out"])
 def test_an_endless_loop_and_its_children_are_killed(tmp_path, how):
-    note = tmp_path / "scratch" / "child"
-
     async def scene(stage: Stage) -> None:
         attempt = stage.start(FAMILY, timeout_s=1.0 if how == "time-out" else 0.0)
-        await until(lambda: note.exists() and note.read_text())
-        pid = int(note.read_text())
+        await until(lambda: noted(tmp_path, "child"))
+        pid = int(noted(tmp_path, "child"))
         if how == "stop":
             stage.pool.stop(attempt)
         elif how == "forget":
@@ -298,14 +301,12 @@ asyncio.run(main())
 
 
 def test_an_executor_process_in_an_endless_loop_dies_with_its_peer(tmp_path):
-    note = tmp_path / "scratch" / "busy"
-
     async def run() -> None:
         peer = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLDER, cwd=tmp_path)
-        await until(lambda: note.exists() and note.read_text())
+        await until(lambda: noted(tmp_path, "busy"))
         os.kill(peer.pid, signal.SIGKILL)
         await peer.wait()
-        await until(lambda: not alive(int(note.read_text())))
+        await until(lambda: not alive(int(noted(tmp_path, "busy"))))
 
     asyncio.run(run())
 
@@ -321,3 +322,16 @@ def test_a_system_without_room_for_a_process_is_nobodys_fault(tmp_path, monkeypa
         assert await stage.last_word() == RunUnreadable(attempt=attempt, splits=())
 
     play(tmp_path, scene)
+
+
+def test_processes_do_not_share_a_working_directory_and_leave_none_behind(tmp_path):
+    async def scene(stage: Stage) -> None:
+        stage.start(FAMILY)
+        await until(lambda: noted(tmp_path, "child"))
+        assert all(path.is_dir() for path in (tmp_path / "scratch").iterdir())
+        assert len({Path(f"/proc/{pid}/cwd").readlink() for pid in stage.pool.processes()}) == len(
+            stage.pool.processes()
+        )
+
+    play(tmp_path, scene)
+    assert list((tmp_path / "scratch").iterdir()) == []

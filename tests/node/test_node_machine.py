@@ -9,27 +9,32 @@ from murmuration.node.wire.requests import (
     DescribeRing,
     GetKey,
     Hello,
+    JobPrepared,
     KeyPut,
     ListPeers,
     PeersShown,
+    PrepareJob,
     PutKey,
+    Refused,
     RingShown,
     Welcome,
 )
 from murmuration.puppetmaster.simulation.disk import Disk
-from murmuration.ring.effects import Operate
-from murmuration.ring.events import OperationDone
+from murmuration.ring.effects import Completed, Failed, GetDone, Operate
+from murmuration.ring.events import HandoffDue, OperationDone
 from murmuration.ring.machine import RingSettings
+from murmuration.ring.messages import Dot, Sibling
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member
+from murmuration.scheduling.effects import FindRecord
 from murmuration.scheduling.settings import SchedulingSettings
 
 ME = Member(id="a" * 32, name="A", url="tcp://a", bulk_url="bulk://a", host="h", directory="/a")
 
 
-def a_node() -> Node:
+def a_node(*seeds: str) -> Node:
     settings = NodeSettings(ring=RingSettings(vnodes=64), scheduling=SchedulingSettings())
     node = Node(ME, 1 << REFUTATION_BITS, settings, random.Random(1), "1.2.3")
-    for effect in node.handle(Instant(0.0), PeerStarted(seeds=())):
+    for effect in node.handle(Instant(0.0), PeerStarted(seeds=seeds)):
         if isinstance(effect, Operate):
             outcome = Disk().operate(effect.operation)
             node.handle(Instant(0.0), OperationDone(ticket=effect.ticket, outcome=outcome))
@@ -78,3 +83,32 @@ def test_put_and_get_at_a_lone_peer_say_that_one_replica_was_reached() -> None:
     (got,) = replies(node, GetKey(key=b"k"), disk)
     assert got.values == (b"v",)
     assert got.context == put.context
+
+
+def test_peer_that_has_not_joined_names_no_electorate_for_it_would_name_itself_alone() -> None:
+    (refused,) = replies(a_node("tcp://seed"), PrepareJob(job="0" * 16))
+    assert isinstance(refused, Refused)
+    assert "has not joined yet" in refused.reason
+    (prepared,) = replies(a_node(), PrepareJob(job="0" * 16))
+    assert prepared == JobPrepared(electorate=(ME.id,))
+
+
+def test_record_is_said_to_be_nowhere_only_by_a_majority_of_its_homes() -> None:
+    sure = GetDone(siblings=(), context={}, replicas=5, answered=3)
+    unsure = GetDone(siblings=(), context={}, replicas=5, answered=2)
+    found = GetDone(siblings=(Sibling(Dot("a", 1), b"record"),), context={"a": 1}, replicas=5, answered=1)
+    asked = []
+    for answer in (sure, unsure, found, Failed(reason="no quorum")):
+        node = a_node()
+        heard: list[object] = []
+        node.scheduling.handle = lambda _, event, heard=heard: heard.append(event) or []  # type: ignore[method-assign]
+        node._waiting["w"] = FindRecord(job="j")
+        node.ring.handle = lambda *_, answer=answer: [Completed(request="w", answer=answer)]  # type: ignore[method-assign]
+        node.handle(Instant(1.0), HandoffDue())
+        asked += heard
+    assert [(each.value, bool(each.error)) for each in asked] == [
+        (None, False),
+        (None, True),
+        (b"record", False),
+        (None, True),
+    ]
