@@ -1,43 +1,49 @@
 """Stop and continue a peer together with the processes of user code that it runs (Linux: read from `/proc`).
 
-The peer is stopped first, with its group: a stopped peer starts no further executor, and one that it was just starting
-is still in its group. Only then are its children counted, so none escapes. They are continued before it, so that it
-never sees them stand still.
+The peer is stopped first: a stopped peer starts no further executor, and one that it is just starting holds up its stop
+until it has a group of its own. Only then are its children counted, so none escapes. They are continued before it, so
+that it never sees them stand still.
 """
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 PROC = Path("/proc")
 
 
 def freeze_tree(peer: int) -> tuple[int, ...]:
-    """Stop a peer, a child of this process that leads a group of its own, and give the groups of its executors."""
-    _signal_group(peer, signal.SIGSTOP)
+    """Stop a peer, which must be a child of this process, and give the groups of its executors.
+
+    Those that stand still already are left to whoever stopped them: the gate continues what it has slowed.
+    """
+    _signal(os.kill, peer, signal.SIGSTOP)
     os.waitid(os.P_PID, peer, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-    groups = tuple(sorted(groups_of_children(peer) - {peer}))
+    groups = tuple(group for group in groups_of_children(peer) if not is_stopped(group))
     for group in groups:
-        _signal_group(group, signal.SIGSTOP)
+        _signal(os.killpg, group, signal.SIGSTOP)
     return groups
 
 
 def thaw_tree(peer: int, groups: tuple[int, ...]) -> None:
     """Continue what `freeze_tree` has stopped."""
-    for group in (*groups, peer):
-        _signal_group(group, signal.SIGCONT)
+    for group in groups:
+        _signal(os.killpg, group, signal.SIGCONT)
+    _signal(os.kill, peer, signal.SIGCONT)
 
 
-def kill_groups(groups: tuple[int, ...]) -> None:
-    """End stopped executors whose peer is still there to be their parent.
+def kill_stopped(groups: tuple[int, ...]) -> None:
+    """End those of an ended peer's executors that stand still, frozen or slowed.
 
     One that was stopped in its first moments has not asked yet to end with its peer, and would stand still for ever.
     """
     for group in groups:
-        _signal_group(group, signal.SIGKILL)
+        if is_stopped(group):
+            _signal(os.killpg, group, signal.SIGKILL)
 
 
-def groups_of_children(parent: int) -> set[int]:
+def groups_of_children(parent: int) -> tuple[int, ...]:
     """Name the groups of the processes whose parent is the given one, but for those that have ended."""
     found = set()
     for entry in PROC.iterdir():
@@ -45,7 +51,7 @@ def groups_of_children(parent: int) -> set[int]:
             state, of, group = _state_parent_group(int(entry.name))
             if of == parent and state not in {"Z", "X"}:
                 found.add(group)
-    return found
+    return tuple(sorted(found))
 
 
 def is_stopped(process: int) -> bool:
@@ -62,8 +68,8 @@ def _state_parent_group(process: int) -> tuple[str, int, int]:
     return fields[0], int(fields[1]), int(fields[2])
 
 
-def _signal_group(group: int, number: int) -> None:
+def _signal(send: Callable[[int, int], None], target: int, number: int) -> None:
     try:
-        os.killpg(group, number)
+        send(target, number)
     except ProcessLookupError:
         return  # it has ended meanwhile, which is what the caller will see anyway

@@ -19,7 +19,7 @@ from ..client.cluster import ERROR_LINES, START_PATIENCE_S, DieWithParent, log_o
 from ..node.gate.orders import Answer, Condition, Describe, Done, Order, SlowWork
 from ..ring.errors import CallerError, MurmurationError, WorldError
 from .gate_link import ANSWER_PATIENCE_S, GateLink
-from .processes import freeze_tree, kill_groups, thaw_tree
+from .processes import freeze_tree, groups_of_children, kill_stopped, thaw_tree
 
 
 class Liveliness(Enum):
@@ -149,10 +149,10 @@ class Puppet:
     def kill(self) -> None:
         """End the process at once, and its executors with it."""
         self.describe()
-        if self._frozen:
-            kill_groups(self._groups)
+        executors = groups_of_children(self.pid) if self._process.poll() is None else ()
         self._process.kill()
         self._process.wait()
+        kill_stopped(executors)
         self._stdout.close()
         self._link.close()
         self._frozen = False
@@ -194,7 +194,7 @@ class Puppet:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 pass_fds=(self._link.descriptor,),
-                start_new_session=True,  # its own group, to be stopped as one; and Ctrl-C is for us alone
+                start_new_session=True,  # Ctrl-C is for us alone
                 preexec_fn=DieWithParent(),  # one system call, no lock taken; a stopped peer sees no closed socket
             )
 

@@ -155,6 +155,11 @@ class Ring:
         """Where every vnode lives: over all members that have not left, be they alive or dead."""
         return self._roster.placement
 
+    @property
+    def obstacle(self) -> str:
+        """Say in one line why this peer may not speak for its cluster yet; empty if it may."""
+        return self._joining.obstacle
+
     def alive(self, peer: PeerId) -> bool:
         """Tell whether a peer is believed alive."""
         return self._roster.alive(peer)

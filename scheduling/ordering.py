@@ -6,7 +6,10 @@ keep the order in which they came.
 """
 
 from collections.abc import Iterable
-from typing import Any, SupportsIndex
+from operator import itemgetter
+from typing import Any, SupportsIndex, TypeVar
+
+Value = TypeVar("Value")
 
 _NUMBERS = frozenset({int, float, bool})
 _COMPARABLE = (frozenset({str}), frozenset({bytes}), _NUMBERS)
@@ -32,15 +35,15 @@ def order_key(key: Any) -> tuple[int, Any]:
             raise TypeError(f"a key of type {type(key).__name__} has no place in the order of keys")
 
 
-def sorted_keys(keys: Iterable[Any]) -> list[Any]:
-    """Sort keys into their order; those of one kind at the full speed of `list.sort`.
+def sorted_by_key(pairs: Iterable[tuple[Any, Value]]) -> list[tuple[Any, Value]]:
+    """Sort pairs of key and value by their keys; keys of one kind at the full speed of `list.sort`.
 
     Raises `TypeError` as `order_key` does.
     """
-    ordered = list(keys)
-    kinds = set(map(type, ordered))
+    ordered = list(pairs)
+    kinds = {type(key) for key, _ in ordered}
     if any(kinds <= comparable for comparable in _COMPARABLE):
-        ordered.sort()
+        ordered.sort(key=itemgetter(0))
     else:
-        ordered.sort(key=order_key)
+        ordered.sort(key=lambda pair: order_key(pair[0]))
     return ordered

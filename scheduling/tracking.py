@@ -42,7 +42,7 @@ class Tracking:
         """Jobs whose role this peer is to take without waiting for its turn, as soon as it may."""
         self._roles: set[str] = set()
         self._deposed: set[str] = set()
-        """Jobs whose role another took from this peer, which may be mute without knowing: it comes last from then on."""
+        """Jobs whose role another took from this peer, which may be mute and not know: from then on it comes last."""
         self._gone_since: dict[str, Instant] = {}
         self._proposed: set[tuple[str, str]] = set()
         self._committing: dict[str, bytes] = {}

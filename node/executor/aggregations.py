@@ -8,6 +8,7 @@ have seen; sums of floats are made split by split, and then added in split order
 from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import nlargest
+from operator import add
 from typing import Any
 
 from ...scheduling.ordering import order_key
@@ -38,12 +39,9 @@ def aggregation(name: str) -> Aggregation | None:
 NAMES = ("sum", "count", "min", "max", "mean", "list", "set", "first", "top_k")
 
 
-def _same(value: Any) -> Any:
+def same(value: Any) -> Any:
+    """Give the value back: the `finish` of aggregations whose state is the result."""
     return value
-
-
-def _plus(state: Any, value: Any) -> Any:
-    return state + value
 
 
 def _smaller(state: Any, value: Any) -> Any:
@@ -88,8 +86,8 @@ def _mean(state: tuple[Any, int]) -> Any:
     return total / count
 
 
-def _simple(name: str, step: Callable[[Any, Any], Any], init: Callable[[Any], Any] = _same) -> Aggregation:
-    return Aggregation(name=name, init=init, add=step, merge=step, finish=_same, closed=True)
+def _simple(name: str, step: Callable[[Any, Any], Any], init: Callable[[Any], Any] = same) -> Aggregation:
+    return Aggregation(name=name, init=init, add=step, merge=step, finish=same, closed=True)
 
 
 def _top(name: str, k: int) -> Aggregation:
@@ -108,11 +106,11 @@ def _top(name: str, k: int) -> Aggregation:
 
 
 _NAMED = {
-    "sum": _simple("sum", _plus, lambda value: 0 + value),
+    "sum": _simple("sum", add, lambda value: 0 + value),
     "min": _simple("min", _smaller),
     "max": _simple("max", _larger),
     "first": _simple("first", _earlier),
-    "count": Aggregation(name="count", init=lambda _: 1, add=lambda state, _: state + 1, merge=_plus, finish=_same),
+    "count": Aggregation(name="count", init=lambda _: 1, add=lambda state, _: state + 1, merge=add, finish=same),
     "mean": Aggregation(
         name="mean",
         init=lambda value: (value, 1),
@@ -120,6 +118,6 @@ _NAMED = {
         merge=lambda state, later: (state[0] + later[0], state[1] + later[1]),
         finish=_mean,
     ),
-    "list": Aggregation(name="list", init=lambda value: [value], add=_appended, merge=_extended, finish=_same),
+    "list": Aggregation(name="list", init=lambda value: [value], add=_appended, merge=_extended, finish=same),
     "set": Aggregation(name="set", init=lambda value: {value: None}, add=_included, merge=_united, finish=_in_order),
 }

@@ -1,10 +1,13 @@
 """Collect the pairs of a map attempt by key, and make them fewer as they come where the program has a combiner.
 
-Each way of collecting has a loop of its own: this is where a word count spends its time, and a call for each pair
-would double it. Values of a key stay in the order in which they came.
+What a collector does with one pair is its *step*, given as source text: this is where a word count spends its time,
+and a call for each pair would double it. Two loops are made of the same text: `taking` for any mapper, and what
+`inlining` makes of a mapper that allows it. Values of a key stay in the order in which they came.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from .aggregations import Aggregation
@@ -21,14 +24,19 @@ BATCHES_PER_COMBINING = 32
 """How often a combiner class runs: each run costs a call for every key that has come again, and frees its values."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What becomes of one pair: statements over `k`, `v` and what is in `names`."""
+
+    text: str
+    names: Mapping[str, Any]
+
+
 class Collector(Protocol):
-    """Takes pairs; what it has collected by key is in `groups`."""
+    """Takes pairs by its step; what it has collected by key is in `groups`."""
 
     groups: dict[Any, Any]
-
-    def take(self, emit: Emit, records: Pairs) -> None:
-        """Call user code on each record and collect what it gives; exceptions of user code pass."""
-        ...
+    step: Step
 
     def settle(self) -> None:
         """Do what is due after a batch: write, or combine."""
@@ -39,21 +47,21 @@ class Collector(Protocol):
         ...
 
 
+STATE_STEPS = {"sum": "groups[k] = get(k, 0) + v", "count": "groups[k] = get(k, 0) + 1"}
+STATE_STEP = "groups[k] = add(groups[k], v) if k in groups else init(v)"
+
+
 class States:
     """Collects the states of a named aggregation."""
 
     def __init__(self, aggregation: Aggregation, *, as_values: bool) -> None:
         """With `as_values` the results are combined values for a reducer, else states for the same aggregation."""
         self.groups: dict[Any, Any] = {}
+        text = STATE_STEPS.get(aggregation.name, STATE_STEP)
+        names = {"groups": self.groups, "get": self.groups.get, "add": aggregation.add, "init": aggregation.init}
+        self.step = Step(text=text, names=names)
         self._aggregation = aggregation
         self._as_values = as_values
-
-    def take(self, emit: Emit, records: Pairs) -> None:
-        """See `Collector`."""
-        groups, init, add = self.groups, self._aggregation.init, self._aggregation.add
-        for key, record in records:
-            for k, v in emit(key, record) or ():
-                groups[k] = add(groups[k], v) if k in groups else init(v)
 
     def settle(self) -> None:
         """See `Collector`."""
@@ -65,28 +73,13 @@ class States:
             self.groups = {key: [result(state)] for key, state in self.groups.items()}
 
 
-class Sums(States):
-    """Collects sums."""
-
-    def take(self, emit: Emit, records: Pairs) -> None:
-        """See `Collector`."""
-        groups = self.groups
-        get = groups.get
-        for key, record in records:
-            for k, v in emit(key, record) or ():
-                groups[k] = get(k, 0) + v
-
-
-class Counts(States):
-    """Collects counts."""
-
-    def take(self, emit: Emit, records: Pairs) -> None:
-        """See `Collector`."""
-        groups = self.groups
-        get = groups.get
-        for key, record in records:
-            for k, _ in emit(key, record) or ():
-                groups[k] = get(k, 0) + 1
+LIST_STEP = """\
+values = get(k)
+if values is None:
+    groups[k] = [v]
+else:
+    values.append(v)
+"""
 
 
 class Lists:
@@ -94,22 +87,33 @@ class Lists:
 
     def __init__(self) -> None:
         self.groups: dict[Any, list[Any]] = {}
-
-    def take(self, emit: Emit, records: Pairs) -> None:
-        """See `Collector`."""
-        groups = self.groups
-        for key, record in records:
-            for k, v in emit(key, record) or ():
-                if k in groups:
-                    groups[k].append(v)
-                else:
-                    groups[k] = [v]
+        self.step = Step(text=LIST_STEP, names={"groups": self.groups, "get": self.groups.get})
 
     def settle(self) -> None:
         """See `Collector`."""
 
     def finish(self) -> None:
         """See `Collector`."""
+
+
+class Tally:
+    """Counts the keys that a mapper gives with one and the same literal, and makes the lists of it in the end."""
+
+    def __init__(self, value: Any, lists: Lists) -> None:
+        """Let what is collected end in `lists`, which have collected nothing before."""
+        self.groups: dict[Any, int] = {}
+        self.step = Step(text=STATE_STEPS["count"], names={"groups": self.groups, "get": self.groups.get})
+        self._value = value
+        self._lists = lists
+
+    def settle(self) -> None:
+        """See `Collector`."""
+
+    def finish(self) -> None:
+        """See `Collector`."""
+        value = self._value
+        self._lists.groups.update({key: [value] * count for key, count in self.groups.items()})
+        self.groups.clear()
 
 
 class CombinedLists(Lists):
@@ -129,7 +133,8 @@ class CombinedLists(Lists):
     def finish(self) -> None:
         """See `Collector`."""
         self._combine()
-        self.groups = {key: values for key, values in self.groups.items() if values}
+        if not all(self.groups.values()):
+            self.groups = {key: values for key, values in self.groups.items() if values}
 
     def _combine(self) -> None:
         """Shorten the lists; one value alone stays as it is, since a combiner may run any number of times, or never."""
@@ -152,13 +157,7 @@ class Lines:
         self.groups: dict[Any, Any] = {}
         self._part = part
         self._pairs: list[tuple[Any, Any]] = []
-
-    def take(self, emit: Emit, records: Pairs) -> None:
-        """See `Collector`."""
-        append = self._pairs.append
-        for key, record in records:
-            for k, v in emit(key, record) or ():
-                append((k, v))
+        self.step = Step(text="append((k, v))", names={"append": self._pairs.append})
 
     def settle(self) -> None:
         """See `Collector`."""
@@ -170,10 +169,33 @@ class Lines:
         self.settle()
 
 
-def states_for(aggregation: Aggregation, *, as_values: bool) -> Collector:
-    """Choose the fastest way to collect the states of an aggregation."""
-    kind = {"sum": Sums, "count": Counts}.get(aggregation.name, States)
-    return kind(aggregation, as_values=as_values)
+LOOP = """
+def take(emit, {names}, records):
+    for key, record in records:
+        for k, v in emit(key, record) or ():
+{step}
+"""
+
+
+def taking(emit: Emit, step: Step) -> Callable[[Pairs], None]:
+    """Give a loop that calls user code on each record and takes the step for each pair; its exceptions pass."""
+    lines = "".join(f"            {line}\n" for line in step.text.splitlines())
+    scope: dict[str, Any] = {}
+    exec(compile(LOOP.format(names=", ".join(step.names), step=lines), __file__, "exec", dont_inherit=True), scope)
+    return partial(scope["take"], emit, *step.names.values())
+
+
+def walking(collect: Callable[[Any, Any], object]) -> Callable[[Pairs], None]:
+    """Give a loop that calls on each record what `inlining` has made of a mapper."""
+
+    def walk(records: Pairs) -> None:
+        for key, record in records:
+            try:
+                collect(key, record)
+            except StopIteration as error:
+                raise RuntimeError("generator raised StopIteration").with_traceback(error.__traceback__) from error
+
+    return walk
 
 
 def _foreign(key: Any, other: Any) -> Any:

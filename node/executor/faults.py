@@ -9,6 +9,9 @@ from ...scheduling.jobs import UserError
 OWN_FRAMES = __file__.rpartition("/")[0] + "/"
 """Frames of files in this folder are ours; none of them is shown to the user."""
 
+OWN_COLUMN = 0
+"""So is a frame that is at nothing from this column to this column: there `inlining` put a statement of ours."""
+
 KIND_MAX = 256
 MESSAGE_MAX = 16_384
 TRACEBACK_MAX = 32_768
@@ -112,12 +115,16 @@ def shorten(record: object) -> str:
 
 def _drop_own_frames(told: traceback.TracebackException) -> int:
     """Leave our frames out, in the exception's causes too; count those that stay in the exception itself."""
-    kept = [frame for frame in told.stack if not frame.filename.startswith(OWN_FRAMES)]
+    kept = [frame for frame in told.stack if not _own(frame)]
     told.stack = traceback.StackSummary.from_list(kept)
     for other in (told.__cause__, told.__context__):
         if other is not None:
             _drop_own_frames(other)
     return len(kept)
+
+
+def _own(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(OWN_FRAMES) or frame.colno == frame.end_colno == OWN_COLUMN
 
 
 def _hint_for(error: BaseException, summary: str, *, in_user_code: bool) -> str:

@@ -6,7 +6,7 @@ decoded as UTF-8; a byte order mark is not taken off.
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
+from itertools import accumulate, chain
 from operator import length_hint
 from typing import Any, TypeVar
 
@@ -178,7 +178,7 @@ def _whole_file(task: MapTask) -> Iterator[Batch]:
 
 
 def _tabbed(pairs: list[tuple[Any, Any]]) -> bytes:
-    if any(type(key) is bytes or type(value) is bytes for key, value in pairs):
+    if bytes in set(map(type, chain.from_iterable(pairs))):
         return b"".join(b"%b\t%b\n" % (_raw(key), _raw(value)) for key, value in pairs)
     return "".join([f"{key}\t{value}\n" for key, value in pairs]).encode("utf-8", "surrogatepass")
 

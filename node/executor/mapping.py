@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
 
-from ...scheduling.ordering import sorted_keys
 from ...scheduling.partitioners import partitions_of
 from .aggregations import Aggregation
-from .combining import Collector, CombinedLists, Emit, Lines, Lists, states_for
+from .combining import Collector, CombinedLists, Lines, Lists, States, Tally, taking, walking
 from .faults import blaming_user, fault, fault_of
-from .formats import Batch, input_format, output_format
+from .formats import Batch, Pairs, input_format, output_format
+from .inlining import inlining_of
 from .outputs import PartWriter, Written
 from .program import UserProgram
 from .program_api import Context, Mapper, Reducer
@@ -83,7 +83,7 @@ class MapAttempt:
         if combiner is None:
             return Lists()
         if isinstance(combiner, Aggregation):
-            return states_for(combiner, as_values=combiner is not self._program.reducer)
+            return States(combiner, as_values=combiner is not self._program.reducer)
         with blaming_user():
             reducer: Reducer = combiner()
             reducer.context = self._context
@@ -95,57 +95,72 @@ class MapAttempt:
             mapper = self._program.mapper()
             mapper.context = self._context
             mapper.setup()
-        emit = _emit_of(mapper)
+        self._map_records(mapper, collector)
+        with blaming_user():
+            taking(lambda *_: mapper.cleanup(), collector.step)(iter([(None, None)]))
+        collector.finish()
+
+    def _map_records(self, mapper: Mapper, collector: Collector) -> None:
+        """Map all records by the fastest loop that the mapper allows."""
+        emit: Callable[..., Any] = mapper.map
+        inlining = inlining_of(emit, self._program.source)
+        if inlining is None:
+            self._map_batches(taking(_called_with_both(emit, emit), collector.step), collector)
+        elif inlining.constant and isinstance(collector, Lists):
+            tally = Tally(inlining.constant[0], collector)
+            self._map_batches(walking(_called_with_both(inlining.collecting(tally.step), emit)), tally)
+            tally.finish()
+        else:
+            self._map_batches(walking(_called_with_both(inlining.collecting(collector.step), emit)), collector)
+
+    def _map_batches(self, take: Callable[[Pairs], None], collector: Collector) -> None:
         for batch in input_format(self._program.input_format)(self._task):
             self._batch = batch
             try:
-                collector.take(emit, batch.pairs())
+                take(batch.pairs())
             except BaseException as error:
                 raise fault_of(error, file=self._task.file, line=batch.line, record=batch.record) from error
             collector.settle()
             self._batch = None
             self._records_done += len(batch)
             self._bytes_done += batch.size
-        with blaming_user():
-            collector.take(lambda cleanup, _: cleanup(), iter([(mapper.cleanup, None)]))
-        collector.finish()
 
     def _segments(self, groups: dict[Any, Any]) -> Iterator[tuple[Columns, int]]:
         """Give each partition its keys, with what was collected for them, and its number of records.
 
-        States of an aggregation stay in the order in which their keys came, which is as certain as the sorted one: the
-        reducer merges them by key and sorts once, and that is half the sorting.
+        Keys stay in the order in which they came, which is as certain as the sorted one: the reducer brings them
+        together by key and sorts once, and that is half the sorting.
         """
         states = isinstance(self._program.reducer, Aggregation)
         with blaming_user():
-            shares = self._shares(list(groups))
-            if not states:
-                shares = [sorted_keys(keys) for keys in shares]
-        for keys in shares:
-            values = [groups.pop(key) for key in keys]
+            shares = self._dealt(groups)
+        groups.clear()
+        for keys, values in shares:
             yield (keys, values), len(values) if states else sum(map(len, values))
 
-    def _shares(self, keys: list[Any]) -> list[list[Any]]:
-        """Deal the keys out to the partitions."""
+    def _dealt(self, groups: dict[Any, Any]) -> list[Columns]:
+        """Deal the keys, each with what was collected for it, out to the partitions."""
         partitions, partitioner = self._job.partitions, self._program.partitioner
-        numbers = partitions_of(keys, partitions)
+        numbers = partitions_of(groups, partitions)
         if partitioner is not None:
-            numbers = [_checked(partitioner(key, partitions), partitions, key) for key in keys]
+            numbers = [_checked(partitioner(key, partitions), partitions, key) for key in groups]
         if partitions == 1:
-            return [keys]
-        shares: list[list[Any]] = [[] for _ in range(partitions)]
-        for key, number in zip(keys, numbers, strict=True):
-            shares[number].append(key)
+            return [(list(groups), list(groups.values()))]
+        shares: list[Columns] = [([], []) for _ in range(partitions)]
+        appends = [(keys.append, values.append) for keys, values in shares]
+        for key, value, number in zip(groups, groups.values(), numbers, strict=True):
+            append_key, append_value = appends[number]
+            append_key(key)
+            append_value(value)
         return shares
 
 
-def _emit_of(mapper: Mapper) -> Emit:
-    """Give the mapper's `map`, or one that drops the key where the mapper takes the line alone."""
-    emit: Callable[..., Any] = mapper.map
+def _called_with_both(call: Callable[..., Any], emit: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """Give `call`, or one that drops the key where the mapper's `map` takes the record alone."""
     code = getattr(emit, "__code__", None)
     if code is None or code.co_argcount - hasattr(emit, "__self__") != 1:
-        return emit
-    return lambda _, record: emit(record)
+        return call
+    return lambda _, record: call(record)
 
 
 def _checked(number: Any, partitions: int, key: Any) -> int:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import decode_source
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar
 
 from ...scheduling.jobs import Program
@@ -25,8 +25,17 @@ Reduction = type[Reducer] | Aggregation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A program's file: the name that tracebacks show, its text, and what it was compiled to."""
+
+    name: str
+    text: str
+    code: CodeType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserProgram:
-    """What a job runs; without a reducer, the pairs themselves are the output."""
+    """What a job runs; without a reducer, the pairs themselves are the output. A pickled one has no source."""
 
     mapper: type[Mapper]
     reducer: Reduction | None
@@ -34,6 +43,7 @@ class UserProgram:
     partitioner: Partitioner | None
     input_format: str
     output_format: str
+    source: Source | None
 
 
 def load_program(program: Program, *, input_format: str, output_format: str) -> UserProgram:
@@ -45,7 +55,8 @@ def load_program(program: Program, *, input_format: str, output_format: str) -> 
     Raises `UserFault` if it cannot be run, or lacks a part.
     """
     name, _, chosen = program.name.partition("::")
-    found = _run_source(name, program.body) if program.kind == "source" else _open_pickle(name, program.body)
+    source = _compiled(name, program.body) if program.kind == "source" else None
+    found = _run(source) if source is not None else _open_pickle(name, program.body)
     parts = _Parts(name, found, by_value=program.kind == "pickle")
     reducer = parts.reducer()
     return UserProgram(
@@ -55,26 +66,35 @@ def load_program(program: Program, *, input_format: str, output_format: str) -> 
         partitioner=parts.function("partitioner"),
         input_format=_chosen_format(input_format, found.get("input_format")),
         output_format=_chosen_format(output_format, found.get("output_format")),
+        source=source,
     )
 
 
-def _run_source(name: str, body: bytes) -> dict[str, Any]:
-    """Run the file as a module, with its lines where tracebacks look for them."""
-    module = ModuleType(MODULE)
-    module.__file__ = name
-    sys.modules[MODULE] = module
+def _compiled(name: str, body: bytes) -> Source:
+    """Compile the file, and put its lines where tracebacks look for them."""
     try:
         text = decode_source(body)
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-        exec(compile(text, name, "exec", dont_inherit=True), module.__dict__)
+        return Source(name=name, text=text, code=compile(text, name, "exec", dont_inherit=True))
     except BaseException as error:
-        line = (error.lineno or 0) if isinstance(error, SyntaxError) else 0
-        raise _with_caret(error, name, line) from error
+        raise _with_caret(error, name) from error
+
+
+def _run(source: Source) -> dict[str, Any]:
+    """Run the file as a module."""
+    module = ModuleType(MODULE)
+    module.__file__ = source.name
+    sys.modules[MODULE] = module
+    try:
+        exec(source.code, module.__dict__)
+    except BaseException as error:
+        raise _with_caret(error, source.name) from error
     return module.__dict__
 
 
-def _with_caret(error: BaseException, name: str, line: int) -> UserFault:
+def _with_caret(error: BaseException, name: str) -> UserFault:
     """Let a syntax error keep the lines that point at it: it has no frames, but they are the user's."""
+    line = (error.lineno or 0) if isinstance(error, SyntaxError) else 0
     described = fault_of(error, file=name, line=line)
     if not isinstance(error, SyntaxError):
         return described

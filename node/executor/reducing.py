@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from operator import length_hint
+from operator import add, length_hint
 from time import perf_counter
 from typing import Any
 
-from ...scheduling.ordering import sorted_keys
-from .aggregations import Aggregation
+from ...scheduling.ordering import sorted_by_key
+from .aggregations import Aggregation, same
 from .combining import Reduce
 from .faults import InputUnreadable, blaming_user, fault_of
 from .formats import output_format
@@ -32,14 +32,14 @@ class ReduceAttempt:
         )
         self._runs_merged = 0
         self._records_in = 0
-        self._keys: Iterator[Any] = iter(())
-        self._keys_all = 0
+        self._groups: Iterator[tuple[Any, Any]] = iter(())
+        self._groups_all = 0
 
     @property
     def fraction(self) -> float:
         """Tell how far the attempt is: by runs merged and keys reduced, or by what user code says if that is more."""
         merged = self._runs_merged / (len(self._task.runs) or 1)
-        reduced = 1 - length_hint(self._keys) / self._keys_all if self._keys_all else 0.0
+        reduced = 1 - length_hint(self._groups) / self._groups_all if self._groups_all else 0.0
         return max(MERGE_SHARE * merged + (1 - MERGE_SHARE) * reduced, self._context.fraction)
 
     def carry_out(self) -> TaskFinished:
@@ -50,11 +50,12 @@ class ReduceAttempt:
         began = perf_counter()
         groups = self._merged()
         with blaming_user():
-            ordered = sorted_keys(groups)
-        self._keys, self._keys_all = iter(ordered), len(ordered)
+            ordered = sorted_by_key(groups.items())
+        groups.clear()
+        self._groups, self._groups_all = iter(ordered), len(ordered)
         with open(self._task.output, "wb") as file:  # noqa: PTH123 - spares the import of pathlib
             part = PartWriter(file, output_format(self._program.output_format))
-            self._reduce_into(part, groups)
+            self._reduce_into(part)
             written = part.finish()
         return self._finished(written, perf_counter() - began)
 
@@ -101,43 +102,43 @@ class ReduceAttempt:
             self._records_in += sum(map(len, values))
             _merge_lists(groups, keys, values)
 
-    def _reduce_into(self, part: PartWriter, groups: dict[Any, Any]) -> None:
+    def _reduce_into(self, part: PartWriter) -> None:
         program = self._program.reducer
         if program is None:
-            for keys in self._key_batches():
-                part.write([(key, value) for key in keys for value in groups.pop(key)])
+            for some in self._batches():
+                part.write([(key, value) for key, values in some for value in values])
         elif isinstance(program, Aggregation):
-            for keys in self._key_batches():
+            for some in self._batches():
                 with blaming_user():
-                    pairs = [(key, program.finish(groups.pop(key))) for key in keys]
+                    pairs = some if program.finish is same else [(key, program.finish(state)) for key, state in some]
                 part.write(pairs)
         else:
-            self._reduce_with(program, part, groups)
+            self._reduce_with(program, part)
 
-    def _reduce_with(self, kind: type[Reducer], part: PartWriter, groups: dict[Any, Any]) -> None:
+    def _reduce_with(self, kind: type[Reducer], part: PartWriter) -> None:
         with blaming_user():
             reducer = kind()
             reducer.context = self._context
             reducer.setup()
-        while pairs := _reduced(reducer.reduce, self._keys, groups):
+        while pairs := _reduced(reducer.reduce, self._groups):
             part.write(pairs)
         with blaming_user():
             last = [(key, value) for key, value in reducer.cleanup() or ()]
         part.write(last)
 
-    def _key_batches(self) -> Iterator[list[Any]]:
-        while keys := list(islice(self._keys, PAIRS_PER_WRITE)):
-            yield keys
+    def _batches(self) -> Iterator[list[tuple[Any, Any]]]:
+        while some := list(islice(self._groups, PAIRS_PER_WRITE)):
+            yield some
 
 
-def _reduced(reduce: Reduce, keys: Iterator[Any], groups: dict[Any, list[Any]]) -> list[tuple[Any, Any]]:
+def _reduced(reduce: Reduce, groups: Iterator[tuple[Any, list[Any]]]) -> list[tuple[Any, Any]]:
     """Reduce the next keys, until they have given enough pairs for a write; no pairs mean no keys are left."""
     pairs: list[tuple[Any, Any]] = []
     append = pairs.append
     key = None
     try:
-        for key in keys:
-            for k, v in reduce(key, groups.pop(key)) or ():
+        for key, values in groups:
+            for k, v in reduce(key, values) or ():
                 append((k, v))
             if len(pairs) >= PAIRS_PER_WRITE:
                 break
@@ -150,14 +151,24 @@ def _merge_states(groups: dict[Any, Any], keys: list[Any], states: list[Any], re
     merge = reducer.merge
     if not groups:
         groups.update(zip(keys, states, strict=True))
-        return
+    elif merge is add:
+        _add_states(groups, keys, states)
+    else:
+        for key, state in zip(keys, states, strict=True):
+            groups[key] = merge(groups[key], state) if key in groups else state
+
+
+def _add_states(groups: dict[Any, Any], keys: list[Any], states: list[Any]) -> None:
+    """Spare the commonest merge a call for each key."""
     for key, state in zip(keys, states, strict=True):
-        groups[key] = merge(groups[key], state) if key in groups else state
+        groups[key] = groups[key] + state if key in groups else state
 
 
 def _merge_lists(groups: dict[Any, list[Any]], keys: list[Any], lists: list[list[Any]]) -> None:
+    get = groups.get
     for key, values in zip(keys, lists, strict=True):
-        if key in groups:
-            groups[key] += values
-        else:
+        before = get(key)
+        if before is None:
             groups[key] = values
+        else:
+            before += values

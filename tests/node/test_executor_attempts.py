@@ -13,7 +13,7 @@ from murmuration.node.executor.program import load_program
 from murmuration.node.executor.reducing import ReduceAttempt
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask, ReduceTask, RunSegment, TaskFinished
 from murmuration.scheduling.jobs import Program
-from murmuration.scheduling.ordering import sorted_keys
+from murmuration.scheduling.ordering import order_key
 from murmuration.scheduling.partitioners import partition_of
 from murmuration.scheduling.splits import cut_lines, splits_of_file
 
@@ -112,7 +112,7 @@ def test_a_job_gives_the_answer_of_a_sequential_run(tmp_path_factory, source, re
     combining_each_batch.undo()
     answer = sequential(text, reduce)
     for number, part in enumerate(parts):
-        mine = sorted_keys(word for word in answer if partition_of(word, partitions) == number)
+        mine = sorted((word for word in answer if partition_of(word, partitions) == number), key=order_key)
         assert part == "".join(f"{word}\t{answer[word]}\n" for word in mine)
 
 

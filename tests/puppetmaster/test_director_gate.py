@@ -13,7 +13,7 @@ import pytest
 from murmuration.node.executor.frames import FrameReader, frame
 from murmuration.node.gate.orders import Answer, Describe, Done, Order, Refused, SetTracker, SlowWork
 from murmuration.puppetmaster.gate_link import GateLink
-from murmuration.puppetmaster.processes import freeze_tree, groups_of_children, is_stopped, thaw_tree
+from murmuration.puppetmaster.processes import freeze_tree, groups_of_children, is_stopped, kill_stopped, thaw_tree
 from murmuration.ring.errors import RemoteError, WorldError
 
 
@@ -99,6 +99,22 @@ def test_freeze_stops_a_peer_and_its_executors_and_thaw_continues_both() -> None
         assert not is_stopped(parent.pid)
         os.killpg(executor, signal.SIGKILL)
         parent.kill()
+
+
+def test_executor_that_the_gate_has_slowed_is_left_to_the_gate_and_ends_when_its_peer_is_killed() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"up\n"
+        (executor,) = groups_of_children(parent.pid)
+        os.killpg(executor, signal.SIGSTOP)
+        assert eventually_stopped(executor)
+        assert freeze_tree(parent.pid) == ()
+        parent.kill()
+        parent.wait()
+        kill_stopped((executor,))
+        assert any(not is_stopped(executor) for _ in range(100_000))
 
 
 def eventually_stopped(process: int) -> bool:

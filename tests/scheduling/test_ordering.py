@@ -6,12 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.scheduling.ordering import order_key, sorted_keys
+from murmuration.scheduling.ordering import order_key, sorted_by_key
 
 PLAIN = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=3), st.binary(max_size=3)
 )
 KEYS = st.recursive(PLAIN, lambda keys: st.lists(keys, max_size=3).map(tuple), max_leaves=4)
+
+
+def sorted_keys(keys) -> list:
+    return [key for key, _ in sorted_by_key((key, object()) for key in keys)]
 
 
 @given(st.lists(KEYS))
@@ -37,6 +41,10 @@ def test_kinds_come_in_the_documented_order():
 
 def test_equal_keys_keep_the_order_they_came_in():
     assert list(map(repr, sorted_keys(["x", True, 1.0, 1]))) == ["True", "1.0", "1", "'x'"]
+
+
+def test_values_stay_with_their_keys_and_are_never_compared():
+    assert sorted_by_key([("b", {}), ("a", []), ("b", None)]) == [("a", []), ("b", {}), ("b", None)]
 
 
 def test_order_key_of_unsupported_type_raises_type_error():

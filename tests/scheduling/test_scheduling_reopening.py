@@ -243,8 +243,8 @@ def test_kill_of_a_job_that_others_speak_of_without_end_is_answered_at_patience_
 
 
 def test_record_of_a_job_spoken_of_once_is_looked_for_although_the_ring_does_not_hold_it_yet() -> None:
-    cluster = Cluster(1)
-    speaker = peer_id(9)
+    cluster = Cluster(2)
+    speaker = cluster.peers[1]
     cluster.do(cluster.peers[0], ev.SchedulingMessageReceived(sender=speaker, message=JobNews(JOB, 1, speaker)))
     cluster.run_for(3.0)
     cluster.records[job_key(JOB)] = encode_record(job_record(2, 1))

@@ -97,6 +97,8 @@ class Cluster:
         self.unreadable = ""
         """Why the ring cannot be read."""
         self.searched = 0
+        self.asked: Counter[str] = Counter()
+        """How often others have asked a tracker whether it is at work."""
         self.delay_s = 0.002
         self.frozen: dict[PeerId, list[out.SchedulingEffect]] = {}
         for peer in self.peers:
@@ -264,6 +266,8 @@ class Cluster:
         assert tell.to != sender
         frame = msgspec.msgpack.encode(tell.message)
         self.told[type(tell.message).__name__] += 1
+        if isinstance(tell.message, JobNews) and tell.message.brief and tell.message.tracker == tell.to:
+            self.asked[tell.to] += 1
         message: SchedulingMessage = msgspec.msgpack.decode(frame, type=SchedulingMessage)
         for copies in range(1 + (self.rng.random() < self.loss)):
             if self.rng.random() >= self.loss:
