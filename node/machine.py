@@ -35,6 +35,7 @@ from ..ring.effects import (
 from ..ring.effects import Decided as RingDecided
 from ..ring.events import (
     ChunkOffered,
+    ClusterAwaited,
     DecisionRequested,
     GetRequested,
     MessageReceived,
@@ -125,7 +126,15 @@ class _Client:
     request: str
 
 
-_Waiting: TypeAlias = _Client | FindRecord | FindOutput | StoreRecord | Decide | PlaceChunk
+@dataclass(frozen=True, slots=True)
+class _Preparation:
+    """A client that is about to submit a job: only who knows its cluster may say who should decide it."""
+
+    client: _Client
+    job: str
+
+
+_Waiting: TypeAlias = _Client | _Preparation | FindRecord | FindOutput | StoreRecord | Decide | PlaceChunk
 _Step: TypeAlias = RingEvent | SchedulingEvent
 _RING_EVENTS = frozenset(get_args(RingEvent))
 
@@ -185,14 +194,13 @@ class Node:
                 return [store_event(self._expect(_Client(event.route, event.request)), question)]
             case SubmitJob() | WatchJob() | ListJobs() | KillJob() as question:
                 return [job_event(self._expect(_Client(event.route, event.request)), question)]
+            case PrepareJob(job=job):
+                preparation = self._expect(_Preparation(_Client(event.route, event.request), job))
+                return [ClusterAwaited(request=preparation, patience_s=RECORD_PATIENCE_S)]
             case Hello():
                 reply: ClientReply = Welcome(member=self._me, version=self._version, urls=self._urls())
             case LocateChunk(digest=digest):
                 reply = ChunkAt(sources=tuple(chunk_source(m, digest) for m in self._holders(digest))[:64])
-            case PrepareJob() if self.ring.obstacle:
-                reply = Refused(kind="quorum", reason=self.ring.obstacle)
-            case PrepareJob(job=job):
-                reply = JobPrepared(electorate=self.scheduling.electorate(job))
             case ListPeers():
                 reply = PeersShown(peers=tuple(self._peer_view(update) for update in self.ring.members.values()))
             case DescribeRing(key=key):
@@ -264,6 +272,11 @@ class Node:
             case _Client(route=route, request=request):
                 reply = store_reply(answer, self.ring.members)  # type: ignore[arg-type]
                 out.append(ReplyTo(route=route, request=request, reply=reply))
+                return []
+            case _Preparation(client=client, job=job):
+                electorate = self.scheduling.electorate(job)
+                prepared = Refused(kind="quorum", reason=error) if error else JobPrepared(electorate=electorate)
+                out.append(ReplyTo(route=client.route, request=client.request, reply=prepared))
                 return []
             case FindRecord(job=job):
                 return [_record_found(job, answer)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from ..ring.effects import Answer as RingAnswer
-from ..ring.effects import ChunkPlaced, Decided, Failed, GetDone, KeysDone, PutDone
+from ..ring.effects import ChunkPlaced, Decided, Failed, GetDone, Joined, KeysDone, PutDone
 from ..ring.events import ChunkOffered, GetRequested, KeysRequested, PutRequested
 from ..ring.messages import Update
 from ..ring.terms import PeerId
@@ -91,7 +91,7 @@ def store_reply(answer: RingAnswer, members: Mapping[PeerId, Update]) -> ClientR
             return ChunkKept(holders=tuple(update.member.name for update in known if update is not None))
         case Failed():
             return Refused(kind="quorum", reason=answer.reason)
-        case Decided():
+        case Decided() | Joined():
             return Refused(kind="internal", reason="a register answered a question about stored things")
         case _:
             assert_never(answer)

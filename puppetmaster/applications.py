@@ -146,6 +146,7 @@ class Application:
         assert request.program is not None, "a request without an error has a program"
         deadline = time.monotonic() + JOB_PATIENCE_S
         with Client(request.entries, patience_s=ENTRY_PATIENCE_S) as client:
+            retrying(lambda: _knock(client), time.monotonic() + ENTRY_PATIENCE_S)
             job = client.submit(
                 request.program,
                 request.path,
@@ -200,6 +201,15 @@ def retrying(act: Callable[[], Outcome], deadline: float) -> Outcome:
 def newest_for(applications: Sequence[Application], output: str) -> Application | None:
     """Find the last application that writes into a directory."""
     return next((one for one in reversed(applications) if one.request.output == output), None)
+
+
+def _knock(client: Client) -> None:
+    """Ask for something that a peer answers only once it has joined its cluster; asking twice is harmless.
+
+    Raises:
+        WorldError: it has not joined yet.
+    """
+    client.kv.get(b"murmur-puppet", quorum=replace(RECORD_QUORUM, reads_required=1))
 
 
 def _record_if_any(client: Client, job: Job) -> JobRecord | None:

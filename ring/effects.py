@@ -111,13 +111,18 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """The peer knows its cluster, and may speak for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """The request missed its quorum within its patience; whether it took effect is unknown."""
 
     reason: str
 
 
-Answer = PutDone | GetDone | KeysDone | ChunkPlaced | Decided | Failed
+Answer = PutDone | GetDone | KeysDone | ChunkPlaced | Decided | Joined | Failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,6 +105,14 @@ class DecisionRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterAwaited:
+    """Someone wants to act for the whole cluster; answered by `Completed` with `Joined` or `Failed`."""
+
+    request: str
+    patience_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaveRequested:
     """The peer is about to stop in good order and tells the others."""
 
@@ -163,6 +171,7 @@ RingEvent = (
     | KeysRequested
     | ChunkOffered
     | DecisionRequested
+    | ClusterAwaited
     | LeaveRequested
     | ProbeDue
     | ProbeExpired

@@ -7,13 +7,13 @@ itself for the only home of every key. Until it knows better, what clients ask o
 from dataclasses import dataclass
 
 from .effects import Completed, Failed, RingEffect, WakeAt
-from .events import ChunkOffered, GetRequested, KeysRequested, PutRequested, RequestDue
+from .events import ChunkOffered, ClusterAwaited, GetRequested, KeysRequested, PutRequested, RequestDue
 from .terms import Instant
 
-HeldRequest = PutRequested | GetRequested | KeysRequested | ChunkOffered
+HeldRequest = PutRequested | GetRequested | KeysRequested | ChunkOffered | ClusterAwaited
 
-PATIENCE_S = 1.0
-"""How long a request waits for the peer to join; a start takes less, if anybody is there."""
+PATIENCE_S = 3.0
+"""How long a request waits at most for the peer to join; a start takes less, if anybody is there."""
 
 HELD_MAX = 1024
 _SEEDS_NAMED_MAX = 3

@@ -21,11 +21,12 @@ from typing import assert_never
 
 from .chunks import Chunks
 from .coordinator import Coordinator, refusal
-from .effects import MemberChanged, RingEffect, Send
+from .effects import Completed, Joined, MemberChanged, RingEffect, Send
 from .errors import InvariantBroken
 from .events import (
     ChunkOffered,
     ChunkPulled,
+    ClusterAwaited,
     DecisionRequested,
     ExchangeDue,
     GetRequested,
@@ -84,7 +85,7 @@ from .serving import Serving
 from .terms import Incarnation, Instant, Member, PeerId, start_of
 from .transfer import Transfer, TransferSettings
 
-RingRequest = PutRequested | GetRequested | KeysRequested | ChunkOffered | DecisionRequested
+RingRequest = PutRequested | GetRequested | KeysRequested | ChunkOffered | DecisionRequested | ClusterAwaited
 
 MENDED_MAX = 16
 """Corrupt copies that one page of keys has mended."""
@@ -155,11 +156,6 @@ class Ring:
         """Where every vnode lives: over all members that have not left, be they alive or dead."""
         return self._roster.placement
 
-    @property
-    def obstacle(self) -> str:
-        """Say in one line why this peer may not speak for its cluster yet; empty if it may."""
-        return self._joining.obstacle
-
     def alive(self, peer: PeerId) -> bool:
         """Tell whether a peer is believed alive."""
         return self._roster.alive(peer)
@@ -210,7 +206,9 @@ class Ring:
             case Started(seeds=seeds):
                 self._seeds = seeds
                 return self._member_rows.read()
-            case PutRequested() | GetRequested() | KeysRequested() | ChunkOffered() | DecisionRequested():
+            case PutRequested() | GetRequested() | KeysRequested() | ChunkOffered():
+                return self._begin(now, event)
+            case DecisionRequested() | ClusterAwaited():
                 return self._begin(now, event)
             case ChunkPulled():
                 return self._serving.handle(event)
@@ -250,6 +248,8 @@ class Ring:
                 return self._chunks.handle(now, event)
             case DecisionRequested():
                 return self._registers.handle(now, event)
+            case ClusterAwaited(request=request):
+                return [Completed(request=request, answer=Joined())]
             case _:
                 assert_never(event)
 

@@ -67,10 +67,16 @@ class Tracking:
         return job.epoch == 0 and (self._inquiries.are_open(job) or job.id in self._committing)
 
     def _take_up(self, job: Job) -> None:
-        """Take the role if it is certain that a job which nobody speaks of has not ended; else ask first."""
+        """Take the role if it is certain that a job which nobody speaks of has not ended; else ask first.
+
+        Epoch 1 is for whom the job was submitted to: so whoever takes it because nothing was heard of that one,
+        fences it.
+        """
         self._inquiries.ask(job)
-        if job.epoch > 0 or (self._inquiries.are_answered(job) and job.id not in self._committing):
+        if job.epoch > 0:
             self._lead(job, job.epoch + 1)
+        elif self._inquiries.are_answered(job) and job.id not in self._committing:
+            self._lead(job, 1 if job.id in self._applied else 2)
 
     def _lead(self, job: Job, epoch: int) -> None:
         if job.adopt_tracker(self._desk.now, epoch, self._desk.me, self._desk.flock):

@@ -59,17 +59,18 @@ class TrackerSilence:
 def says_tracker(me: PeerId, effect: NodeEffect) -> bool:
     """Tell whether an effect is a word of a tracker: the announcement of itself, a proposal, or a job's output.
 
-    A proposal to oneself is a step of the own store, told by the name in its ballot.
+    A proposal to oneself is a step of the own store, told by the name in its ballot. A ballot of round 0 proposes
+    nothing: it asks what is decided, before the role is taken.
     """
     match effect:
         case Post(message=JobNews(tracker=tracker)):
             return tracker == me
-        case Post(message=Prepare() | Accept()):
-            return True
+        case Post(message=Prepare(ballot=ballot) | Accept(ballot=ballot)):
+            return ballot.round > 0
         case Post(message=CoordinatePut(key=key, value=value)):
             return value is not None and _is_output(key, value)
         case Operate(operation=PromiseBallot(ballot=ballot) | AcceptBallot(ballot=ballot)):
-            return ballot.proposer.startswith(me)
+            return ballot.round > 0 and ballot.proposer.startswith(me)
         case _:
             return False
 

@@ -21,7 +21,7 @@ from murmuration.node.wire.requests import (
 )
 from murmuration.puppetmaster.simulation.disk import Disk
 from murmuration.ring.effects import Completed, Failed, GetDone, Operate
-from murmuration.ring.events import HandoffDue, OperationDone
+from murmuration.ring.events import HandoffDue, OperationDone, RequestDue
 from murmuration.ring.machine import RingSettings
 from murmuration.ring.messages import Dot, Sibling
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member
@@ -86,7 +86,10 @@ def test_put_and_get_at_a_lone_peer_say_that_one_replica_was_reached() -> None:
 
 
 def test_peer_that_has_not_joined_names_no_electorate_for_it_would_name_itself_alone() -> None:
-    (refused,) = replies(a_node("tcp://seed"), PrepareJob(job="0" * 16))
+    node = a_node("tcp://seed")
+    assert replies(node, PrepareJob(job="0" * 16)) == []
+    due = node.handle(Instant(9.0), RequestDue(request=next(iter(node._waiting))))
+    (refused,) = [effect.reply for effect in due if isinstance(effect, ReplyTo)]
     assert isinstance(refused, Refused)
     assert "has not joined yet" in refused.reason
     (prepared,) = replies(a_node(), PrepareJob(job="0" * 16))

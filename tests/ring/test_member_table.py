@@ -5,6 +5,7 @@ from ring_cluster import RingCluster
 
 from murmuration.ring.effects import Failed, GetDone, KeysDone, PutDone
 from murmuration.ring.events import ExchangeDue, LeaveRequested, OperationDone
+from murmuration.ring.joining import PATIENCE_S
 from murmuration.ring.messages import CoordinatePut, Liveness, PutCoordinated
 from murmuration.ring.operations import ForgetMember, ListMembers, NoteMember, StoreFailed
 
@@ -171,7 +172,7 @@ def test_peer_with_seeds_that_knows_nobody_refuses_requests_and_says_what_it_wai
         cluster.offer(1, b"d" * 32),
     ]
     for request in requests:
-        answer = cluster.answer(request, within_s=2.0)
+        answer = cluster.answer(request, within_s=PATIENCE_S + 0.1)
         assert isinstance(answer, Failed)
         assert answer.reason.startswith("this peer has not joined yet")
         assert member(7).url in answer.reason

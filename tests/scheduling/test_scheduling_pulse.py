@@ -86,6 +86,20 @@ def test_two_roles_frozen_one_after_the_other_are_both_succeeded() -> None:
     cluster.assert_exact(record)
 
 
+@pytest.mark.parametrize("at", range(5))
+def test_role_that_was_mute_from_its_first_word_on_is_fenced_whatever_its_peers_id(at: int) -> None:
+    cluster = Cluster(5, task_s=2.0)
+    frozen = cluster.peers[at]
+    cluster.freeze_tracker(frozen)
+    cluster.submit(job_record(20, 2), at=at)
+    cluster.run_for(6.0)
+    new = cluster.job(frozen).tracker
+    assert new != frozen
+    cluster.thaw_tracker(frozen)
+    cluster.run_until(cluster.done)
+    assert {(cluster.job(peer).epoch, cluster.job(peer).tracker) for peer in cluster.machines} == {(2, new)}
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_slow_and_lossy_network_moves_no_role(seed: int) -> None:
     cluster = Cluster(5, seed, task_s=10.0, loss=0.2)

@@ -255,8 +255,8 @@ class Cluster:
         match effect:
             case out.Tell(message=JobNews(tracker=tracker)):
                 return tracker == peer
-            case out.Decide():
-                return True
+            case out.Decide(value=value):
+                return value is not None
             case out.StoreRecord(job=job, key=key):
                 return key != job_key(job)
             case _:
