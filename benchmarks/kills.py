@@ -102,7 +102,7 @@ def main() -> None:
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "text"
-        write_corpus(text, options.mebibytes << 20)
+        write_corpus(text, options.mebibytes << 20, "source")
         expected = expected_counts(text)
         runs = []
         for number in range(options.runs):

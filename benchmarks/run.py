@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_args
 
-from corpus import write_corpus
+from corpus import Kind, write_corpus
 from measure import alternate, timed
 
 import murmuration as mm
@@ -42,16 +43,23 @@ class Setting:
     """Where a benchmark works and how often it repeats."""
 
     folder: Path
-    text: Path
+    mebibytes: int
     rounds: int
 
 
 def wordcount(setting: Setting) -> list[Result]:
+    """Count the words of both corpora."""
+    return [result for kind in get_args(Kind) for result in _wordcount_of(kind, setting)]
+
+
+def _wordcount_of(corpus: Kind, setting: Setting) -> list[Result]:
     """Time `murmur run` with two kinds of combiner against a hand-written two-process pool."""
+    text = setting.folder / corpus
+    write_corpus(text, setting.mebibytes << 20, corpus)
     outputs = [setting.folder / name for name in ("pool", "sum", "class")]
-    pool = [sys.executable, str(HERE / "pool_wordcount.py"), str(setting.text), str(outputs[0])]
+    pool = [sys.executable, str(HERE / "pool_wordcount.py"), str(text), str(outputs[0])]
     engine = [
-        [*MURMUR, "run", program, str(setting.text), "-o", str(output), "--workers", "2", "--plain", "--overwrite"]
+        [*MURMUR, "run", program, str(text), "-o", str(output), "--workers", "2", "--plain", "--overwrite"]
         for program, output in zip(("wordcount", "wordcount-class"), outputs[1:], strict=True)
     ]
     timings = alternate([pool, *engine], setting.rounds)
@@ -59,7 +67,13 @@ def wordcount(setting: Setting) -> list[Result]:
         if _lines(output) != _lines(outputs[0]):
             sys.exit(f"{output} differs from the pool's output")
     return [
-        Result(f"word count, {kind}", timing.median / timings[0].median, "x pool", bar, f"{timing} / {timings[0]}")
+        Result(
+            f"word count of {corpus}, {kind}",
+            timing.median / timings[0].median,
+            "x pool",
+            bar,
+            f"{timing} / {timings[0]}",
+        )
         for kind, timing, bar in zip(("aggregation sum", "reducer as combiner"), timings[1:], (1.3, 1.6), strict=True)
     ]
 
@@ -77,7 +91,7 @@ def start(setting: Setting) -> list[Result]:
 def small_job(setting: Setting) -> list[Result]:
     """Time a job on 1 KB of text on a running cluster, command line included."""
     text = setting.folder / "small.txt"
-    write_corpus(text, 1024)
+    write_corpus(text, 1024, "prose")
     with mm.LocalCluster(peers=4, workers=1) as cluster:
         command = [*MURMUR, "submit", "wordcount", str(text), "-o", "-", "--plain", "--peer", cluster.urls[0]]
         seconds = sorted(timed(command) for _ in range(setting.rounds * 3))
@@ -106,9 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        text = Path(folder) / "text"
-        write_corpus(text, options.mebibytes << 20)
-        setting = Setting(Path(folder), text, options.rounds)
+        setting = Setting(Path(folder), options.mebibytes, options.rounds)
         for name in options.only or BENCHMARKS:
             results += BENCHMARKS[name](setting)
     lines = ["| benchmark | value | bar | detail |", "|---|---|---|---|"]

@@ -193,7 +193,7 @@ def walking(collect: Callable[[Any, Any], object]) -> Callable[[Pairs], None]:
             try:
                 collect(key, record)
             except StopIteration as error:
-                raise RuntimeError("generator raised StopIteration").with_traceback(error.__traceback__) from error
+                raise RuntimeError("generator raised StopIteration") from error
 
     return walk
 

@@ -1,6 +1,7 @@
 """Carry out a map attempt: read the split, call the mapper, and write what it gives as a run, or as a part."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from time import perf_counter
 from typing import Any
 
@@ -131,14 +132,16 @@ class MapAttempt:
         Keys stay in the order in which they came, which is as certain as the sorted one: the reducer brings them
         together by key and sorts once, and that is half the sorting.
         """
-        states = isinstance(self._program.reducer, Aggregation)
         with blaming_user():
             shares = self._dealt(groups)
         groups.clear()
         for keys, values in shares:
-            yield (keys, values), len(values) if states else sum(map(len, values))
+            if isinstance(self._program.reducer, Aggregation):
+                yield (keys, values), len(values)
+            else:
+                yield (keys, _bared(values)), sum(map(len, values))
 
-    def _dealt(self, groups: dict[Any, Any]) -> list[Columns]:
+    def _dealt(self, groups: dict[Any, Any]) -> list[tuple[list[Any], list[Any]]]:
         """Deal the keys, each with what was collected for it, out to the partitions."""
         partitions, partitioner = self._job.partitions, self._program.partitioner
         numbers = partitions_of(groups, partitions)
@@ -146,13 +149,18 @@ class MapAttempt:
             numbers = [_checked(partitioner(key, partitions), partitions, key) for key in groups]
         if partitions == 1:
             return [(list(groups), list(groups.values()))]
-        shares: list[Columns] = [([], []) for _ in range(partitions)]
+        shares: list[tuple[list[Any], list[Any]]] = [([], []) for _ in range(partitions)]
         appends = [(keys.append, values.append) for keys, values in shares]
         for key, value, number in zip(groups, groups.values(), numbers, strict=True):
             append_key, append_value = appends[number]
             append_key(key)
             append_value(value)
         return shares
+
+
+def _bared(lists: list[list[Any]]) -> list[list[Any]] | tuple[Any, ...]:
+    """Spare the lists where each has one value, as after most combiners: reading them would cost more than merging."""
+    return tuple(chain.from_iterable(lists)) if set(map(len, lists)) == {1} else lists
 
 
 def _called_with_both(call: Callable[..., Any], emit: Callable[..., Any]) -> Callable[[Any, Any], Any]:

@@ -1,6 +1,6 @@
 """Carry out a reduce attempt: merge one partition of all runs, call the reducer in key order, and write the part."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from operator import add, length_hint
 from time import perf_counter
@@ -92,12 +92,15 @@ class ReduceAttempt:
             raise InputUnreadable("; ".join(unreadable.values()), tuple(unreadable))
         return groups
 
-    def _merge(self, groups: dict[Any, Any], keys: list[Any], values: list[Any]) -> None:
+    def _merge(self, groups: dict[Any, Any], keys: list[Any], values: list[Any] | tuple[Any, ...]) -> None:
         reducer = self._program.reducer
         if isinstance(reducer, Aggregation):
             self._records_in += len(values)
             with blaming_user():
                 _merge_states(groups, keys, values, reducer)
+        elif isinstance(values, tuple):
+            self._records_in += len(values)
+            _merge_values(groups, keys, values)
         else:
             self._records_in += sum(map(len, values))
             _merge_lists(groups, keys, values)
@@ -147,7 +150,7 @@ def _reduced(reduce: Reduce, groups: Iterator[tuple[Any, list[Any]]]) -> list[tu
     return pairs
 
 
-def _merge_states(groups: dict[Any, Any], keys: list[Any], states: list[Any], reducer: Aggregation) -> None:
+def _merge_states(groups: dict[Any, Any], keys: list[Any], states: Iterable[Any], reducer: Aggregation) -> None:
     merge = reducer.merge
     if not groups:
         groups.update(zip(keys, states, strict=True))
@@ -158,7 +161,7 @@ def _merge_states(groups: dict[Any, Any], keys: list[Any], states: list[Any], re
             groups[key] = merge(groups[key], state) if key in groups else state
 
 
-def _add_states(groups: dict[Any, Any], keys: list[Any], states: list[Any]) -> None:
+def _add_states(groups: dict[Any, Any], keys: list[Any], states: Iterable[Any]) -> None:
     """Spare the commonest merge a call for each key."""
     for key, state in zip(keys, states, strict=True):
         groups[key] = groups[key] + state if key in groups else state
@@ -172,3 +175,13 @@ def _merge_lists(groups: dict[Any, list[Any]], keys: list[Any], lists: list[list
             groups[key] = values
         else:
             before += values
+
+
+def _merge_values(groups: dict[Any, list[Any]], keys: list[Any], values: Iterable[Any]) -> None:
+    get = groups.get
+    for key, value in zip(keys, values, strict=True):
+        before = get(key)
+        if before is None:
+            groups[key] = [value]
+        else:
+            before.append(value)

@@ -20,8 +20,8 @@ from .faults import InputUnreadable, blaming_user
 from .outputs import Written
 from .run_layout import ENTRY, FOOTER, MAGIC, index_range
 
-Columns = tuple[list[Any], list[Any]]
-"""Keys, and for each the list of its values, or the state of a named aggregation."""
+Columns = tuple[list[Any], list[Any] | tuple[Any, ...]]
+"""Keys, and for each the list of its values, or the state of a named aggregation; a tuple holds one value for each."""
 
 
 def write_run(file: BinaryIO, segments: Iterable[tuple[Columns, int]]) -> Written:

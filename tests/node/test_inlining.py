@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from murmuration.node.executor import mapping
 from murmuration.node.executor.faults import UserFault
+from murmuration.node.executor.inlining import inlining_of
 from murmuration.node.executor.program import load_program
 from murmuration.node.executor.runs import read_segment
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask
@@ -65,15 +66,100 @@ def test_mapper_collects_the_same_whether_its_yields_are_set_in_place_or_not(tmp
         assert outcome(folder, code, text) == inlined
 
 
-@pytest.mark.parametrize("body", ["yield value, 1 // 0", "yield [value], 1", "yield value, 'x'"])
-def test_error_at_a_yield_set_in_place_is_told_as_that_of_the_generator(tmp_path, body):
-    code = program(body, TAILS["sum"])
+FAULTS = [
+    "yield value, 1 // 0",
+    "yield [value], 1",
+    "yield value, 'x'",
+    "yield 1 // 0, missing",
+    "yield value, next(iter(()))",
+    "yield helper(value), 1",
+    "yield Odd(), 1",
+    "if key == 2:\n        yield key, 1\n        raise SystemExit(3)",
+]
+HELPERS = "def helper(value):\n    return int(value)\nclass Odd:\n    def __hash__(self):\n        return 1 // 0\n"
+
+
+@pytest.mark.parametrize("tail", ["sum", "list", "class"])
+@pytest.mark.parametrize("body", FAULTS)
+def test_error_of_a_mapper_that_collects_is_told_as_that_of_its_generator(tmp_path, body, tail):
+    code = program(body, HELPERS + TAILS[tail])
     inlined = outcome(tmp_path, code, b"one\ntwo\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mapping, "inlining_of", lambda *_: None)
-        plain = outcome(tmp_path, code, b"one\ntwo\n")
-    assert (inlined.kind, inlined.line, inlined.record) == (plain.kind, plain.line, plain.record)
-    assert ".k" not in inlined.traceback
+        assert outcome(tmp_path, code, b"one\ntwo\n") == inlined
+
+
+METHOD = """
+from murmuration import Mapper
+{before}
+class Words(Mapper):
+    __hidden = 3
+    def setup(self):
+        self.seen = 0
+    {decorator}
+    def map(self, key, value, *, more=5):
+        self.seen += 1
+        {body}
+    def cleanup(self):
+        yield "seen", self.seen
+reducer = "list"
+"""
+METHODS = {
+    "mangled name": ("yield value, self.__hidden", "", "", True),
+    "keyword default": ("yield value, more", "", "", True),
+    "builtin of its own name": ("yield value, list(map(len, [value]))", "", "", True),
+    "names like those of the step": ("groups, get, k, v = 1, 2, 3, 4\n        yield get, groups", "", "", True),
+    "annotations of the future": (
+        "count: Missing = 1\n        yield value, count",
+        "from __future__ import annotations",
+        "",
+        True,
+    ),
+    "one literal": ("yield value, 2\n        yield value, 2", "", "", True),
+    "literals that are only equal": ("yield value, 1\n        yield value, True", "", "", True),
+    "in match and while": (
+        "match value:\n            case 'a':\n                yield 1, 2\n        while self.seen < 9:\n"
+        "            self.seen += 1\n            yield 2, self.seen",
+        "",
+        "",
+        True,
+    ),
+    "super": ("super().setup()\n        yield value, self.seen", "", "", False),
+    "decorated": ("yield value, 1", "def same(function):\n    return function", "@same", False),
+    "pries": ("yield value, len(locals())", "", "", False),
+    "starred": ("yield (*[value], 1)", "", "", False),
+    "inner generator": ("def inner():\n            yield 1, 2\n        yield value, list(inner())", "", "", False),
+    "within with": (
+        "with suppress(TypeError):\n            yield [value], 1",
+        "from contextlib import suppress",
+        "",
+        False,
+    ),
+    "within except": (
+        "try:\n            value[7]\n        except IndexError:\n            yield value, 1",
+        "",
+        "",
+        False,
+    ),
+    "list": ("return [(value, 1)]", "", "", False),
+}
+
+
+@pytest.mark.parametrize("tail", ["", "combiner = 'sum'", "def reduce(key, values):\n    yield key, list(values)\n"])
+@pytest.mark.parametrize("case", METHODS)
+def test_method_collects_what_it_would_yield_or_keeps_its_generator(tmp_path, monkeypatch, case, tail):
+    body, before, decorator, is_inlined = METHODS[case]
+    head = before + "\n" if "__future__" in before else ""
+    source = head + METHOD.format(before="" if head else before, decorator=decorator, body=body)
+    if tail:
+        source = source.replace('reducer = "list"', tail)
+    code = Program(kind="source", name="user.py", body=source.encode())
+    found = []
+    monkeypatch.setattr(mapping, "inlining_of", lambda *words: found.append(inlining_of(*words)) or found[-1])
+    inlined = outcome(tmp_path, code, b"a\nb\na\n")
+    monkeypatch.setattr(mapping, "inlining_of", lambda *_: None)
+    assert repr(outcome(tmp_path, code, b"a\nb\na\n")) == repr(inlined)
+    assert (found[0] is not None) == is_inlined
 
 
 @pytest.mark.parametrize(
@@ -82,7 +168,6 @@ def test_error_at_a_yield_set_in_place_is_told_as_that_of_the_generator(tmp_path
 )
 def test_only_mappers_for_which_it_is_certain_lose_their_generator(tmp_path, monkeypatch, body, is_inlined):
     asked = []
-    original = mapping.inlining_of
-    monkeypatch.setattr(mapping, "inlining_of", lambda *words: asked.append(original(*words)) or asked[-1])
+    monkeypatch.setattr(mapping, "inlining_of", lambda *words: asked.append(inlining_of(*words)) or asked[-1])
     outcome(tmp_path, program(BODIES[body], TAILS["sum"]), b"a\n")
     assert [found is not None for found in asked] == [is_inlined]
