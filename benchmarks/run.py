@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import get_args
 
 from corpus import Kind, write_corpus
+from etcd_cluster import has_etcd
 from measure import alternate, timed
+from quorum_store import compare, ratios
+from store_clients import Kind as Contestant
 
 import murmuration as mm
 
@@ -98,10 +101,22 @@ def small_job(setting: Setting) -> list[Result]:
     return [Result("job on 1 KB", seconds[len(seconds) // 2], "s", 0.5, f"{seconds[0]:.2f} to {seconds[-1]:.2f} s")]
 
 
+def quorum_store(setting: Setting) -> list[Result]:
+    """Compare puts and gets with those of etcd and of the bare floor; a value that should be large is turned over."""
+    kinds: list[Contestant] = [kind for kind in get_args(Contestant) if kind != "etcd" or has_etcd()]
+    return [
+        Result(f.name, 1 / max(f.value, 1e-9), f"x slower than {f.unit[2:]}", 1 / f.bar, f.detail)
+        if f.sense == "≥"
+        else Result(f.name, f.value, f.unit, f.bar, f.detail)
+        for f in ratios(compare(setting.rounds, 2.0, kinds))
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[Setting], list[Result]]] = {
     "wordcount": wordcount,
     "start": start,
     "small-job": small_job,
+    "quorum-store": quorum_store,
 }
 
 

@@ -133,8 +133,9 @@ class LocalCluster:
             raise CallerError(f"peer {name} runs; kill it first")
         ended.stdout.close()
         others = [peer.url for peer in self._peers.values() if peer.name != name and peer.process.poll() is None]
-        self._peers[name] = self._spawn(name, others[:3], ended.url)
-        self._await_ready([self._peers[name]])
+        started = self._peers[name] = self._spawn(name, others[:3], ended.url)
+        started.url = ended.url  # which a start that fails must not forget
+        self._await_ready([started])
 
     def stop(self) -> None:
         """End all peers, gracefully where they can, and remove the directory if it is temporary; twice is harmless."""

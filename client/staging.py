@@ -1,10 +1,12 @@
 """Write files and directories beside their place, and move them there when they are whole: all at once, or not at all.
 
 The rename is the commit. What was written is on the disk before it, and the name itself after it; a failure or an
-interrupt leaves nothing but what was there before.
+interrupt leaves nothing but what was there before. What a killed process has left half written, the next one that
+writes to the same place removes: the lock on it ended with its process.
 """
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -14,7 +16,10 @@ from pathlib import Path
 from ..ring.errors import CallerError, WorldError
 
 MARK = ".murmur-"
-"""In the names of things half written, which are hidden and lie beside their place, so on the same file system."""
+"""In the names of directories for what is half written: hidden, beside their place, so on the same file system."""
+
+ASIDE = ".before-murmur-"
+"""In the name of what is just being replaced: should the process be killed at that moment, the user still has it."""
 
 
 def check_free(target: Path, *, overwrite: bool, option: str = "another path") -> None:
@@ -40,15 +45,10 @@ def staged_directory(target: Path, *, overwrite: bool = False) -> Iterator[Path]
         WorldError: the disk refuses.
     """
     check_free(target, overwrite=overwrite)
-    hidden = _hidden(target)
-    try:
-        with _disk_errors(target):
-            hidden.mkdir(parents=True)
-            yield hidden
-            _sync_tree(hidden)
-            _take_place(hidden, target, overwrite=overwrite)
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
+    with _disk_errors(target), _hidden_directory(target) as hidden:
+        yield hidden
+        _sync_tree(hidden)
+        _take_place(hidden, target, overwrite=overwrite)
 
 
 @contextlib.contextmanager
@@ -62,16 +62,12 @@ def staged_file(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     check_free(target, overwrite=overwrite)
     if target.is_dir():
         raise CallerError(f"{target} is a directory; name the file in it")
-    hidden = _hidden(target)
-    try:
-        with _disk_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            yield hidden
-            _sync(hidden)
-            hidden.replace(target)
-            _sync(target.parent)
-    finally:
-        hidden.unlink(missing_ok=True)
+    with _disk_errors(target), _hidden_directory(target) as directory:
+        hidden = directory / "content"
+        yield hidden
+        _sync(hidden)
+        hidden.replace(target)
+        _sync(target.parent)
 
 
 @contextlib.contextmanager
@@ -82,8 +78,48 @@ def _disk_errors(target: Path) -> Iterator[None]:
         raise WorldError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
-def _hidden(target: Path) -> Path:
-    return target.parent / f".{target.name[:200]}{MARK}{secrets.token_hex(4)}"
+@contextlib.contextmanager
+def _hidden_directory(target: Path) -> Iterator[Path]:
+    """Give a locked directory that is gone at the end, unless it was renamed; those of killed processes go first."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
+    hidden, lock = _make_locked(target)
+    try:
+        yield hidden
+    finally:
+        os.close(lock)
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _make_locked(target: Path) -> tuple[Path, int]:
+    """Make a directory and lock it; another process may sweep it away in the moment between, so look again."""
+    while True:
+        hidden = _beside(target, MARK)
+        hidden.mkdir()
+        lock = os.open(hidden, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if hidden.is_dir():
+            return hidden, lock
+        os.close(lock)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what was half written for this place by processes that are gone."""
+    beginning = _beside(target, MARK, "").name
+    for path in target.parent.iterdir():
+        if path.name.startswith(beginning) and path.is_dir() and not path.is_symlink():
+            lock = os.open(path, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+            except BlockingIOError:
+                continue  # its process lives
+            finally:
+                os.close(lock)
+
+
+def _beside(target: Path, mark: str, end: str | None = None) -> Path:
+    return target.parent / f".{target.name[:200]}{mark}{secrets.token_hex(4) if end is None else end}"
 
 
 def _take_place(hidden: Path, target: Path, *, overwrite: bool) -> None:
@@ -98,7 +134,7 @@ def _take_place(hidden: Path, target: Path, *, overwrite: bool) -> None:
 
 
 def _exchange(hidden: Path, target: Path) -> None:
-    aside = _hidden(target)
+    aside = _beside(target, ASIDE)
     target.rename(aside)
     try:
         hidden.rename(target)

@@ -74,9 +74,10 @@ class Attempts:
             output = run_name(job, start.task, start.attempt)
         else:
             output = f"parts/{job}/{start.phase.name.lower()}-{start.task}-{title}"
-        (self._directory / output).parent.mkdir(parents=True, exist_ok=True)
         self._running[title] = _Running(run, output)
-        self._fetches[title] = asyncio.get_running_loop().create_task(self._fetch(title, self._running[title]))
+        fetch = asyncio.get_running_loop().create_task(self._fetch(title, self._running[title]))
+        fetch.add_done_callback(_report_unforeseen)
+        self._fetches[title] = fetch
 
     def stop(self, attempt: Attempt) -> None:
         """End an attempt, its process included; no event follows."""
@@ -88,6 +89,10 @@ class Attempts:
             fetch.cancel()
         self._pool.stop(title)
         self._clear(title)
+
+    def dismiss(self, job: str) -> None:
+        """End the executors of a job that is over; what it has written stays."""
+        self._pool.forget(job)
 
     def forget(self, job: str) -> None:
         """Remove what a job left here: its executors, runs and parts."""
@@ -123,6 +128,7 @@ class Attempts:
         run, loop = running.run, asyncio.get_running_loop()
         scratch, start = self._scratch(title), run.start
         try:
+            (self._directory / running.output).parent.mkdir(parents=True, exist_ok=True)
             if start.phase is Phase.MAP:
                 extents = await loop.run_in_executor(self._threads, self._fetcher.pieces, run.pieces, scratch)
                 split = start.record.splits[start.task]
@@ -148,8 +154,9 @@ class Attempts:
                     runs=fetched.segments,
                     output=str(self._directory / running.output),
                 )
-        except (MurmurationError, OSError) as error:
-            self._end(title, AttemptLost(attempt=start.attempt, reason=str(error)))
+        except (MurmurationError, OSError, MemoryError) as error:
+            reason = str(error) or type(error).__name__
+            self._end(title, AttemptLost(attempt=start.attempt, reason=reason))
             return
         self._fetches.pop(title, None)
         self._pool.start(start.record.id, self._load(start.record), order, start.record.spec.timeout_per_split_s)
@@ -208,3 +215,11 @@ class Attempts:
         scratch = self._scratch(title)
         if scratch.exists():
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _report_unforeseen(fetch: asyncio.Task[None]) -> None:
+    """Hand on an error that no `except` foresaw: else the attempt would seem to run for ever."""
+    error = None if fetch.cancelled() else fetch.exception()
+    if error is not None:
+        told = {"message": "the start of an attempt", "exception": error, "task": fetch}
+        fetch.get_loop().call_exception_handler(told)

@@ -6,7 +6,7 @@ from ..ring.effects import Operate, PullChunk, SendTo
 from ..ring.events import RingEvent
 from ..ring.messages import RingMessage
 from ..ring.terms import Instant, PeerId, Source
-from ..scheduling.effects import ForgetJob, StartAttempt, StopAttempt
+from ..scheduling.effects import DismissJob, ForgetJob, StartAttempt, StopAttempt
 from ..scheduling.events import SchedulingEvent
 from ..scheduling.messages import SchedulingMessage
 from .wire.requests import ClientReply
@@ -66,4 +66,4 @@ class RunAttempt:
     runs: tuple[RunPlace, ...] = ()
 
 
-NodeEffect = Post | SendTo | Wake | Operate | PullChunk | RunAttempt | StopAttempt | ForgetJob | ReplyTo
+NodeEffect = Post | SendTo | Wake | Operate | PullChunk | RunAttempt | StopAttempt | DismissJob | ForgetJob | ReplyTo

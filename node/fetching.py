@@ -10,12 +10,14 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from ..ring.digests import chunk_digest
 from ..ring.errors import Corrupt, MurmurationError, WorldError
 from ..ring.terms import Source
 from .effects import Piece, RunPlace
 from .executor.faults import InputUnreadable
-from .executor.run_layout import FOOTER, index_range, segment_range
+from .executor.run_layout import ENTRY, FOOTER, index_range, segment_range
 from .executor.tasks import Extent, RunSegment
 from .storage.chunks import ChunkStore
 from .transport.bulk_pull import locate, pull
@@ -88,14 +90,20 @@ class Fetcher:
         return Extent(path=str(scratch), offset=0, length=piece.length)
 
     def _run(self, place: RunPlace, partition: int, scratch: Path) -> str | None:
-        """Find a run on this host, or pull what one partition needs of it; None if it can be had nowhere."""
+        """Find a run on this host, or pull what one partition needs of it; None if it can be had nowhere.
+
+        The executor checks what it reads. But a run that was made again has several places, and the damaged one, read
+        for ever, would have it made again for ever: so each must prove itself here.
+        """
+        was_lost = len(place.sources) > 1
         for source in place.sources:
-            if self._is_here(source, FOOTER.size):
+            if self._is_here(source, FOOTER.size) and not (was_lost and not is_sound(source.path, partition, place)):
                 return source.path
         for source in place.sources:
             with contextlib.suppress(MurmurationError, InputUnreadable):  # another may do; if none does, it is reported
                 self._pull_partition(source, partition, scratch)
-                return str(scratch)
+                if is_sound(str(scratch), partition, place):
+                    return str(scratch)
         return None
 
     def _pull_partition(self, source: Source, partition: int, target: Path) -> None:
@@ -114,6 +122,27 @@ class Fetcher:
     def _is_here(self, source: Source, size: int) -> bool:
         """Tell whether a file of at least that size may be read where it lies."""
         return source.host == host_id() and self._passage.shows_files(source.url) and _is_long_enough(source.path, size)
+
+
+def is_sound(path: str, partition: int, place: RunPlace) -> bool:
+    """Tell whether one partition of a run, or of a sparse copy of it, is what its digest says."""
+    try:
+        with Path(path).open("rb") as file:
+            file.seek(-FOOTER.size, os.SEEK_END)
+            index = _read_range(file, *index_range(file.read()))
+            begin, length = segment_range(index, partition)
+            segment_digest = ENTRY.unpack_from(index, partition * ENTRY.size)[-1]
+            return (chunk_digest(index), chunk_digest(_read_range(file, begin, length))) == (
+                place.digest,
+                segment_digest,
+            )
+    except (OSError, OverflowError, MemoryError, InputUnreadable):
+        return False
+
+
+def _read_range(file: BinaryIO, begin: int, length: int) -> bytes:
+    file.seek(begin)
+    return file.read(length)
 
 
 def _from(source: Source, offset: int) -> Source:

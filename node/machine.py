@@ -45,10 +45,11 @@ from ..ring.events import (
 )
 from ..ring.machine import Ring, RingSettings
 from ..ring.messages import Liveness, RingMessage, Update
-from ..ring.terms import Instant, Member, PeerId, Quorum
+from ..ring.terms import RECORD_QUORUM, Instant, Member, PeerId, Quorum
 from ..scheduling.effects import (
     Answer,
     Decide,
+    DismissJob,
     FindOutput,
     FindRecord,
     ForgetJob,
@@ -297,7 +298,7 @@ class Node:
                 self._post(to, message, out)
             case WakeSchedulingAt(at=at, event=event):
                 out.append(Wake(at=at, event=event))
-            case StopAttempt() | ForgetJob():
+            case StopAttempt() | DismissJob() | ForgetJob():
                 out.append(effect)
             case StartAttempt():
                 out.append(with_inputs(effect, self._holders, self.ring.members))
@@ -316,7 +317,7 @@ class Node:
                 quorum = Quorum(replicas=5, reads_required=1)
                 return GetRequested(request=request, key=job_key(job), quorum=quorum, patience_s=RECORD_PATIENCE_S)
             case FindOutput(key=key):
-                return GetRequested(request=request, key=key, quorum=Quorum(), patience_s=RECORD_PATIENCE_S)
+                return GetRequested(request=request, key=key, quorum=RECORD_QUORUM, patience_s=RECORD_PATIENCE_S)
             case StoreRecord(key=key, value=value, replicas=replicas):
                 quorum = Quorum(replicas=replicas, writes_required=0)
                 return PutRequested(

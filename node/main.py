@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -56,7 +57,14 @@ def peer_command(  # one parameter for each option of the command line
         weight=weight,
         store=StoreSettings(relaxed=sync == "relaxed"),
     )
+    _raise_descriptor_limit()
     asyncio.run(_run(config, test_hooks))
+
+
+def _raise_descriptor_limit() -> None:
+    """Take all descriptors that the system allows: each connection costs one, and strangers may hold many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _end_at_once(error: BaseException | None, where: str) -> NoReturn:

@@ -27,6 +27,9 @@ from .wire.codec import ClientFrame, PeerFrame, decode_incoming
 TRANSFERS_AT_ONCE = 8
 """Chunks and inputs moved at once: enough to hide latency, few enough to leave cores to user code."""
 
+REASONS_MAX = 64
+"""Reasons that refused frames are counted by; those of further kinds share one count."""
+
 
 class Peer:
     """A peer from the opening of its directory to its end."""
@@ -114,15 +117,19 @@ class Peer:
             try:
                 incoming = decode_incoming(frame)
             except RemoteError as error:
-                self.refused_frames[str(error)[:80]] += 1
+                self._refuse(str(error)[:80])
                 continue
             match incoming:
                 case PeerFrame(recipient=recipient) if recipient not in ("", self.me.id):
-                    self.refused_frames["meant for another peer that had this address"] += 1
+                    self._refuse("meant for another peer that had this address")
                 case PeerFrame(sender=sender, message=message):
                     self.feed(PeerSpoke(sender=sender, message=message))
                 case ClientFrame(request=request, question=question):
                     self.feed(ClientAsked(route=route, request=request, question=question))
+
+    def _refuse(self, reason: str) -> None:
+        is_counted = reason in self.refused_frames or len(self.refused_frames) < REASONS_MAX
+        self.refused_frames[reason if is_counted else "other reasons"] += 1
 
     def _link_broken(self, url: str) -> None:
         for peer, update in self._node.ring.members.items():

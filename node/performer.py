@@ -12,7 +12,7 @@ from ..ring.events import ChunkPulled, OperationDone
 from ..ring.messages import RingMessage
 from ..ring.operations import StoreOutcome
 from ..ring.terms import PeerId
-from ..scheduling.effects import ForgetJob, StopAttempt
+from ..scheduling.effects import DismissJob, ForgetJob, StopAttempt
 from ..scheduling.messages import SchedulingMessage
 from .attempts import Attempts
 from .clock import Clock
@@ -81,10 +81,19 @@ class Performer:
                 self._store.submit(ticket, operation)
             case PullChunk():
                 self._loop.create_task(self._pull(effect))
+            case RunAttempt() | StopAttempt() | DismissJob() | ForgetJob():
+                self._work(effect)
+            case _:
+                assert_never(effect)
+
+    def _work(self, effect: RunAttempt | StopAttempt | DismissJob | ForgetJob) -> None:
+        match effect:
             case RunAttempt():
                 self._attempts.start(effect)
             case StopAttempt(attempt=attempt):
                 self._attempts.stop(attempt)
+            case DismissJob(job=job):
+                self._attempts.dismiss(job)
             case ForgetJob(job=job):
                 self._attempts.forget(job)
             case _:

@@ -9,9 +9,12 @@ from ..ring.errors import CallerError
 from .applications import Application, Request, newest_for
 from .commands import (
     Assert,
+    Bandwidth,
+    Clock,
     Cut,
     Delay,
     Disk,
+    Duplicate,
     FreezeTracker,
     FreezeWorker,
     Heal,
@@ -19,26 +22,32 @@ from .commands import (
     Kill,
     Leave,
     Loss,
+    OfDirectory,
+    OfLinks,
+    OfProcess,
+    Reorder,
     Restart,
     SlowWorker,
+    Snapshot,
+    Spoil,
     Status,
     Submit,
+    Swap,
     UnfreezeTracker,
     UnfreezeWorker,
     Worker,
 )
 from .conditions import JobIs
+from .faults import Damage
 from .fields import NEWEST, TRACKER
 from .journal import Journal
 from .library import Library
 from .link_table import LinkFault
-from .reports import status_document, status_lines, write_status
+from .reports import status_document, write_status
+from .screens import status_lines
 from .sightings import look_everywhere
 from .stage import Stage
 from .verdicts import decide, find_application, tracker_of
-
-OfPeer = SlowWorker | FreezeWorker | UnfreezeWorker | FreezeTracker | UnfreezeTracker | Kill | Restart | Disk | Leave
-"""Commands that are aimed at one peer."""
 
 
 class Acts:
@@ -73,17 +82,35 @@ class Acts:
                 self.stage.start(command)
             case Heal():
                 self.stage.heal()
-            case Cut() | Delay() | Loss():
+            case Cut() | Delay() | Loss() | Duplicate() | Reorder() | Bandwidth():
                 self._fault_links(command)
+            case Restart() | Snapshot() | Spoil() | Swap():
+                self._fault_directory(command, self._peer(command.id))
             case _:
-                self._fault_peer(command, self._peer(command.id))
+                self._fault_process(command, self._peer(command.id))
 
-    def _fault_peer(self, command: OfPeer, name: str) -> None:
+    def _fault_directory(self, command: OfDirectory, name: str) -> None:
+        match command:
+            case Restart(empty=empty, old=old):
+                self.stage.restart(name, empty=empty, old=old)
+            case Snapshot():
+                self.stage.snapshot(name)
+            case Spoil(damage=damage, share=share):
+                self._spoil(name, damage, share)
+            case Swap(other=other):
+                self.stage.swap(name, self._peer(other))
+            case _:
+                assert_never(command)
+
+    def _spoil(self, name: str, damage: Damage, share: float) -> None:
+        hit = self.stage.spoil(name, damage, share)
+        shown = f"    {hit.count} files and rows of {name} are {damage.value}"
+        self._journal.note("spoiled", shown, peer=name, damage=damage.value, count=hit.count, hit=hit.names)
+
+    def _fault_process(self, command: OfProcess, name: str) -> None:
         match command:
             case Kill():
                 self.stage.kill(name)
-            case Restart(empty=empty):
-                self.stage.restart(name, empty=empty)
             case Leave():
                 self.stage.leave(name)
             case FreezeWorker():
@@ -98,10 +125,12 @@ class Acts:
                 self.stage.slow(name, seconds)
             case Disk(state=state, delay_s=delay_s):
                 self.stage.set_disk(name, state, delay_s)
+            case Clock(offset_s=offset_s):
+                self.stage.set_clock(name, offset_s)
             case _:
                 assert_never(command)
 
-    def _fault_links(self, command: Cut | Delay | Loss) -> None:
+    def _fault_links(self, command: OfLinks) -> None:
         named = command.links
         links = replace(
             named,
@@ -115,6 +144,12 @@ class Acts:
                 self.stage.add_link_fault(LinkFault(links=links, delay_s=seconds))
             case Loss(share=share):
                 self.stage.add_link_fault(LinkFault(links=links, loss=share))
+            case Duplicate(share=share):
+                self.stage.add_link_fault(LinkFault(links=links, duplication=share))
+            case Reorder(jitter_s=jitter_s):
+                self.stage.add_link_fault(LinkFault(links=links, jitter_s=jitter_s))
+            case Bandwidth(bytes_per_s=bytes_per_s):
+                self.stage.add_link_fault(LinkFault(links=links, bytes_per_s=bytes_per_s))
             case _:
                 assert_never(command)
 
@@ -152,7 +187,7 @@ class Acts:
             return
         if isinstance(condition, JobIs):
             self.excused.add(find_application(condition.job, self.applications).number)
-        self._journal.note("assertion held", "", **facts)
+        self._journal.note("assertion held", "    holds", **facts)
 
     def _peer(self, name: str) -> str:
         """Find the peer that an id means; `@tracker` is whoever tracks the newest job now.
@@ -165,4 +200,5 @@ class Acts:
         tracker = tracker_of(find_application(NEWEST, self.applications), self.stage.awake())
         if not tracker:
             raise CallerError("nobody tracks the newest job now, as far as any peer says")
+        self._journal.note("tracker", f"    {TRACKER} is {tracker}", peer=tracker)
         return tracker

@@ -159,7 +159,7 @@ class Application:
             self.record = _record_if_any(client, job)
             retrying(lambda: self._follow(job), deadline)
             self.record = self.record or retrying(lambda: _record_of(client, job), deadline)
-            self.listing = retrying(lambda: self._list(client), deadline)
+            self.listing = retrying(lambda: list_output(request.output, request.entries), deadline)
 
     def _follow(self, job: Job) -> None:
         for status in job.watch():
@@ -174,12 +174,17 @@ class Application:
         self.status = status
         self._tell(self.number)
 
-    def _list(self, client: Client) -> Listing:
-        output = self.request.output
-        if not is_url(output):
-            return listing_of(Path(output))
-        with TemporaryDirectory(prefix="murmur-puppet-") as directory:
-            return listing_of(client.fs.get(output, Path(directory) / "output"))
+
+def list_output(output: str, entries: Sequence[str]) -> Listing:
+    """Describe the files of an output directory as they are now; one in the ring is fetched through the entries.
+
+    Raises:
+        MurmurationError: it cannot be had.
+    """
+    if not is_url(output):
+        return listing_of(Path(output))
+    with Client(tuple(entries)) as client, TemporaryDirectory(prefix="murmur-puppet-") as directory:
+        return listing_of(client.fs.get(output, Path(directory) / "output"))
 
 
 def retrying(act: Callable[[], Outcome], deadline: float) -> Outcome:

@@ -3,9 +3,10 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -14,13 +15,17 @@ from ..client.commands.exits import FAILED, Exit
 from ..client.commands.options import examples, json_option
 from ..client.printing import printable
 from ..ring.errors import CallerError
+from .figures import figures_table
+from .grammar import FORMS
 from .library import find_script, scenario_names
-from .places import HostMap, parse_host_map
+from .places import HostMap, Place, parse_host_map, parse_place
 from .player import Player, Typed
-from .script import Line, Problem, parse_line, parse_script
+from .script import Line, Problem, Script, parse_line, parse_script, without_faults
 from .session import Session, SessionSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+NOTHING: Final[Mapping[int, float]] = MappingProxyType({})
 
 
 def _hosts(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -> HostMap:
@@ -69,29 +74,34 @@ def puppet() -> None:
         "murmur puppet run tracker-cascade",
         "murmur puppet run script.txt --files data/ --mappers mappers.py",
         "murmur puppet run first.txt second.txt --step",
+        "murmur puppet run script.txt --compare",
     )
 )
 @click.argument("scripts", nargs=-1, required=True, metavar="SCRIPT...")
 @click.option("--step", is_flag=True, help="Wait for Enter before each command.")
+@click.option("--compare", is_flag=True, help="Play all without the faults first, and compare the times.")
 @session_options
-def run(*, scripts: tuple[str, ...], step: bool, hosts: HostMap, as_json: bool, **settings: Any) -> None:
+def run(*, scripts: tuple[str, ...], step: bool, compare: bool, hosts: HostMap, as_json: bool, **settings: Any) -> None:
     """Play the SCRIPTs one after another on the same peers; end with 0 only if jobs and assertions held.
 
     SCRIPT is a file, or the name of a shipped scenario; `murmur puppet scenarios` lists those.
     """
     paths = [find_script(word) for word in scripts]
-    with _session(settings, [path.parent for path in paths]) as session:
+    read = [(path, parse_script(path.read_bytes(), hosts=hosts)) for path in paths]
+    beside = [path.parent for path in paths]
+    plain = _seconds_without_faults(settings, beside, [script for _, script in read]) if compare else {}
+    with _session(settings, beside) as session:
         before_each = _stepping(session.player) if step else None
-        for path in paths:
+        for path, script in read:
             session.journal.note("script", f"{path}:" if len(paths) > 1 else "", script=str(path))
-            session.player.play(parse_script(path.read_bytes(), hosts=hosts), before_each)
-        _conclude(session, as_json=as_json)
+            session.player.play(script, before_each)
+        _conclude(session, as_json=as_json, seconds_without_faults=plain)
 
 
 @puppet.command(epilog=examples("murmur puppet shell --files data/"))
 @session_options
 def shell(*, hosts: HostMap, as_json: bool, **settings: Any) -> None:
-    """Play commands as they are typed, until the end of input; then wait for the jobs."""
+    """Play commands as they are typed, until EXIT or the end of input; then wait for the jobs. HELP lists them."""
     with _session(settings, [Path.cwd()]) as session:
         player = session.player
         _listen_to_keyboard(player)
@@ -101,6 +111,9 @@ def shell(*, hosts: HostMap, as_json: bool, **settings: Any) -> None:
             text = player.await_typed()
             if text is None or text.strip().lower() in {"exit", "quit"}:
                 break
+            if text.strip().lower() == "help":
+                _say("\n".join(_commands()))
+                continue
             number += 1
             match parse_line(text, number=number, hosts=hosts):
                 case Line() as line:
@@ -110,6 +123,21 @@ def shell(*, hosts: HostMap, as_json: bool, **settings: Any) -> None:
                 case None:
                     continue
         _conclude(session, as_json=as_json)
+
+
+@puppet.command()
+@json_option
+def language(*, as_json: bool) -> None:
+    """List the commands that a script can hold, one a line, with their fields; % begins a comment."""
+    if as_json:
+        print_json([{"command": keyword, "fields": form.usage} for keyword, form in FORMS.items()])
+        return
+    for line in _commands():
+        click.echo(line)
+
+
+def _commands() -> list[str]:
+    return [f"{keyword} {form.usage}".rstrip() for keyword, form in FORMS.items()]
 
 
 @puppet.command()
@@ -134,15 +162,47 @@ def scenarios(*, as_json: bool) -> None:
         click.echo(f"{name:<24} {why}")
 
 
-@puppet.command(epilog=examples("murmur puppet report --peers 9"))
+def _places(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -> tuple[Place, ...]:
+    try:
+        return tuple(map(parse_place, words))
+    except CallerError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+
+
+@puppet.command(
+    epilog=examples(
+        "murmur puppet report",
+        "murmur puppet report --peers 5 --rounds 3 --json",
+        "murmur puppet report --master tcp://localhost:20001/PM --master tcp://localhost:20002/PM",
+    )
+)
 @click.option("--peers", type=click.IntRange(3, 64), default=9, show_default=True, help="Number of peers.")
+@click.option("--rounds", type=click.IntRange(1, 100), default=1, show_default=True, help="Report medians of so many.")
+@click.option(
+    "--splits-per-peer",
+    type=click.IntRange(2, 1000),
+    default=10,
+    show_default=True,
+    help="Length of the job: a second for each.",
+)
+@click.option(
+    "--master",
+    "masters",
+    multiple=True,
+    callback=_places,
+    metavar="URL",
+    help="Have `murmur puppet serve` there start the peers, in turn if there are several; else this process does.",
+)
 @json_option
-def report(*, peers: int, as_json: bool) -> None:
-    """Run one job without a fault and with each of several, on peers of this machine, and compare the times."""
-    from .ratios import measure_all, ratio_table
+def report(*, as_json: bool, **wanted: Any) -> None:
+    """Run one job without a fault and with each of several, on your own machines, and compare the times.
+
+    It says at the beginning about how long that takes.
+    """
+    from .ratios import Measurement, measure_all, ratio_table
 
     _end_on_sigterm()
-    measured = measure_all(peers, _say)
+    measured = measure_all(Measurement(**wanted), _say)
     if as_json:
         print_json(measured)
     else:
@@ -161,16 +221,37 @@ def _end_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the peers are ended then too
 
 
-def _conclude(session: Session, *, as_json: bool) -> None:
-    summary = session.finish()
+def _seconds_without_faults(
+    settings: dict[str, Any], beside: list[Path], scripts: Sequence[Script]
+) -> dict[int, float]:
+    """Play scripts without their faults, on peers of their own, and give the times of the jobs that were done."""
+    _say("without faults, to compare:")
+    with _session({**settings, "out": settings["out"] / "without-faults"}, beside) as session:
+        for script in scripts:
+            session.player.play(without_faults(script))
+        jobs = session.finish()["jobs"]
+    _say("and now with them:")
+    return {job["number"]: job["seconds"] for job in jobs if job["state"] == "done"}
+
+
+def _conclude(session: Session, *, as_json: bool, seconds_without_faults: Mapping[int, float] = NOTHING) -> None:
+    summary = session.finish(seconds_without_faults)
     if as_json:
         print_json(summary)
+    elif summary["jobs"]:
+        click.echo(figures_table(summary), nl=False)
     for text in (*summary["problems"], *summary["failures"]):
-        click.echo(f"! {printable(text)}", err=True)
+        click.echo(f"! {printable(text.splitlines()[0])}", err=True)  # the whole of it was shown when it happened
     done = sum(job["state"] == "done" for job in summary["jobs"])
     _say(f"{done} of {len(summary['jobs'])} jobs done in {summary['seconds']:.1f} s; log: {session.journal.directory}")
     if not summary["ok"]:
-        raise Exit(FAILED, f"{len(summary['problems'])} problems, {len(summary['failures'])} failures")
+        raise Exit(
+            FAILED, _counted(len(summary["problems"]), "problem") + ", " + _counted(len(summary["failures"]), "failure")
+        )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def _stepping(player: Player) -> Callable[[Line], None]:

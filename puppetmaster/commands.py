@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .conditions import Condition
-from .faults import DiskState
+from .faults import Damage, DiskState
 from .places import Place
 
 EVERYBODY_ELSE: Final = "*"
@@ -108,10 +108,49 @@ class Kill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restart:
-    """`RESTART ID [empty]`: start a dead peer again, on the directory that it had or on an empty one."""
+    """`RESTART ID [empty|old]`: start a dead peer again, on its directory, an empty one, or its snapshot."""
 
     id: str
-    empty: bool
+    empty: bool = False
+    old: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """`SNAPSHOT ID`: copy the directory of a peer that is dead or frozen, for a later `RESTART ID old`."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoil:
+    """`SPOIL ID flipped|short|torn|missing [PERCENT]`: damage what a dead or frozen peer keeps, or that share of it.
+
+    Hit are the files of its store, chunks, runs and parts, and the rows of its store; never who it is.
+    """
+
+    id: str
+    damage: Damage
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swap:
+    """`SWAP A B`: exchange the directories of two dead peers, and neither their names nor their addresses.
+
+    A peer refuses to start on another one's directory; a second `SWAP` puts that right.
+    """
+
+    id: str
+    other: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """`CLOCK ID OFFSET`: the peer's clock is off by that many seconds, until it ends; 0 sets it right."""
+
+    id: str
+    offset_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +174,12 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heal:
-    """`HEAL`: undo all that `CUT`, `DELAY` and `LOSS` have done."""
+    """`HEAL`: undo all that has been done to links."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay:
-    """`DELAY A>B TIME`: every message on those links comes that many seconds later; 0 undoes it."""
+    """`DELAY A>B TIME`: all that passes on those links, bulk too, comes that many seconds later; 0 undoes it."""
 
     links: Links
     seconds: float
@@ -155,10 +194,34 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Disk:
-    """`DISK ID full|readonly|ok`, `DISK ID slow TIME`: how the peer's disk behaves from now on.
+class Duplicate:
+    """`DUPLICATE A>B PERCENT`: that share of 1 of the messages on those links arrives twice; 0 undoes it."""
 
-    A slow one takes writes, and `delay_s` seconds more for each operation.
+    links: Links
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reorder:
+    """`REORDER A>B TIME`: each message takes up to that many seconds more, so that they overtake; 0 undoes it."""
+
+    links: Links
+    jitter_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bandwidth:
+    """`BANDWIDTH A>B RATE`: so many bytes a second pass on each link, of messages and of bulk; 0 undoes it."""
+
+    links: Links
+    bytes_per_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """`DISK ID full|readonly|broken|ok`, `DISK ID slow TIME`: how the peer's disk is, restarts included.
+
+    A broken one fails at reads, too; a slow one takes writes, and `delay_s` seconds more for each operation.
     """
 
     id: str
@@ -210,25 +273,16 @@ class AtProgress:
 
 Moment = After | AtProgress
 
-Immediate = (
-    Worker
-    | Submit
-    | Status
-    | SlowWorker
-    | FreezeWorker
-    | UnfreezeWorker
-    | FreezeTracker
-    | UnfreezeTracker
-    | Kill
-    | Restart
-    | Cut
-    | Heal
-    | Delay
-    | Loss
-    | Disk
-    | Leave
-    | Assert
-)
+OfProcess = SlowWorker | FreezeWorker | UnfreezeWorker | FreezeTracker | UnfreezeTracker | Kill | Leave | Clock | Disk
+"""Commands that are aimed at one peer that runs."""
+
+OfDirectory = Restart | Snapshot | Spoil | Swap
+"""Commands that are about what a stopped peer keeps."""
+
+OfLinks = Cut | Delay | Loss | Duplicate | Reorder | Bandwidth
+"""Commands that are aimed at links."""
+
+Immediate = Worker | Submit | Status | Assert | Heal | OfProcess | OfDirectory | OfLinks
 """Commands that hold up no script, so that `AT` can put them off."""
 
 

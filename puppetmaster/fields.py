@@ -1,9 +1,9 @@
-"""Read single fields of commands: whole numbers, times, percentages, ids and jobs."""
+"""Read single fields of commands: whole numbers, times, bandwidths, percentages, ids and jobs."""
 
 import re
 from typing import Final
 
-from ..client.units import parse_time
+from ..client.units import parse_size, parse_time
 from ..ring.errors import CallerError
 
 NUMBER_MAX: Final = 1_000_000_000
@@ -11,6 +11,9 @@ NUMBER_MAX: Final = 1_000_000_000
 
 SECONDS_MAX: Final = 7 * 86_400.0
 """Longest time that a script can name: a week."""
+
+RATE_MAX: Final = 10**12
+"""Greatest bandwidth that a script can name, in bytes a second: a terabyte."""
 
 NEWEST: Final = 0
 """Number of the job that was submitted last, `@`; the others are counted from 1, in the order of their `SUBMIT`s."""
@@ -44,6 +47,34 @@ def parse_seconds(text: str) -> float:
     if seconds > SECONDS_MAX:
         raise CallerError(f"{text!r} is longer than a week")
     return seconds
+
+
+def parse_offset(text: str) -> float:
+    """Read how far off a clock is, in seconds: a time of a week at most, with a sign or without.
+
+    Raises:
+        CallerError: it is none, or longer.
+    """
+    try:
+        seconds = parse_seconds(text.removeprefix("-").removeprefix("+"))
+    except CallerError as error:
+        raise CallerError(f"{text!r} is no offset of a week at most; write it as -1h, +30s or 0") from error
+    return -seconds if text.startswith("-") else seconds
+
+
+def parse_rate(text: str) -> int:
+    """Read a bandwidth in bytes a second; `/s` after it is understood.
+
+    Raises:
+        CallerError: it is none, or more than `RATE_MAX`.
+    """
+    try:
+        rate = parse_size(re.sub(r"(?i)/s$", "", text))
+    except CallerError as error:
+        raise CallerError(f"{text!r} is no bandwidth; write it as 200KB, 1MiB or 0, a second") from error
+    if rate > RATE_MAX:
+        raise CallerError(f"{text!r} is more than a terabyte a second")
+    return rate
 
 
 def parse_share(text: str) -> float:

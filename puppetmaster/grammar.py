@@ -17,10 +17,13 @@ from .commands import (
     Assert,
     At,
     AtProgress,
+    Bandwidth,
+    Clock,
     Command,
     Cut,
     Delay,
     Disk,
+    Duplicate,
     FreezeTracker,
     FreezeWorker,
     Heal,
@@ -32,18 +35,31 @@ from .commands import (
     Links,
     Loss,
     Moment,
+    Reorder,
     Restart,
     SlowWorker,
+    Snapshot,
+    Spoil,
     Status,
     Submit,
+    Swap,
     UnfreezeTracker,
     UnfreezeWorker,
     Wait,
     Worker,
 )
 from .conditions import parse_condition
-from .faults import DiskState
-from .fields import parse_id, parse_job, parse_number, parse_seconds, parse_share, parse_target
+from .faults import Damage, DiskState
+from .fields import (
+    parse_id,
+    parse_job,
+    parse_number,
+    parse_offset,
+    parse_rate,
+    parse_seconds,
+    parse_share,
+    parse_target,
+)
 from .places import Place, Role, parse_place
 
 Fields = list[str]
@@ -136,9 +152,25 @@ def _read_submit(fields: Fields) -> Submit:
 
 
 def _read_restart(fields: Fields) -> Restart:
-    if len(fields) == 2 and fields[1].lower() != "empty":
-        raise CallerError(f"{fields[1]!r} is not how to restart; write RESTART ID or RESTART ID empty")
-    return Restart(id=parse_target(fields[0]), empty=len(fields) == 2)
+    how = fields[1].lower() if len(fields) == 2 else ""
+    if how not in {"", "empty", "old"}:
+        raise CallerError(f"{fields[1]!r} is not how to restart; write RESTART ID, RESTART ID empty or RESTART ID old")
+    return Restart(id=parse_target(fields[0]), empty=how == "empty", old=how == "old")
+
+
+def _read_spoil(fields: Fields) -> Spoil:
+    damages = {damage.value: damage for damage in Damage}
+    if fields[1].lower() not in damages:
+        raise CallerError(f"{fields[1]!r} is no damage; write flipped, short, torn or missing")
+    share = parse_share(fields[2]) if len(fields) == 3 else 1.0
+    return Spoil(id=parse_target(fields[0]), damage=damages[fields[1].lower()], share=share)
+
+
+def _read_swap(fields: Fields) -> Swap:
+    one, other = map(parse_target, fields)
+    if one == other:
+        raise CallerError(f"{one} cannot be swapped with itself; write SWAP A B")
+    return Swap(id=one, other=other)
 
 
 def _read_disk(fields: Fields) -> Disk:
@@ -148,7 +180,7 @@ def _read_disk(fields: Fields) -> Disk:
         return Disk(id=parse_target(fields[0]), state=DiskState.OK, delay_s=parse_seconds(fields[2]))
     if word not in states or len(fields) == 3:
         raise CallerError(
-            f"{' '.join(fields[1:])!r} is nothing that a disk can be; write full, readonly, ok or slow TIME"
+            f"{' '.join(fields[1:])!r} is nothing that a disk can be; write full, readonly, broken, ok or slow TIME"
         )
     return Disk(id=parse_target(fields[0]), state=states[word])
 
@@ -202,7 +234,13 @@ FORMS: Final[dict[str, Form]] = {
     "FREEZEC": Form("ID", 1, 1, lambda fields: FreezeTracker(id=parse_target(fields[0]))),
     "UNFREEZEC": Form("ID", 1, 1, lambda fields: UnfreezeTracker(id=parse_target(fields[0]))),
     "KILL": Form("ID", 1, 1, lambda fields: Kill(id=parse_target(fields[0]))),
-    "RESTART": Form("ID [empty]", 1, 2, _read_restart),
+    "RESTART": Form("ID [empty|old]", 1, 2, _read_restart),
+    "SNAPSHOT": Form("ID", 1, 1, lambda fields: Snapshot(id=parse_target(fields[0]))),
+    "SPOIL": Form("ID flipped|short|torn|missing [PERCENT]", 2, 3, _read_spoil),
+    "SWAP": Form("A B", 2, 2, _read_swap),
+    "CLOCK": Form(
+        "ID OFFSET", 2, 2, lambda fields: Clock(id=parse_target(fields[0]), offset_s=parse_offset(fields[1]))
+    ),
     "CUT": Form("A|B or CUT A>B", 1, _LINK_FIELDS_MAX, lambda fields: Cut(links=_links(fields))),
     "HEAL": Form("", 0, 0, lambda _: Heal()),
     "DELAY": Form(
@@ -217,7 +255,25 @@ FORMS: Final[dict[str, Form]] = {
         _LINK_FIELDS_MAX,
         lambda fields: Loss(links=_links(fields[:-1]), share=parse_share(fields[-1])),
     ),
-    "DISK": Form("ID full|readonly|ok or DISK ID slow TIME", 2, 3, _read_disk),
+    "DUPLICATE": Form(
+        "A>B PERCENT",
+        2,
+        _LINK_FIELDS_MAX,
+        lambda fields: Duplicate(links=_links(fields[:-1]), share=parse_share(fields[-1])),
+    ),
+    "REORDER": Form(
+        "A>B TIME",
+        2,
+        _LINK_FIELDS_MAX,
+        lambda fields: Reorder(links=_links(fields[:-1]), jitter_s=parse_seconds(fields[-1])),
+    ),
+    "BANDWIDTH": Form(
+        "A>B RATE",
+        2,
+        _LINK_FIELDS_MAX,
+        lambda fields: Bandwidth(links=_links(fields[:-1]), bytes_per_s=parse_rate(fields[-1])),
+    ),
+    "DISK": Form("ID full|readonly|broken|ok or DISK ID slow TIME", 2, 3, _read_disk),
     "LEAVE": Form("ID", 1, 1, lambda fields: Leave(id=parse_target(fields[0]))),
     "JOIN": Form("with no fields: it waits, and WORKER with an ENTRY-URL joins", 0, 0, lambda _: Join()),
     "JOIN-JOBS": Form("", 0, 0, lambda _: JoinJobs()),

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -57,11 +57,13 @@ class Library:
         places = list(self._mappers)
         if library is not None and not is_dll(library):
             places.insert(0, Path(self.input(library)))
-        for place in places:
-            found = find_mapper(mapper, _classes_of(place))
+        classes = {place: _classes_of(place) for place in places}
+        for place, names in classes.items():
+            found = find_mapper(mapper, names)
             if found is not None:
                 return find_program(f"{place}::{found}")
-        raise CallerError(f"no class {mapper} in {', '.join(map(str, places))}; give its file with --mappers")
+        known = "; ".join(f"{_where(place)}: {', '.join(names) or 'no class'}" for place, names in classes.items())
+        raise CallerError(f"no class {mapper}; name its file with --mappers. There are ({known})")
 
     def output(self, written: str) -> str:
         """Choose the directory of an output; equal ones are spelt equally.
@@ -114,7 +116,11 @@ def _files_in(directory: Path) -> Iterator[Path]:
     yield from sorted(path for path in directory.iterdir() if path.is_file())
 
 
-def _classes_of(file: Path) -> Iterable[str]:
+def _where(file: Path) -> str:
+    return "shipped" if file == SHIPPED_MAPPERS else str(file)
+
+
+def _classes_of(file: Path) -> list[str]:
     """Name the classes of a Python file without running it.
 
     Raises:

@@ -1,16 +1,21 @@
 """Keep what a script has done to links, and spell it as the rules of each peer's gate.
 
-A cut is kept at both ends, so that one of them may be frozen or start anew; delay and loss at the sender, so that they
-happen once. Sides that name everybody else are read anew whenever a peer comes or goes.
+A cut is kept at both ends, so that one of them may be frozen or start anew; all else at the sender, so that it happens
+to each message once. Whoever pulls in bulk minds the link for both ends, so delay and bandwidth stand at the receiver
+too, for bulk alone. Sides that name everybody else are read anew whenever a peer comes or goes.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec.structs import replace
 
 from ..node.gate.orders import Direction, LinkRule
 from .commands import EVERYBODY_ELSE, Links
+
+_AMOUNTS: Final = ("delay_s", "loss", "duplication", "jitter_s", "bytes_per_s")
+"""What a fault may say of a link besides that it is cut; 0 is nothing."""
 
 Key = tuple[str, Direction]
 """The other peer's address, and which way."""
@@ -24,6 +29,9 @@ class LinkFault:
     cut: bool = False
     delay_s: float | None = None
     loss: float | None = None
+    duplication: float | None = None
+    jitter_s: float | None = None
+    bytes_per_s: int | None = None
 
 
 class LinkTable:
@@ -46,9 +54,10 @@ class LinkTable:
         for fault in self._faults:
             for sender, receiver in pairs_of(fault.links, tuple(urls)):
                 _put(found[sender], (urls[receiver], Direction.TO), fault)
-                if fault.cut:
-                    _put(found[receiver], (urls[sender], Direction.FROM), fault)
-        return {name: tuple(rule for rule in rules.values() if _is_rule(rule)) for name, rules in found.items()}
+                _put(found[receiver], (urls[sender], Direction.FROM), fault)
+        return {
+            name: tuple(spelt for rule in rules.values() for spelt in _spelt(rule)) for name, rules in found.items()
+        }
 
 
 def pairs_of(links: Links, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -69,13 +78,13 @@ def _side(side: Sequence[str], other: Sequence[str], names: Sequence[str]) -> li
 
 def _put(rules: dict[Key, LinkRule], key: Key, fault: LinkFault) -> None:
     rule = rules.get(key) or LinkRule(url=key[0], direction=key[1])
-    rules[key] = replace(
-        rule,
-        cut=rule.cut or fault.cut,
-        delay_s=rule.delay_s if fault.delay_s is None else fault.delay_s,
-        loss=rule.loss if fault.loss is None else fault.loss,
-    )
+    said = {name: getattr(fault, name) for name in _AMOUNTS if getattr(fault, name) is not None}
+    rules[key] = replace(rule, cut=rule.cut or fault.cut, **said)
 
 
-def _is_rule(rule: LinkRule) -> bool:
-    return rule.cut or rule.loss > 0 or rule.delay_s > 0
+def _spelt(rule: LinkRule) -> list[LinkRule]:
+    """Leave out a rule that does nothing; at the receiver, messages have been dealt with already unless all is cut."""
+    if rule.direction is Direction.FROM and not rule.cut:
+        rule = replace(rule, loss=0.0, duplication=0.0, jitter_s=0.0, bulk_only=True)
+    does = rule.cut or any(getattr(rule, name) for name in _AMOUNTS)
+    return [rule] if does else []

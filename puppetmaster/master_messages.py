@@ -5,8 +5,10 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ..node.gate.orders import Answer as GateAnswer
-from ..node.gate.orders import Condition, Order
+from ..node.gate.orders import Condition, Order, Share
 from ..ring.terms import Name, Url
+from .faults import Damage
+from .spoiling import NAME_CHARACTERS_MAX, NAMES_MAX
 
 PeerName = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,128}$")]
 """As scripts may spell it: it becomes the name of a directory, too."""
@@ -23,6 +25,7 @@ class StartPeer(Ask, frozen=True, array_like=True, tag=True):
     listen: Url
     join: Annotated[tuple[Url, ...], Meta(max_length=16)]
     empty: bool
+    old: bool
 
 
 class EndPeer(Ask, frozen=True, array_like=True, tag=True):
@@ -37,6 +40,27 @@ class FreezePeer(Ask, frozen=True, array_like=True, tag=True):
 
     name: PeerName
     frozen: bool
+
+
+class SnapshotPeer(Ask, frozen=True, array_like=True, tag=True):
+    """Copy the directory of a peer that is dead or frozen."""
+
+    name: PeerName
+
+
+class SpoilPeer(Ask, frozen=True, array_like=True, tag=True):
+    """Damage a share of what a peer keeps that is dead or frozen; answered by `PeerSpoiled`."""
+
+    name: PeerName
+    damage: Damage
+    share: Share
+
+
+class SwapPeers(Ask, frozen=True, array_like=True, tag=True):
+    """Exchange the directories of two dead peers."""
+
+    name: PeerName
+    other: PeerName
 
 
 class OrderGate(Ask, frozen=True, array_like=True, tag=True):
@@ -54,7 +78,7 @@ class EndAll(Ask, frozen=True, array_like=True, tag=True):
     """End all peers."""
 
 
-Asked = StartPeer | EndPeer | FreezePeer | OrderGate | ViewPeers | EndAll
+Asked = StartPeer | EndPeer | FreezePeer | SnapshotPeer | SpoilPeer | SwapPeers | OrderGate | ViewPeers | EndAll
 
 
 class Told(Struct, frozen=True, array_like=True, tag=True):
@@ -70,6 +94,13 @@ class NotDone(Told, frozen=True, array_like=True, tag=True):
 
     blame: Name
     reason: Annotated[str, Meta(max_length=8192)]
+
+
+class PeerSpoiled(Told, frozen=True, array_like=True, tag=True):
+    """What was hit: how much in all, and the names of some."""
+
+    count: Annotated[int, Meta(ge=0)]
+    names: Annotated[tuple[Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)], ...], Meta(max_length=NAMES_MAX)]
 
 
 class GateAnswered(Told, frozen=True, array_like=True, tag=True):
@@ -94,7 +125,7 @@ class PeersViewed(Told, frozen=True, array_like=True, tag=True):
     peers: Annotated[tuple[ViewedPeer, ...], Meta(max_length=4096)]
 
 
-Answered = CarriedOut | NotDone | GateAnswered | PeersViewed
+Answered = CarriedOut | NotDone | PeerSpoiled | GateAnswered | PeersViewed
 
 
 class Question(Struct, frozen=True, array_like=True):

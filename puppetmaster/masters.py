@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..node.gate.orders import Answer, Condition, Order
+from .faults import Damage
 from .puppet import Liveliness
+from .spoiling import Spoiled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +23,13 @@ class PuppetView:
 class Master(Protocol):
     """A puppet master. What concerns a name that it does not have, or a peer that has ended, is a `CallerError`."""
 
-    def start(self, name: str, listen: str, join: tuple[str, ...], *, empty: bool = False) -> None:
-        """Start a peer, or one that has ended again, in the directory that it had or in an empty one.
+    def start(self, name: str, listen: str, join: tuple[str, ...], *, empty: bool = False, old: bool = False) -> None:
+        """Start a peer, or one that has ended again, in the directory that it had, an `empty` or its `old` one.
 
         It may take a while until it is up; if it never will, `failed_starts` says so.
 
         Raises:
-            CallerError: a peer of that name lives.
+            CallerError: a peer of that name lives, or it has no old directory.
             WorldError: it does not start.
         """
 
@@ -45,6 +47,19 @@ class Master(Protocol):
 
     def thaw(self, name: str) -> None:
         """Let a frozen peer go on."""
+
+    def snapshot(self, name: str) -> None:
+        """Copy the directory of a peer that is dead or frozen, as its old one."""
+
+    def spoil(self, name: str, damage: Damage, share: float) -> Spoiled:
+        """Damage that share (of 1) of what a peer keeps that is dead or frozen.
+
+        Raises:
+            WorldError: its disk refuses, or the peer was frozen amid a write.
+        """
+
+    def swap(self, name: str, other: str) -> None:
+        """Exchange the directories of two dead peers."""
 
     def order(self, name: str, order: Order) -> Answer:
         """Have a peer's gate carry out an order.

@@ -16,7 +16,7 @@ from ..ring.errors import CallerError, MurmurationError
 from ..scheduling.jobs import JobState
 from .acts import Acts
 from .applications import Application
-from .commands import After, At, AtProgress, Command, Immediate, Join, JoinJobs, Restart, Wait, Worker
+from .commands import After, At, AtProgress, Command, Immediate, Join, JoinJobs, Restart, Submit, Wait, Worker
 from .fields import NEWEST, TRACKER
 from .journal import Journal
 from .library import Library
@@ -24,6 +24,7 @@ from .puppet import Liveliness
 from .script import Line, Problem, Script
 from .sightings import see_members
 from .stage import Stage
+from .traffic import Ledger, Traffic
 
 TICK_S = 0.1
 JOIN_PATIENCE_S = 60.0
@@ -64,7 +65,10 @@ class Player:
         self._due: list[tuple[float, int, Line, Immediate]] = []
         self._pending: list[Pending] = []
         self._began = time.monotonic()
-        self._told: dict[int, JobState] = {}
+        self._told: dict[int, tuple[JobState, int]] = {}
+        self._ledger = Ledger()
+        self._sent_before: dict[int, Traffic] = {}
+        self._sent_during: dict[int, Traffic] = {}
         self._typed: list[Typed] = []
         self._starters: dict[str, Line] = {}
 
@@ -72,6 +76,10 @@ class Player:
     def applications(self) -> list[Application]:
         """The applications of all `SUBMIT`s, in their order."""
         return self._acts.applications
+
+    def sent_during(self, number: int) -> Traffic:
+        """Tell what all peers have sent from the `SUBMIT` of a job that has ended to its end."""
+        return self._sent_during[number]
 
     @property
     def failures(self) -> list[str]:
@@ -116,7 +124,7 @@ class Player:
 
     def await_jobs(self) -> None:
         """Wait until all jobs have ended."""
-        self._pump(lambda: all(one.ended for one in self.applications))
+        self._pump(lambda: all(one.number in self._sent_during for one in self.applications))
 
     def await_typed(self) -> str | None:
         """Wait for a line from the keyboard, while everything else goes on; None at the end of all lines."""
@@ -140,7 +148,11 @@ class Player:
                 self._act(line, command)
 
     def _act(self, line: Line, command: Immediate) -> None:
+        if isinstance(command, Submit):
+            self._sent_before[len(self.applications) + 1] = self._ledger.note(self._stage.view())
         if isinstance(command, Worker | Restart):
+            if command.id in self._starters:
+                self._ledger.note(self._stage.view())  # the gate of a process that comes in another's place counts anew
             self._starters[command.id] = line
         self._acts.perform(line.number, line.text, command, time.monotonic() - self._began)
 
@@ -168,6 +180,9 @@ class Player:
             if time.monotonic() > deadline:
                 raise CallerError(f"within {JOIN_PATIENCE_S:g} s these did not see all others: {', '.join(lonely)}")
             self._let_pass(TICK_S)
+        names = list(self._stage.awake())
+        shown = f"    peer {names[0]} is alone" if len(names) == 1 else f"    {len(names)} peers know each other"
+        self._journal.note("joined", shown, peers=names)
 
     def _all_up(self) -> bool:
         return Liveliness.STARTING not in self._stage.states().values()
@@ -203,13 +218,31 @@ class Player:
             self._typed.append(news)
             return
         application = self.applications[news - 1] if news <= len(self.applications) else None
-        if application is None or self._told.get(news) is application.state:
-            return
-        self._told[news] = application.state
-        shown = f"job {news} is {application.state.title}"
+        if application is not None:
+            self._tell(application)
+
+    def _tell(self, application: Application) -> None:
+        """Tell of a job what has not been told yet: its state, and who took it over as its tracker."""
+        number, state, status = application.number, application.state, application.status
+        told_state, told_epoch = self._told.get(number, (None, 1))
+        epoch = max(told_epoch, 0 if status is None else status.epoch)
+        if status is not None and epoch > told_epoch:
+            shown = f"job {number} is tracked by {status.tracker} (epoch {epoch})"
+            self._journal.note("tracker", shown, job=number, tracker=status.tracker, epoch=epoch)
+        self._told[number] = (state, epoch)
         if application.ended:
-            shown += f" after {application.seconds:.2f} s" + (f": {application.error}" if application.error else "")
-        self._journal.note("job", shown, job=news, state=application.state.title, error=application.error)
+            self._conclude(application)
+        elif state is not told_state and not state.ended:
+            self._journal.note("job", f"job {number} is {state.title}", job=number, state=state.title)
+
+    def _conclude(self, application: Application) -> None:
+        number = application.number
+        if number in self._sent_during:
+            return
+        self._sent_during[number] = self._ledger.note(self._stage.view()).since(self._sent_before[number])
+        title, error = application.state.title, application.error
+        shown = f"job {number} is {title} after {application.seconds:.2f} s" + (f": {error}" if error else "")
+        self._journal.note("job", shown, job=number, state=title, error=error)
 
     def _carry_out_due(self) -> None:
         for name, reason in self._stage.failed_starts():

@@ -4,7 +4,6 @@ A frozen peer hears nothing, so orders for it are kept, the newest of each kind,
 """
 
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
@@ -213,8 +212,3 @@ class Puppet:
                 self._ready = bool(self._stdout.readline())
                 if not self._ready:
                     self._process.wait()  # it has closed its output, so it is ending
-
-
-def empty_directory(directory: Path) -> None:
-    """Remove what a peer has kept."""
-    shutil.rmtree(directory, ignore_errors=True)

@@ -1,6 +1,4 @@
-"""Answer `STATUS`: for every peer who it is, whom it presumes failed, what it tracks and what it is at; as a document
-and as lines to read.
-"""
+"""Answer `STATUS` as a document: for every peer who it is, whether it is there, what it tracks and what it is at."""
 
 import json
 from collections.abc import Sequence
@@ -10,8 +8,6 @@ from typing import Any
 import msgspec
 
 from ..client.commands.documents import job_document
-from ..client.units import format_size
-from ..client.view.tables import aligned
 from ..ring.messages import Liveness
 from ..scheduling.jobs import Phase
 from ..scheduling.status import JobStatus, Lane, RunningAttempt, TaskState
@@ -20,21 +16,16 @@ from .masters import PuppetView
 from .puppet import Liveliness
 from .sightings import Sighting
 
-WRITING_FROM = 0.95
-"""How far an attempt is when all is mapped, and its output is on its way."""
-
-HEADINGS = ("peer", "process", "presumed failed", "tracks", "is at", "sent", "received")
-RIGHT = frozenset({"sent", "received"})
-
 
 def status_document(
     at_s: float, views: Sequence[PuppetView], sightings: Sequence[Sighting], applications: Sequence[Application]
 ) -> dict[str, Any]:
     """Put together what processes, gates and peers tell."""
     by_peer = {sighting.peer: sighting for sighting in sightings}
+    numbers = {one.status.id: one.number for one in applications if one.status is not None}
     return {
         "at": round(at_s, 3),
-        "peers": [_peer_document(view, by_peer.get(view.name), sightings) for view in views],
+        "peers": [_peer_document(view, by_peer.get(view.name), sightings, numbers) for view in views],
         "jobs": [_application_document(one, sightings) for one in applications],
     }
 
@@ -46,44 +37,41 @@ def write_status(document: dict[str, Any], directory: Path, number: int) -> Path
     return path
 
 
-def status_lines(document: dict[str, Any]) -> str:
-    """Spell a report for people: a table of the peers, and a line or two for each job."""
-    rows = [
-        (
-            peer["name"],
-            peer["process"] + (f" ({peer['silence']})" if peer["silence"] else ""),
-            ", ".join(peer["presumed_failed"]) or "-",
-            ", ".join(f"{role['name']} (epoch {role['epoch']})" for role in peer["tracks"]) or "-",
-            ", ".join(task["doing"] for task in peer["tasks"]) or "-",
-            _traffic(peer["gate"], "out"),
-            _traffic(peer["gate"], "in"),
-        )
-        for peer in document["peers"]
-    ]
-    return aligned(HEADINGS, rows, RIGHT) + "".join(_job_lines(job) for job in document["jobs"])
-
-
-def _peer_document(view: PuppetView, sighting: Sighting | None, all_seen: Sequence[Sighting]) -> dict[str, Any]:
-    gate = None if view.condition is None else msgspec.structs.asdict(view.condition)
+def _peer_document(
+    view: PuppetView, own: Sighting | None, sightings: Sequence[Sighting], numbers: dict[str, int]
+) -> dict[str, Any]:
     return {
         "name": view.name,
         "url": view.url,
         "pid": view.pid,
         "process": view.liveliness.value,
-        "silence": sighting.error if sighting is not None else "",
-        "present": view.liveliness is Liveliness.RUNNING and sighting is not None and not sighting.error,
-        "sees_alive": [] if sighting is None else sighting.named(Liveness.ALIVE),
-        "suspects": [] if sighting is None else sighting.named(Liveness.SUSPECT),
-        "presumed_failed": [] if sighting is None else sighting.named(Liveness.DEAD),
+        "silence": own.error if own is not None else "",
+        "present": view.liveliness is Liveliness.RUNNING and own is not None and not own.error,
+        "held_for": _held_for(view.name, sightings),
+        "sees_alive": [] if own is None else own.named(Liveness.ALIVE),
+        "suspects": [] if own is None else own.named(Liveness.SUSPECT),
+        "presumed_failed": [] if own is None else own.named(Liveness.DEAD),
         "tracks": [
-            {"job": job.id, "name": job.name, "epoch": job.epoch}
-            for job in _newest(all_seen)
+            {"job": job.id, "number": numbers.get(job.id), "name": job.name, "epoch": job.epoch}
+            for job in _newest(sightings)
             if job.tracker == view.name and not job.state.ended
         ],
         "tracker_frozen": view.condition is not None and view.condition.tracker_frozen,
-        "tasks": [_task_document(job, task) for job in _newest(all_seen) for task in _running(job, view.name)],
-        "gate": gate,
+        "tasks": [
+            _task_document(job, task, numbers) for job in _newest(sightings) for task in _running(job, view.name, own)
+        ],
+        "gate": None if view.condition is None else msgspec.structs.asdict(view.condition),
     }
+
+
+def _held_for(name: str, sightings: Sequence[Sighting]) -> dict[str, list[str]]:
+    """Tell what the peers that answer, this one aside, hold a peer for: who says alive, suspect, dead and left."""
+    held: dict[str, list[str]] = {state.name.lower(): [] for state in Liveness}
+    for sighting in sightings:
+        states = [view.liveness for view in sighting.members if view.member.name == name]
+        if states and sighting.peer != name:
+            held[min(states).name.lower()].append(sighting.peer)
+    return held
 
 
 def _newest(sightings: Sequence[Sighting]) -> list[JobStatus]:
@@ -99,25 +87,32 @@ def _rank(job: JobStatus) -> tuple[int, int, int]:
     return job.state, job.epoch, (job.map_states + job.reduce_states).count(TaskState.DONE)
 
 
-def _running(job: JobStatus, peer: str) -> Sequence[RunningAttempt]:
-    lanes: dict[str, Lane] = {lane.peer: lane for lane in job.lanes}
+def _running(job: JobStatus, peer: str, own: Sighting | None) -> Sequence[RunningAttempt]:
+    """Tell what a peer is at as it says itself, or as the others have it from its last word."""
+    told = next((one for one in own.jobs if one.id == job.id), job) if own is not None else job
+    lanes: dict[str, Lane] = {lane.peer: lane for lane in told.lanes}
     return lanes[peer].running if peer in lanes else ()
 
 
-def _task_document(job: JobStatus, task: RunningAttempt) -> dict[str, Any]:
-    states = job.map_states if task.phase is Phase.MAP else job.reduce_states
-    cell = TaskState(states[task.task]) if task.task < len(states) else TaskState.WAITING
-    moves = cell is TaskState.CLAIMED or task.fraction <= 0
-    work = "mapping" if task.phase is Phase.MAP else "reducing"
-    phase = "input transfer" if moves else "output transfer" if task.fraction >= WRITING_FROM else work
-    number = task.task + 1
+def _task_document(job: JobStatus, task: RunningAttempt, numbers: dict[str, int]) -> dict[str, Any]:
     return {
         "job": job.id,
-        "phase": phase,
-        "split": number,
+        "number": numbers.get(job.id),
+        "phase": _phase(job, task),
+        "split": task.task + 1,
         "fraction": round(task.fraction, 3),
-        "doing": f"{number}: {phase}" + (f" {task.fraction:.0%}" if phase == work else ""),
     }
+
+
+def _phase(job: JobStatus, task: RunningAttempt) -> str:
+    """Tell the phases of a task apart: user code says that it has begun, and its peer that it is through."""
+    states = job.map_states if task.phase is Phase.MAP else job.reduce_states
+    begun = task.task < len(states) and states[task.task] == TaskState.RUNNING
+    if task.fraction >= 1.0:
+        return "output transfer"
+    if task.fraction <= 0.0 and not begun:
+        return "input transfer"
+    return "mapping" if task.phase is Phase.MAP else "reducing"
 
 
 def _application_document(application: Application, sightings: Sequence[Sighting]) -> dict[str, Any]:
@@ -134,22 +129,3 @@ def _application_document(application: Application, sightings: Sequence[Sighting
         "splits": [] if fresh is None else [TaskState(cell).name.lower() for cell in fresh.map_states],
         "redone": application.redone,
     }
-
-
-def _job_lines(job: dict[str, Any]) -> str:
-    head = f"job {job['number']} ({job['mapper']}): {job['state']} after {job['seconds']:.1f} s"
-    if job["error"]:
-        return f"{head}: {job['error']}\n"
-    if job["job"] is None:
-        return f"{head}\n"
-    facts = job["job"]
-    cells = {state: count for state, count in facts["splits"].items() if count}
-    told = ", ".join(f"{count} {state}" for state, count in cells.items())
-    waits = f"; waits for {facts['waiting_for']}" if facts["waiting_for"] else ""
-    return f"{head}, tracker {facts['tracker'] or '-'} at epoch {facts['epoch']}; splits: {told}{waits}\n"
-
-
-def _traffic(gate: dict[str, Any] | None, way: str) -> str:
-    if gate is None:
-        return "-"
-    return f"{gate[f'messages_{way}']} ({format_size(gate[f'bytes_{way}'])})"

@@ -79,6 +79,25 @@ def parse_script(content: bytes, *, hosts: HostMap | None = None) -> Script:
     return Script(lines=tuple(lines), problems=tuple(problems))
 
 
+def without_faults(script: Script) -> Script:
+    """Leave the peers, the jobs and the waiting of a script: what tells how long its jobs take if nothing happens.
+
+    A second `WORKER` of an id would start a peer again that was ended, so it goes too.
+    """
+    started: set[str] = set()
+    lines = []
+    for line in script.lines:
+        command = line.command.command if isinstance(line.command, At) else line.command
+        if not isinstance(command, Worker | Submit | Wait | Join | JoinJobs):
+            continue
+        if isinstance(command, Worker):
+            if command.id in started:
+                continue
+            started.add(command.id)
+        lines.append(line)
+    return Script(lines=tuple(lines), problems=())
+
+
 def parse_line(text: str, *, number: int = 1, hosts: HostMap | None = None) -> Line | Problem | None:
     """Read one line; None is a blank one or a comment. Never raises."""
     words = text.strip()

@@ -22,10 +22,14 @@ from .master_messages import (
     GateAnswered,
     NotDone,
     OrderGate,
+    PeerSpoiled,
     PeersViewed,
     Question,
     Reply,
+    SnapshotPeer,
+    SpoilPeer,
     StartPeer,
+    SwapPeers,
     ViewedPeer,
     ViewPeers,
 )
@@ -50,13 +54,20 @@ class Servant:
     def _carry_out(self, asked: Asked) -> Answered:
         director = self._director
         match asked:
-            case StartPeer(name=name, listen=listen, join=join, empty=empty):
-                director.start(name, listen, join, empty=empty)
+            case StartPeer(name=name, listen=listen, join=join, empty=empty, old=old):
+                director.start(name, listen, join, empty=empty, old=old)
                 director.await_start(name)
             case EndPeer(name=name, graceful=graceful):
                 (director.leave if graceful else director.kill)(name)
             case FreezePeer(name=name, frozen=frozen):
                 (director.freeze if frozen else director.thaw)(name)
+            case SnapshotPeer(name=name):
+                director.snapshot(name)
+            case SpoilPeer(name=name, damage=damage, share=share):
+                spoiled = director.spoil(name, damage, share)
+                return PeerSpoiled(count=spoiled.count, names=spoiled.names)
+            case SwapPeers(name=name, other=other):
+                director.swap(name, other)
             case OrderGate(name=name, order=order):
                 return GateAnswered(answer=director.order(name, order))
             case ViewPeers():

@@ -1,15 +1,16 @@
 """Set up all that scripts are played on, for scripts that are played one after another against the same peers."""
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from ..ring.errors import WorldError
 from .director import Director
+from .figures import job_figures
 from .journal import Journal
 from .library import Library
 from .masters import Master
@@ -47,29 +48,19 @@ class Session:
         library = Library(settings.files, settings.beside, settings.mappers, settings.out.absolute() / "outputs")
         self.player = Player(self.stage, library, self.journal)
 
-    def finish(self) -> dict[str, Any]:
-        """Wait for all jobs, and sum the session up as a document."""
-        self.player.await_jobs()
-        problems, failures = self.player.problems, self.player.failures
+    def finish(self, seconds_without_faults: Mapping[int, float] = MappingProxyType({})) -> dict[str, Any]:
+        """Wait for all jobs, and sum the session up as a document, beside the jobs' times without faults if known."""
+        player = self.player
+        player.await_jobs()
         summary = {
-            "ok": not problems and not failures,
+            "ok": not player.problems and not player.failures,
             "seconds": round(self.journal.now_s, 3),
             "jobs": [
-                {
-                    "number": one.number,
-                    "state": one.state.title,
-                    "seconds": round(one.seconds, 3),
-                    "output": one.request.output,
-                    "files": len(one.listing or ()),
-                    "pairs": sum(facts.lines for facts in (one.listing or {}).values()),
-                    "bytes": sum(facts.size for facts in (one.listing or {}).values()),
-                    "redone": one.redone,
-                    "error": one.error,
-                }
-                for one in self.player.applications
+                job_figures(one, player.sent_during(one.number), seconds_without_faults.get(one.number))
+                for one in player.applications
             ],
-            "problems": problems,
-            "failures": failures,
+            "problems": player.problems,
+            "failures": player.failures,
         }
         self.journal.note("end", "", **summary)
         return summary
@@ -102,7 +93,7 @@ class Session:
         if known is not None:
             return known
         here = place.is_here(self._names)
-        if not _somebody_listens(place):
+        if not somebody_listens(place):
             if here:
                 return self._director
             raise WorldError(f"no puppet master answers at {place}; run `murmur puppet serve` there, or --map-host")
@@ -110,7 +101,8 @@ class Session:
         return remote
 
 
-def _somebody_listens(place: Place) -> bool:
+def somebody_listens(place: Place) -> bool:
+    """Tell whether anybody takes connections at an address."""
     host = "127.0.0.1" if place.host == "localhost" else place.host
     try:
         socket.create_connection((host, place.port), KNOCK_S).close()

@@ -11,6 +11,8 @@ import click
 from ..client.commands.documents import print_json
 from ..client.commands.exits import FAILED, Exit
 from ..client.commands.options import json_option
+from .sim_large import run_large
+from .simulation.large import large_plan
 from .simulation.rarities import RARITIES
 from .simulation.scenarios import play_scenario, scenario_names
 from .simulation.schedule import Verdict
@@ -39,6 +41,10 @@ def read_seeds(ctx: click.Context, param: click.Parameter, word: str | None) -> 
     "--seeds", callback=read_seeds, metavar="A-B", help=f"Play these seeds; 0-{SEEDS_DEFAULT - 1} if not given."
 )
 @click.option("--peers", type=click.IntRange(3, 200), default=5, show_default=True, help="Peers in each schedule.")
+@click.option(
+    "--splits", type=click.IntRange(1, 20_000), help="Play one large job of so many splits, and tell what it takes."
+)
+@click.option("--no-faults", is_flag=True, help="Leave a large job in peace.")
 @click.option("--scenario", type=click.Choice(scenario_names()), help="Play this scenario and print its transcript.")
 @click.option("--minutes", type=click.FloatRange(min=0.0), help="Go on with new seeds for so long, or stop after it.")
 @click.option("--no-story", is_flag=True, help="Do not shrink and draw the seeds that fail.")
@@ -48,6 +54,8 @@ def sim(
     seed: int | None,
     seeds: range | None,
     peers: int,
+    splits: int | None,
+    no_faults: bool,
     scenario: str | None,
     minutes: float | None,
     no_story: bool,
@@ -60,6 +68,13 @@ def sim(
         raise Exit(0 if transcript.held else FAILED)
     if seed is not None and seeds is not None:
         raise click.UsageError("give either --seed or --seeds")
+    if splits is not None:
+        if seeds is not None or minutes is not None:
+            raise click.UsageError("give --splits with one --seed, for one schedule is long")
+        run_large(large_plan(seed or 0, peers, splits, has_faults=not no_faults), as_json=as_json)
+        return
+    if no_faults:
+        raise click.UsageError("give --no-faults with --splits")
     total, seconds = _run(_chosen(seed, seeds, minutes), peers, minutes)
     stories = {} if no_story else _stories(total.failing, peers)
     if as_json:

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..node.gate.orders import DiskState as GateDiskState
-from ..node.gate.orders import SetDisk, SetLinks, SetTracker, SlowWork
+from ..node.gate.orders import SetClock, SetDisk, SetLinks, SetTracker, SlowWork
 from ..ring.errors import CallerError, MurmurationError
 from .commands import EVERYBODY_ELSE, Links
 from .commands import Worker as WorkerCommand
-from .faults import DiskState
+from .faults import Damage, DiskState
 from .link_table import LinkFault, LinkTable
 from .masters import Master, PuppetView
 from .places import Place
 from .puppet import Liveliness
+from .spoiling import Spoiled
 
 JOINS_MAX = 3
 """Further addresses that a peer is given to join through, so that none of them must live."""
@@ -24,6 +25,7 @@ _DISKS = {
     DiskState.OK: GateDiskState.OK,
     DiskState.FULL: GateDiskState.FULL,
     DiskState.READONLY: GateDiskState.READONLY,
+    DiskState.BROKEN: GateDiskState.BROKEN,
 }
 
 
@@ -49,6 +51,8 @@ class Stage:
         self._parts: dict[str, Part] = {}
         self._links = LinkTable()
         self._has_link_faults = False
+        self._disks: dict[str, SetDisk] = {}
+        """How the disk of each peer is; that outlives its process."""
 
     @property
     def urls(self) -> dict[str, str]:
@@ -68,14 +72,16 @@ class Stage:
         part = Part(master=self._master_at(command.puppet_master), command=command)
         self._start(command.id, part)
 
-    def restart(self, name: str, *, empty: bool) -> None:
-        """Start a dead peer again.
+    def restart(self, name: str, *, empty: bool = False, old: bool = False) -> None:
+        """Start a dead peer again, on an `empty` disk, its `old` one, or the one that it had.
 
         Raises:
-            CallerError: there is none of that id, or it lives.
+            CallerError: there is none of that id, it lives, or it has no old directory.
             WorldError: it does not start.
         """
-        self._start(name, self._part(name), empty=empty)
+        if empty:
+            self._disks.pop(name, None)
+        self._start(name, self._part(name), empty=empty, old=old)
 
     def kill(self, name: str) -> None:
         """End a peer at once."""
@@ -103,10 +109,35 @@ class Stage:
 
     def set_disk(self, name: str, state: DiskState, delay_s: float) -> None:
         """Let the disk of a peer refuse writes, or take them so much later."""
-        self._part(name).master.order(name, SetDisk(state=_DISKS[state], delay_s=delay_s))
+        order = SetDisk(state=_DISKS[state], delay_s=delay_s)
+        self._part(name).master.order(name, order)
+        self._disks[name] = order
+
+    def set_clock(self, name: str, offset_s: float) -> None:
+        """Let the clock of a peer be off, until its process ends."""
+        self._part(name).master.order(name, SetClock(offset_s=offset_s))
+
+    def snapshot(self, name: str) -> None:
+        """Copy the directory of a dead or frozen peer, for a later restart on the old one."""
+        self._part(name).master.snapshot(name)
+
+    def spoil(self, name: str, damage: Damage, share: float) -> Spoiled:
+        """Damage a share of what a dead or frozen peer keeps, and tell what was hit."""
+        return self._part(name).master.spoil(name, damage, share)
+
+    def swap(self, name: str, other: str) -> None:
+        """Exchange the directories of two dead peers.
+
+        Raises:
+            CallerError: they are on two machines, or one of them lives.
+        """
+        master = self._part(name).master
+        if self._part(other).master is not master:
+            raise CallerError(f"{name} and {other} have two puppet masters; a directory stays on its machine")
+        master.swap(name, other)
 
     def add_link_fault(self, fault: LinkFault) -> None:
-        """Cut, delay or thin out links.
+        """Cut links, or let them treat what passes as the fault says.
 
         Raises:
             CallerError: a side names a peer that was never started.
@@ -147,14 +178,16 @@ class Stage:
         awake = self.awake().values()
         return (entry.endpoint, *(url for url in awake if url in mates and url != entry.endpoint))
 
-    def _start(self, name: str, part: Part, *, empty: bool = False) -> None:
+    def _start(self, name: str, part: Part, *, empty: bool = False, old: bool = False) -> None:
         entry = part.command.joins_through
         joins = (entry.endpoint,) if entry is not None else ()
         if name in self._parts:
             mates = self._mates(part.url) - {part.url, *joins}
             joins = (*joins, *(url for url in self.awake().values() if url in mates))[: JOINS_MAX + 1]
-        part.master.start(name, part.url, joins, empty=empty)
+        part.master.start(name, part.url, joins, empty=empty, old=old)
         self._parts[name] = part
+        if name in self._disks:
+            part.master.order(name, self._disks[name])
         if self._has_link_faults:
             self._apply_links()
 

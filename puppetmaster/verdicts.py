@@ -8,7 +8,7 @@ from typing import assert_never
 import msgspec
 
 from ..ring.errors import CallerError
-from .applications import Application
+from .applications import Application, list_output, newest_for
 from .conditions import Condition, JobIs, Measure, Measured, OutputsEqualSequential, TrackerIs
 from .fields import NEWEST
 from .sequential import Errand, Listing, difference
@@ -43,10 +43,10 @@ def decide(
     match condition:
         case JobIs(job=job, state=state):
             found = find_application(job, applications)
-            told = f" ({found.error})" if found.ended and found.error else ""
+            told = f" ({found.error.splitlines()[0]})" if found.ended and found.error else ""
             return "" if found.state is state else f"job {found.number} is {found.state.title}{told}"
         case OutputsEqualSequential(job=job):
-            return _compare_outputs(find_application(job, applications))
+            return _compare_outputs(find_application(job, applications), applications, urls)
         case TrackerIs(job=job, id=name, expected=expected):
             tracker = tracker_of(find_application(job, applications), urls)
             return "" if (tracker == name) is expected else f"its tracker is {tracker or 'nobody'}"
@@ -93,14 +93,19 @@ def _measured(
             assert_never(condition.measure)
 
 
-def _compare_outputs(application: Application) -> str:
+def _compare_outputs(application: Application, applications: Sequence[Application], urls: Mapping[str, str]) -> str:
+    """Compare what a job left at its end, and what is there now unless a later job has written there."""
     if application.listing is None or application.record is None:
         return f"job {application.number} is {application.state.title} and has no output yet"
-    path = application.request.path
+    path, output = application.request.path, application.request.output
     if application.record.files[0].source is None:
         raise CallerError(f"the input {path} is not a file of this machine, so it cannot be read sequentially")
-    errand = Errand(record=application.record, path=path)
-    return difference(application.listing, expected_listing(errand))
+    expected = expected_listing(Errand(record=application.record, path=path))
+    found = difference(application.listing, expected)
+    if found or newest_for(applications, output) is not application:
+        return found
+    late = difference(list_output(output, tuple(urls.values())), expected)
+    return late and f"it was right when the job ended, and now {late}"
 
 
 def expected_listing(errand: Errand) -> Listing:

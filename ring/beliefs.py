@@ -61,6 +61,8 @@ class Beliefs:
         self._me = subject(own)
         self._updates = {self._me: own}
         self._members_max = members_max
+        self.changes = 0
+        """How often the table has changed."""
 
     @property
     def all(self) -> Mapping[PeerId, Update]:
@@ -96,6 +98,7 @@ class Beliefs:
             return False
         self._updates.pop(peer, None)
         self._updates[peer] = update
+        self.changes += 1
         return True
 
     def _make_room(self) -> bool:

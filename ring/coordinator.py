@@ -5,6 +5,9 @@
                                <── VersionsStored ──
           <── PutCoordinated ── at W durable copies, its own included; the rest follow after the answer
 
+An actor is one start of one peer, with a number drawn at that start: a disk put back to an older state makes its peer
+count starts again that it has lived through, and with the same names it would use dots again that others know.
+
 A retry brings the same request id; the coordinator remembers recent ones, so it mints no second dot. It would serve
 even where it is no primary in its own eyes: its dots are its own, so nothing breaks, and tables soon agree.
 """
@@ -54,12 +57,14 @@ class Coordinator:
         *,
         roster: Roster,
         incarnation: Incarnation,
+        drawn: int,
         tickets: Iterator[int],
         ids: Iterator[str],
         settings: QuorumSettings,
     ) -> None:
+        """Mint by an actor of this start's own; `drawn` is a random number of 32 bits."""
         self._roster = roster
-        self._actor = f"{roster.me}.{start_of(incarnation)}"
+        self._actor = f"{roster.me}.{start_of(incarnation)}.{drawn:08x}"
         self._tickets = tickets
         self._ids = ids
         self._settings = settings

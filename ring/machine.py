@@ -14,6 +14,7 @@ as it asks any other; what leaves is for the world.
 
 from collections import deque
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
@@ -122,7 +123,12 @@ class Ring:
         self._serving = Serving(me=self._me, tickets=tickets, asked_max=quorum.serving_max)
         self._puts = Puts(roster=roster, settings=quorum)
         self._coordinator = Coordinator(
-            roster=roster, incarnation=incarnation, tickets=tickets, ids=ids, settings=quorum
+            roster=roster,
+            incarnation=incarnation,
+            drawn=copy(rng).getrandbits(32),  # of a copy, so that no other chance depends on it
+            tickets=tickets,
+            ids=ids,
+            settings=quorum,
         )
         self._gets = Gets(roster=roster, ids=ids, settings=quorum)
         self._listings = Listings(roster=roster, ids=ids, settings=quorum)
@@ -188,7 +194,7 @@ class Ring:
         for part in (self._membership, self._registers, self._serving, self._handoff):
             part.check()
         left = set(self._roster.left_peers)
-        if any(home.id in left for home in self._roster.homes):
+        if left and any(home.id in left for home in self._roster.homes):
             raise InvariantBroken(f"a peer that has left still owns keys at {self._me}: {sorted(left)}")
 
     # --- dispatch ---
@@ -223,7 +229,7 @@ class Ring:
         if noted is None:
             return []
         effects = self._membership.recall(now, noted)
-        self._roster.refresh(self.members)
+        self._roster.refresh(self.members, self._membership.changes)
         self._joining.start(self._seeds, len(self.members))
         started = Started(seeds=self._seeds)
         for part in (self._handoff, self._transfer, self._membership):
@@ -297,7 +303,7 @@ class Ring:
         return effects
 
     def _member_changed(self, now: Instant, update: Update) -> list[RingEffect]:
-        has_ownership_changed = self._roster.refresh(self.members)
+        has_ownership_changed = self._roster.refresh(self.members, self._membership.changes)
         effects = self._transfer.ownership_changed(now) if has_ownership_changed else []
         effects += self._member_rows.member_changed(update, self.members)
         self._joining.met(len(self.members))

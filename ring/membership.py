@@ -79,6 +79,11 @@ class Membership:
         return self._beliefs.all
 
     @property
+    def changes(self) -> int:
+        """How often `members` has changed."""
+        return self._beliefs.changes
+
+    @property
     def incarnation(self) -> Incarnation:
         """The incarnation of this peer, refutations included."""
         return self._beliefs.own.incarnation

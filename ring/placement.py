@@ -125,8 +125,9 @@ class _Allotment:
         self._homes = homes
         self._copies = copies
         names = [home.zone or f"\0{home.id}" for home in homes]
-        self._zone = [sorted(set(names)).index(name) for name in names]
-        self._repeats = copies - min(copies, len(set(names)))
+        numbers = {name: number for number, name in enumerate(sorted(set(names)))}
+        self._zone = [numbers[name] for name in names]
+        self._repeats = copies - min(copies, len(numbers))
         self._caps = [max(1, math.ceil(CAP * vnodes * share - 1e-9)) for share in self._shares()]
         self._loads = [0] * len(homes)
         self._holders: list[list[int]] = [[] for _ in range(vnodes)]
@@ -234,6 +235,8 @@ def _fill(weights: list[float], low: float, highs: list[float], total: float) ->
     least, most = 0.0, total / min(weights, default=1.0)
     for _ in range(100):  # more than the bits of two floats: the level is then exact
         level = (least + most) / 2
+        if level in (least, most):
+            break
         parts = [min(max(low, level * weight), high) for weight, high in zip(weights, highs, strict=True)]
         if math.fsum(parts) < total:
             least = level

@@ -20,6 +20,8 @@ class Roster:
         self._alive = {self.me}
         self._left: set[PeerId] = set()
         self._homes = frozenset({_home_of(me)})
+        self._changes = -1
+        """How often the member table that was last taken over had changed."""
         self._placement: Placement | None = None
 
     @property
@@ -56,8 +58,14 @@ class Roster:
         """List all homes of `key`, best first; the first N are its primaries."""
         return self.placement.preference(key)
 
-    def refresh(self, members: Mapping[PeerId, Update]) -> bool:
-        """Take over the member table; True if ownership has changed."""
+    def refresh(self, members: Mapping[PeerId, Update], changes: int) -> bool:
+        """Take over the member table, unless it has not changed since; True if ownership has changed.
+
+        One message may bring news of many members, and each of them calls for this.
+        """
+        if changes == self._changes:
+            return False
+        self._changes = changes
         self._alive = {peer for peer, held in members.items() if held.liveness is Liveness.ALIVE} | {self.me}
         self._left = {peer for peer, held in members.items() if held.liveness is Liveness.LEFT} - {self.me}
         others = (held for peer, held in members.items() if peer != self.me and held.liveness is not Liveness.LEFT)

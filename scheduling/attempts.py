@@ -3,7 +3,7 @@
 from .board import active_attempts
 from .delivery import Deliveries
 from .desk import Desk
-from .effects import StopAttempt
+from .effects import DismissJob, StopAttempt
 from .events import AttemptFailed, AttemptFinished, AttemptLost, AttemptProgressed, ChunkSettled
 from .job import Job, task_title
 from .jobs import Phase, TaskReport
@@ -97,11 +97,15 @@ class Attempts:
     # --- stopping ---
 
     def reconsider(self, job: Job) -> None:
-        """Stop what has become useless in a job that has changed."""
+        """Stop what has become useless in a job that has changed, and dismiss its user code when it is over."""
+        over = job.killed or not job.live
         for running in self._desk.slots.of_job(job.id):
-            if not job.live or job.killed or self._is_useless(job, running):
+            if over or self._is_useless(job, running):
                 self._desk.emit(StopAttempt(attempt=running.attempt))
                 self._end(running, Account(Stage.RELEASED, running.fraction))
+        if over and not job.dismissed:
+            job.dismissed = True
+            self._desk.emit(DismissJob(job=job.id))
 
     def _is_useless(self, job: Job, running: Running) -> bool:
         if running.task in job.boards[running.phase].results:

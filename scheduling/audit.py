@@ -7,52 +7,69 @@ from .job import Job
 from .jobs import Phase
 from .messages import Stage
 
+TASKS_MAX = 32
+"""Tasks of each phase that one look takes up; the next look goes on behind them. A board that is wrong stays wrong, so
+a job of many tasks need not be gone through after every event."""
 
-def audit(desk: Desk) -> None:
-    """Assert all invariants of one peer's scheduling half.
 
-    Raises:
-        InvariantBroken: one does not hold; the message ends with the job's story.
-    """
-    capacity = desk.slots.capacity
-    if not 0 <= desk.slots.free <= capacity:
-        raise InvariantBroken(f"{len(desk.slots.running)} attempts under way for {capacity} slots")
-    for job in desk.jobs.values():
-        _audit_attempts(desk, job)
+class Audit:
+    """Goes through one peer's scheduling half again and again, a bounded piece at each look."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._looks = 0
+
+    def look(self) -> None:
+        """Assert all invariants, those of tasks for some of them.
+
+        Raises:
+            InvariantBroken: one does not hold; the message ends with the job's story.
+        """
+        slots = self._desk.slots
+        if not 0 <= slots.free <= slots.capacity:
+            raise InvariantBroken(f"{len(slots.running)} attempts under way for {slots.capacity} slots")
+        for job in self._desk.jobs.values():
+            self._look_at(job)
+        self._looks += 1
+
+    def _look_at(self, job: Job) -> None:
         _expect(job, (job.epoch == 0) == (job.tracker == "0" * 32), "a job has a tracker from its first epoch on")
         _expect(job, job.live == (job.ended_at is None), "a job has a time of ending once it has ended")
+        self._look_at_attempts(job)
         if job.live:
-            _audit_boards(desk, job)
+            has_opened = job.seal is None or job.boards[Phase.REDUCE].opened_at is not None
+            _expect(job, has_opened, "a seal opens the reduce phase")
+            for phase in Phase:
+                self._look_at_board(job, phase)
+
+    def _look_at_attempts(self, job: Job) -> None:
+        mine = self._desk.slots.of_job(job.id)
+        _expect(job, job.live or not mine, "an ended job has no attempts under way")
+        _expect(job, not (job.killed and mine), "a killed job has no attempts under way")
+        for running in mine:
+            account = job.table.account(running.phase, running.task, running.attempt)
+            if account is None or account.stage > Stage.RUNNING:
+                raise _broken(job, f"attempt {running.attempt.title} is under way as its claim says")
+
+    def _look_at_board(self, job: Job, phase: Phase) -> None:
+        board, flock = job.boards[phase], self._desk.flock
+        tasks = len(board.cells)
+        begin = self._looks * TASKS_MAX % tasks if tasks > TASKS_MAX else 0
+        for task in range(begin, min(begin + TASKS_MAX, tasks)):
+            row = job.table.row(phase, task)
+            is_done = bool(standing_attempts(row, job.sealed(phase, task)))
+            is_open = not is_done and not active_attempts(row, flock)
+            if (task in board.results) is not is_done:
+                raise _broken(job, f"the board knows whether {phase.name} {task} is done")
+            if (task in board.openings) is not is_open:
+                raise _broken(job, f"the board knows whether {phase.name} {task} is open")
 
 
 def _expect(job: Job, holds: bool, rule: str) -> None:  # noqa: FBT001 -- the condition is what is asserted
     if not holds:
-        story = "; ".join(event.text for event in job.events)
-        raise InvariantBroken(f"job {job.id}: {rule}; story: {story}")
+        raise _broken(job, rule)
 
 
-def _audit_attempts(desk: Desk, job: Job) -> None:
-    mine = desk.slots.of_job(job.id)
-    _expect(job, job.live or not mine, "an ended job has no attempts under way")
-    _expect(job, not (job.killed and mine), "a killed job has no attempts under way")
-    for running in mine:
-        account = job.table.account(running.phase, running.task, running.attempt)
-        under_way = account is not None and account.stage <= Stage.RUNNING
-        _expect(job, under_way, f"attempt {running.attempt.title} is under way as its claim says")
-
-
-def _audit_boards(desk: Desk, job: Job) -> None:
-    for phase in Phase:
-        board = job.boards[phase]
-        for task in range(len(board.cells)):
-            row = job.table.row(phase, task)
-            done = bool(standing_attempts(row, job.sealed(phase, task)))
-            active = bool(active_attempts(row, desk.flock))
-            _expect(job, (task in board.results) == done, f"the board knows whether {phase.name} {task} is done")
-            is_open = not done and not active
-            _expect(job, (task in board.openings) == is_open, f"the board knows whether {phase.name} {task} is open")
-        _expect(
-            job,
-            job.seal is None or phase is Phase.MAP or bool(board.opened_at is not None),
-            "a seal opens the reduce phase",
-        )
+def _broken(job: Job, rule: str) -> InvariantBroken:
+    story = "; ".join(event.text for event in job.events)
+    return InvariantBroken(f"job {job.id}: {rule}; story: {story}")

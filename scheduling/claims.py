@@ -59,7 +59,7 @@ class ClaimTable:
             row[claim.attempt] = claim.account
             self._toggle(claim, claim.account)
             return Change.STAGE
-        new = joined(old, claim.account)
+        new = old if claim.account == old else joined(old, claim.account)
         if new == old:
             return Change.NOTHING
         row[claim.attempt] = new

@@ -97,6 +97,13 @@ class PlaceChunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DismissJob:
+    """End the processes that have run user code of the job on this peer, and all that these have started."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForgetJob:
     """Remove what the job left on this peer's disk: runs, parts, executors."""
 
@@ -157,6 +164,7 @@ SchedulingEffect = (
     | StartAttempt
     | StopAttempt
     | PlaceChunk
+    | DismissJob
     | ForgetJob
     | Answer
 )

@@ -1,5 +1,7 @@
 """Know who is alive, under which start number, and where keys have their homes."""
 
+from dataclasses import dataclass
+
 from ..ring.messages import Liveness, Update
 from ..ring.placement import Home, Placement, place
 from ..ring.terms import Incarnation, PeerId, start_of
@@ -14,6 +16,15 @@ def _home_of(update: Update) -> Home | None:
     return Home(PeerId(update.member.id), update.member.weight, update.member.zone)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Present:
+    """The live peers in order of their ids, those but this one, and those that work."""
+
+    live: tuple[PeerId, ...]
+    others: tuple[PeerId, ...]
+    workers: tuple[PeerId, ...]
+
+
 class Flock:
     """The members as the ring reports them, this peer included; it counts itself alive whatever others believe."""
 
@@ -26,7 +37,9 @@ class Flock:
         self._settings = settings
         self._updates: dict[PeerId, Update] = {}
         self._placement: Placement | None = None
-        self._refresh()
+        self._alive = {me}
+        self._present: _Present | None = None
+        self._holders: dict[bytes, tuple[PeerId, ...]] = {}
 
     def learn(self, update: Update) -> bool:
         """Take in a belief about a member; tell whether its attempts may have gone, or come back, by it."""
@@ -37,21 +50,42 @@ class Flock:
         self._updates[peer] = update
         if old is None or _home_of(old) != _home_of(update):
             self._placement = None
-        self._refresh()
+        if peer != self.me:
+            (self._alive.add if update.liveness == Liveness.ALIVE else self._alive.discard)(peer)
+        self._present = None
+        self._holders = {}
+        self.version += 1
         return peer != self.me and (
             old is None
             or (old.liveness == Liveness.ALIVE) != (update.liveness == Liveness.ALIVE)
             or start_of(old.incarnation) != start_of(update.incarnation)
         )
 
-    def _refresh(self) -> None:
-        alive = {peer for peer, update in self._updates.items() if update.liveness == Liveness.ALIVE} | {self.me}
-        self.live: tuple[PeerId, ...] = tuple(PeerId(peer) for peer in sorted(alive))
-        self.others: tuple[PeerId, ...] = tuple(peer for peer in self.live if peer != self.me)
-        self.workers: tuple[PeerId, ...] = tuple(peer for peer in self.live if self._is_worker(peer))
-        self._alive = frozenset(alive)
-        self._holders: dict[bytes, tuple[PeerId, ...]] = {}
-        self.version += 1
+    @property
+    def live(self) -> tuple[PeerId, ...]:
+        """All peers believed alive, this one included, in order."""
+        return self._roll().live
+
+    @property
+    def others(self) -> tuple[PeerId, ...]:
+        """All peers believed alive but this one, in order."""
+        return self._roll().others
+
+    @property
+    def workers(self) -> tuple[PeerId, ...]:
+        """All peers believed alive that have slots for work, in order."""
+        return self._roll().workers
+
+    def _roll(self) -> _Present:
+        """Call the roll; only when first asked for, as a burst of joins changes it many times."""
+        if self._present is None:
+            live = tuple(sorted(self._alive))
+            self._present = _Present(
+                live=live,
+                others=tuple(peer for peer in live if peer != self.me),
+                workers=tuple(peer for peer in live if self._is_worker(peer)),
+            )
+        return self._present
 
     def _is_worker(self, peer: PeerId) -> bool:
         return self._works if peer == self.me else self._updates[peer].member.workers > 0

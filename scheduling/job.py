@@ -64,6 +64,8 @@ class Job:
         self.tracker_heard_at = now
         """When the tracker role itself was last heard at its present epoch."""
         self.killed = False
+        self.dismissed = False
+        """Whether this peer has ended the processes of its user code, for good."""
         self.seal: MapSeal | None = None
         self.seal_value: bytes | None = None
         self.ending: JobEnding | None = None
@@ -216,8 +218,9 @@ class Job:
         if len(seal.winners) != len(self.record.splits):
             raise msgspec.DecodeError(f"a seal of {len(seal.winners)} splits for a job of {len(self.record.splits)}")
         self.seal, self.seal_value = seal, value
-        for split in range(len(seal.winners)):
-            self.refresh(now, Phase.MAP, split, flock)
+        for split, winner in enumerate(seal.winners):
+            if not self._stands_for(split, winner):
+                self.refresh(now, Phase.MAP, split, flock)
         self.boards[Phase.REDUCE].opened_at = now
         self.tell(now, "map phase sealed")
         return True
@@ -236,6 +239,12 @@ class Job:
         self.ended_at = now
         self.version += 1
         return True
+
+    def _stands_for(self, split: int, winner: Winner) -> bool:
+        """Tell whether a split's result is just what its seal demands, as it mostly is."""
+        result = self.boards[Phase.MAP].results.get(split)
+        report = _known_report(result)
+        return result is not None and report is not None and Winner(result.attempt, report.digest) == winner
 
     def _agree(self, which: str, known: bytes | None, value: bytes) -> None:
         if known is not None and known != value:

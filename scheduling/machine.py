@@ -14,7 +14,7 @@ from typing import assert_never
 from ..ring.terms import Incarnation, Instant, PeerId
 from .attempts import Attempts
 from .attendance import Attendance
-from .audit import audit
+from .audit import Audit
 from .desk import Desk
 from .effects import SchedulingEffect, WakeSchedulingAt
 from .events import (
@@ -71,6 +71,7 @@ class Scheduling:
         self._watchers = Watchers(self._desk, self._intake, self._tracking)
         self._kills = Kills(self._desk, self._intake)
         self._retention = Retention(self._desk)
+        self._audit = Audit(self._desk)
 
     @property
     def jobs(self) -> MappingProxyType[str, Job]:
@@ -89,12 +90,12 @@ class Scheduling:
         return self._desk.take_effects()
 
     def check(self) -> None:
-        """Assert all invariants.
+        """Assert all invariants, those of many tasks piece by piece.
 
         Raises:
             InvariantBroken: one does not hold; the message ends with the job's story.
         """
-        audit(self._desk)
+        self._audit.look()
 
     def _dispatch(self, event: SchedulingEvent) -> None:
         match event:

@@ -18,13 +18,25 @@ CANDIDATES_MAX = 256
 """Open tasks that are compared in one choice: enough to find one of the first rank among fifty peers."""
 
 
+RANK_MAX = 16
+"""The last rank, which all later ones share: so a rank takes no longer to work out however many peers there are."""
+
+
 def rank_of(me: PeerId, task_lot: int, holders: Sequence[PeerId], workers: Sequence[PeerId]) -> int:
-    """Tell how many live workers go before `me` at a task: 0 is who should take it."""
-    mine = peer_lot(task_lot, me)
+    """Tell how many live workers go before `me` at a task, up to `RANK_MAX`: 0 is who should take it."""
     able = [peer for peer in holders if peer in workers]
     if me in able:
-        return sum(peer_lot(task_lot, peer) < mine for peer in able)
-    return len(able) + sum(peer_lot(task_lot, peer) < mine for peer in workers if peer not in able)
+        return _count_before(me, task_lot, able, RANK_MAX)
+    return len(able) + _count_before(me, task_lot, (peer for peer in workers if peer not in able), RANK_MAX - len(able))
+
+
+def _count_before(me: PeerId, task_lot: int, rivals: Iterable[PeerId], most: int) -> int:
+    mine, found = peer_lot(task_lot, me), 0
+    for peer in rivals:
+        if found == most:
+            break
+        found += peer_lot(task_lot, peer) < mine
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,11 +21,12 @@ class SchedulingSettings:
     """A majority of five survives two deaths; more only makes each decision slower."""
     spread_interval_s: float = 0.005
     """Claims go out at once after a silence, else together at this interval."""
-    direct_peers_max: int = 64
+    direct_peers_max: int = 256
     """Up to so many live peers, news goes to all of them; beyond, epidemically.
 
     Every peer passes epidemic news on, so one piece costs n log n messages against n: it pays only where one sender
-    could not reach all. Measured with 24 peers: 42,000 messages against 13,000.
+    could not reach all. Measured with 100 peers and 1,000 splits: 832,000 messages against 114,000. To have them wait
+    longer for each other (0.1 s: 154,000) makes duplicates, for a claim must arrive before the next rank's turn.
     """
     sync_interval_s: float = 1.0
     track_interval_s: float = 0.5

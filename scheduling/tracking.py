@@ -21,7 +21,6 @@ from .tracker import is_present, patience_s, succession
 from .verdicts import seal_of, success_of
 
 RING_SCHEME = "ring:/"
-MANIFEST_REPLICAS = 3
 
 
 def output_key(output: str) -> bytes | None:
@@ -101,6 +100,8 @@ class Tracking:
         # A tracker whose process lives and whose role is vacant all the same is silent: nobody waits for it.
         silent = job.tracker if job.tracker != self._desk.me and is_present(job, self._desk.flock) else NOBODY
         order = [peer for peer in succession(job.record, self._desk.flock) if peer != silent]
+        if self._desk.me not in order:  # it has left, and only sees its news off
+            return False
         settings = self._desk.settings
         wait_s = patience_s(
             len(order) if job.id in self._deposed else order.index(self._desk.me),
@@ -216,7 +217,8 @@ class Tracking:
         # The client's time, not a clock's: whoever stores the manifest, its bytes are the same.
         manifest = Manifest(files=ending.parts, directory=True, made_at=job.record.submitted_at, job=job.id)
         value = encode_manifest(manifest)
-        self._desk.emit(StoreRecord(job=job.id, key=key, value=value, replicas=MANIFEST_REPLICAS))
+        replicas = self._desk.settings.record_replicas
+        self._desk.emit(StoreRecord(job=job.id, key=key, value=value, replicas=replicas))
 
     def stored(self, event: RecordStored) -> None:
         """Take in that the output's manifest is stored, and tell of the ending; or set down why it is not."""

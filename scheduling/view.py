@@ -63,7 +63,8 @@ def _running(job: Job, peer: str, desk: Desk) -> tuple[RunningAttempt, ...]:
         account = job.table.account(phase, task, attempt)
         same_process = start_of(attempt.incarnation) >= desk.flock.start_of(peer)
         if account is not None and same_process and desk.flock.liveness(peer) <= Liveness.SUSPECT:
-            found.append(RunningAttempt(phase, task, account.fraction))
+            own = desk.slots.running.get(attempt)  # of its own attempts a peer knows more than it tells the others
+            found.append(RunningAttempt(phase, task, account.fraction if own is None else own.fraction))
     return tuple(found)
 
 

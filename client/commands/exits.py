@@ -11,6 +11,8 @@ UNREACHABLE: Final = 3
 KILLED: Final = 4
 INTERRUPTED: Final = 130
 """As a shell reports a process that Ctrl-C ended: 128 + SIGINT."""
+TERMINATED: Final = 143
+"""As a shell reports a process that SIGTERM ended: 128 + SIGTERM."""
 
 
 class Exit(Exception):  # it ends the command, and may well be no error

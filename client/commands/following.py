@@ -10,7 +10,7 @@ from ...scheduling.jobs import JobState
 from ..output import NOWHERE, STDOUT, is_local
 from ..units import format_time
 from .documents import job_document, print_json
-from .exits import INTERRUPTED, Exit
+from .exits import DONE, INTERRUPTED, Exit
 
 if TYPE_CHECKING:
     from ...scheduling.status import JobStatus
@@ -47,7 +47,7 @@ def _answer_interrupt(job: "Job") -> None:
     if choice == "k":
         job.kill()
     elif choice == "d":
-        raise Exit(INTERRUPTED, going_on)
+        raise Exit(DONE, going_on)
 
 
 def conclude(client: "Client", job: "Job", *, as_json: bool, overwrite: bool = False) -> None:

@@ -5,17 +5,19 @@ not wait for imports.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final
+from types import FrameType
+from typing import Final, NoReturn
 
 import click
 
 from ...ring.errors import MurmurationError
 from ..printing import printable
-from .exits import DONE, FAILED, INTERRUPTED, WRONG_USE, Exit, code_of
+from .exits import DONE, FAILED, INTERRUPTED, TERMINATED, WRONG_USE, Exit, code_of
 from .options import examples
 
 EXAMPLES: Final = examples(
@@ -85,8 +87,14 @@ def murmur() -> None:
 
 
 def main() -> None:
-    """Run the command line and end the process with its exit code."""
+    """Run the command line and end the process with its exit code; SIGTERM ends it too, but tidily."""
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run_command(sys.argv[1:]))
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave every block on the way out, so that nothing half written stays behind."""
+    raise SystemExit(TERMINATED)
 
 
 def run_command(words: Sequence[str]) -> int:

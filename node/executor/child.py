@@ -1,4 +1,4 @@
-"""Start one executor process, talk with it without blocking, and see it dead."""
+"""Start one executor process under its warden, talk with it without blocking, and see it dead."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from .frames import FrameReader, frame
 from .logs import AttemptLog
 from .tasks import FRAME_BYTES_MAX, ExecutorOrder, ExecutorWord
 
-MODULE = "murmuration.node.executor.process"
+MODULE = "murmuration.node.executor.warden"
 RECEIVE_BYTES = 1 << 16
 
 LINK_GRACE_S = 1.0
@@ -34,7 +34,7 @@ class OrderTooLarge(Exception):
 
 
 class Child:
-    """One executor process, in a session and process group of its own.
+    """One executor process and its warden, in a process group of their own.
 
     `hear` is called with each word; `died` once, with the reason, after the last word, when the process is gone.
     """
@@ -62,7 +62,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Give the number of the process, and of its group."""
+        """Give the number of the warden, and of the group."""
         return self._process.pid
 
     def send(self, order: ExecutorOrder) -> None:
@@ -74,13 +74,13 @@ class Child:
         self._flush()
 
     def kill(self, breach: str = "") -> None:
-        """Kill the whole process group at once; after a `breach`, which is told as the reason, no word counts."""
+        """Have all its processes killed at once; after a `breach`, which is told as the reason, no word counts."""
         if breach:
             self._breach = self._breach or breach
             self._stop_listening()
         if not self.gone.is_set():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+            os.kill(self.pid, signal.SIGTERM)
+            os.kill(self.pid, signal.SIGCONT)  # a stopped warden could not hear the first
 
     def _flush(self) -> None:
         try:
@@ -139,7 +139,8 @@ class Child:
 
     def _ended(self) -> None:
         """Take the last words and lines, then let go of everything."""
-        self.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)  # a warden that was itself killed could not do it
         while self._receive():
             pass
         self._read_output()
@@ -164,14 +165,14 @@ def _spawn(scratch: Path) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
     output, theirs_output = os.pipe()
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", MODULE, str(theirs.fileno())],
+            [sys.executable, "-P", "-m", MODULE, str(os.getpid()), str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=theirs_output,
             stderr=subprocess.STDOUT,
             pass_fds=(theirs.fileno(),),
-            start_new_session=True,
+            process_group=0,
             cwd=scratch,
-            env=_environment(),
+            env=_environment(scratch),
         )
     except OSError:
         link.close()
@@ -185,10 +186,13 @@ def _spawn(scratch: Path) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
     return process, link, output
 
 
-def _environment() -> dict[str, str]:
-    """Leave out our own settings, keys among them; the fixed seed makes sets of strings alike in all attempts."""
+def _environment(scratch: Path) -> dict[str, str]:
+    """Leave out our own settings, keys among them; the fixed seed makes sets of strings alike in all attempts.
+
+    Temporary files go where they are removed with the process.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MURMUR")}
-    return {**kept, "PYTHONHASHSEED": "0"}
+    return {**kept, "PYTHONHASHSEED": "0", "TMPDIR": str(scratch)}
 
 
 def _reason(status: int) -> str:

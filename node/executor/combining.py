@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from .aggregations import Aggregation
-from .faults import fault, fault_of
+from .faults import NO_PAIR, fault, fault_of
 from .formats import Pairs
 from .outputs import PartWriter
 
@@ -144,7 +144,8 @@ class CombinedLists(Lists):
             for key, values in groups.items():
                 if len(values) > 1:
                     groups[key] = [
-                        v if k is key or k == key else _foreign(key, k) for k, v in reduce(key, values) or ()
+                        v if k is key or k == key else _foreign(key, k)
+                        for k, v in map(paired, reduce(key, values) or ())
                     ]
         except BaseException as error:
             raise fault_of(error, record=key) from error
@@ -169,10 +170,18 @@ class Lines:
         self.settle()
 
 
+def paired(thing: Any) -> Any:
+    """Give back what user code gave as a pair, unless it is none although it can be unpacked: text, a set."""
+    if isinstance(thing, (str, bytes, bytearray, set, frozenset, dict)):
+        raise TypeError(f"{thing!r:.100} is {NO_PAIR}")
+    return thing
+
+
 LOOP = """
 def take(emit, {names}, records):
     for key, record in records:
-        for k, v in emit(key, record) or ():
+        for pair in emit(key, record) or ():
+            k, v = pair if type(pair) is tuple else paired(pair)
 {step}
 """
 
@@ -180,7 +189,7 @@ def take(emit, {names}, records):
 def taking(emit: Emit, step: Step) -> Callable[[Pairs], None]:
     """Give a loop that calls user code on each record and takes the step for each pair; its exceptions pass."""
     lines = "".join(f"            {line}\n" for line in step.text.splitlines())
-    scope: dict[str, Any] = {}
+    scope: dict[str, Any] = {"paired": paired}
     exec(compile(LOOP.format(names=", ".join(step.names), step=lines), __file__, "exec", dont_inherit=True), scope)
     return partial(scope["take"], emit, *step.names.values())
 

@@ -18,6 +18,7 @@ TRACEBACK_MAX = 32_768
 RECORD_MAX = 400
 HINT_MAX = 1024
 
+NO_PAIR = "no pair of key and value"
 NOT_PAIRS = "map and reduce give pairs of key and value: `yield key, value`, or return a list of such pairs"
 NOT_HASHABLE = "a key must be None, a number, a string, bytes or a tuple of these: make it a tuple"
 
@@ -136,4 +137,5 @@ def _hint_for(error: BaseException, summary: str, *, in_user_code: bool) -> str:
         return NOT_HASHABLE
     if isinstance(error, (TypeError, ValueError)) and "unpack" in summary:
         return NOT_PAIRS
-    return NOT_PAIRS if isinstance(error, TypeError) and "not iterable" in summary else ""
+    words = ("not iterable", NO_PAIR)
+    return NOT_PAIRS if isinstance(error, TypeError) and any(word in summary for word in words) else ""

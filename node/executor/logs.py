@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from .faults import OWN_FRAMES
+
 LOG_BYTES_MAX = 1 << 20
-TAIL_BYTES = 2048
+TAIL_BYTES = 4096
 TAIL_LINES = 10
 
 
@@ -16,22 +18,34 @@ class AttemptLog:
         self._tail = b""
 
     def append(self, output: bytes) -> None:
-        """Keep output while there is room; what comes after is dropped, and this is said at the end of the file."""
+        """Keep output while there is room; what comes after is dropped, and this is said at the end of the file.
+
+        From a disk that refuses all is dropped from there on: user code is not to blame, and goes on.
+        """
         self._tail = (self._tail + output)[-TAIL_BYTES:]
         room = LOG_BYTES_MAX - self._size
         self._size += len(output)
-        if room <= 0:
+        if room < 0:
             return
         if len(output) > room:
             output = output[:room] + f"\n[the log is full at {LOG_BYTES_MAX} bytes; the rest is dropped]\n".encode()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as file:
-            file.write(output)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("ab") as file:
+                file.write(output)
+        except OSError:
+            self._size = LOG_BYTES_MAX + 1
 
     def last_lines(self) -> str:
-        """Give the last few lines."""
-        text = self._tail.decode("utf-8", "replace").strip()
-        return "\n".join(text.splitlines()[-TAIL_LINES:])
+        """Give the last few lines; what Python says at a crash is shown without our frames."""
+        lines = self._tail.decode("utf-8", "replace").strip().splitlines()
+        return "\n".join([line for line in lines if not _is_ours(line)][-TAIL_LINES:]).strip()
+
+
+def _is_ours(line: str) -> bool:
+    if line.startswith("Extension modules:"):
+        return True
+    return line.startswith('  File "') and (OWN_FRAMES in line or '"<frozen runpy>"' in line)
 
 
 def log_path(directory: Path, job: str, attempt: str) -> Path:

@@ -3,18 +3,19 @@
 from collections.abc import Callable, Iterator
 from itertools import chain
 from time import perf_counter
-from typing import Any
+from typing import Any, NoReturn
 
 from ...scheduling.partitioners import partitions_of
 from .aggregations import Aggregation
 from .combining import Collector, CombinedLists, Lines, Lists, States, Tally, taking, walking
-from .faults import blaming_user, fault, fault_of
+from .culprits import blame_record
+from .faults import UserFault, blaming_user, fault, fault_of
 from .formats import Batch, Pairs, input_format, output_format
 from .inlining import inlining_of
 from .outputs import PartWriter, Written
 from .program import UserProgram
 from .program_api import Context, Mapper, Reducer
-from .runs import Columns, write_run
+from .runs import Columns, encoded, write_run
 from .tasks import LoadProgram, MapTask, TaskFinished
 
 LAST_STRETCH = 0.95
@@ -59,7 +60,10 @@ class MapAttempt:
             if self._job.partitions:
                 collector = self._collector()
                 self._map_into(collector)
-                written = write_run(file, self._segments(collector.groups))
+                try:
+                    written = write_run(file, self._segments(collector.groups))
+                except UserFault as late:
+                    self._blame(late)
             else:
                 part = PartWriter(file, output_format(self._program.output_format))
                 self._map_into(Lines(part))
@@ -78,6 +82,21 @@ class MapAttempt:
             counters=self._context.counts(),
             pieces=written.pieces,
         )
+
+    def _blame(self, late: UserFault) -> NoReturn:
+        """Raise what is wrong with a pair that does not go into a run, with the record that it came of."""
+        with blaming_user():
+            mapper = self._program.mapper()
+            mapper.context = self._context
+            mapper.setup()
+        batches = input_format(self._program.input_format)(self._task)
+        emit = _called_with_both(mapper.map, mapper.map)
+        blame_record(late, self._task.file, batches, emit, self._check)
+
+    def _check(self, key: Any, value: Any) -> None:
+        """Raise what a pair would raise on its way into a run."""
+        self._dealt({key: [value]})
+        encoded(([key], [value]))
 
     def _collector(self) -> Collector:
         combiner = self._program.combiner

@@ -31,6 +31,8 @@ TOP_UP_DELAY_S = 0.5
 SPARE_DIED_DELAY_S = 5.0
 """Wait before the next spare when one has died unused: something is wrong with this machine."""
 
+OUT_OF_MEMORY = "if nobody did that, memory ran out: try a smaller --split-size, or peers with fewer --workers"
+
 CHILDREN_PER_SLOT = 3
 """Processes kept for each slot at most: busy, spare, and waiting for the next task of another job."""
 
@@ -204,7 +206,7 @@ class ExecutorPool:
         if bench.order is not None:
             said = child.log.last_lines() if child.log is not None else ""
             message = f"the process that ran user code {reason}" + (f"; its last output:\n{said}" if said else "")
-            error = UserError(kind="ProcessDied", message=message)
+            error = UserError(kind="ProcessDied", message=message, hint=OUT_OF_MEMORY if "SIGKILL" in reason else "")
             self._end(bench, TaskFailed(attempt=bench.order.attempt, error=error))
         self._top_up_in(SPARE_DIED_DELAY_S if bench.spare else TOP_UP_DELAY_S)
 

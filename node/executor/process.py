@@ -1,14 +1,12 @@
 """Be an executor: the process that runs user code, one order at a time, and answers to its peer over a socket.
 
-Started as `python -m murmuration.node.executor.process FD`. What user code prints goes where the peer has put the
-standard output; the socket is nobody's business but ours.
+A `warden` starts it, and ends what it leaves behind. What user code prints goes where the peer has put the standard
+output; the socket is nobody's business but ours.
 """
 
-import ctypes
 import faulthandler
 import gc
 import os
-import signal
 import socket
 import sys
 import threading
@@ -22,6 +20,7 @@ from .frames import FrameReader, frame
 from .mapping import MapAttempt
 from .program import UserProgram, load_program
 from .reducing import ReduceAttempt
+from .surroundings import Surroundings
 from .tasks import (
     ExecutorOrder,
     ExecutorWord,
@@ -38,7 +37,6 @@ PROGRESS_INTERVAL_S = 0.1
 NICENESS = 5
 """User code gives way to the peers of its machine, so that a busy one is not taken for a dead one."""
 
-PR_SET_PDEATHSIG = 1
 RECEIVE_BYTES = 1 << 16
 
 GC_THRESHOLDS = (100_000, 50, 100)
@@ -55,6 +53,7 @@ class Executor:
         self._encoder = msgspec.msgpack.Encoder()
         self._job: LoadProgram | None = None
         self._program: UserProgram | None = None
+        self._surroundings = Surroundings()
 
     def serve(self) -> None:
         """Answer orders until the peer closes the link."""
@@ -80,6 +79,7 @@ class Executor:
         except UserFault as fault:
             return TaskFailed(attempt="", error=fault.error)
         self._job, self._program = order, program
+        self._surroundings = Surroundings()
         gc.collect()
         gc.freeze()
         return ProgramLoaded()
@@ -108,6 +108,7 @@ class Executor:
         finally:
             over.set()
             reporter.join()
+            self._surroundings.restore()
             _flush_output()
 
     def _report(self, attempt: MapAttempt | ReduceAttempt, name: str, over: threading.Event) -> None:
@@ -131,26 +132,14 @@ def _flush_output() -> None:
             stream.flush()
 
 
-def _die_with_parent() -> None:
-    """Have the kernel kill this process when its peer dies, however it dies; where there is such a kernel."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def main(arguments: list[str]) -> int:
-    """Serve the socket whose descriptor is the only argument."""
-    _die_with_parent()
+def main(link: int) -> int:
+    """Serve the socket with this descriptor; give the exit code."""
     os.nice(NICENESS)
-    faulthandler.enable()
+    faulthandler.enable(all_threads=False)
     gc.set_threshold(*GC_THRESHOLDS)
-    descriptor = int(arguments[0])
-    os.set_inheritable(descriptor, False)  # noqa: FBT003 - it takes no keyword
+    os.set_inheritable(link, False)  # noqa: FBT003 - it takes no keyword
     try:
-        Executor(socket.socket(fileno=descriptor)).serve()
+        Executor(socket.socket(fileno=link)).serve()
     except (BrokenPipeError, ConnectionResetError):
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

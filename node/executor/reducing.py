@@ -8,7 +8,7 @@ from typing import Any
 
 from ...scheduling.ordering import sorted_by_key
 from .aggregations import Aggregation, same
-from .combining import Reduce
+from .combining import Reduce, paired
 from .faults import InputUnreadable, blaming_user, fault_of
 from .formats import output_format
 from .outputs import PAIRS_PER_WRITE, PartWriter, Written
@@ -126,7 +126,7 @@ class ReduceAttempt:
         while pairs := _reduced(reducer.reduce, self._groups):
             part.write(pairs)
         with blaming_user():
-            last = [(key, value) for key, value in reducer.cleanup() or ()]
+            last = [(key, value) for key, value in map(paired, reducer.cleanup() or ())]
         part.write(last)
 
     def _batches(self) -> Iterator[list[tuple[Any, Any]]]:
@@ -141,7 +141,8 @@ def _reduced(reduce: Reduce, groups: Iterator[tuple[Any, list[Any]]]) -> list[tu
     key = None
     try:
         for key, values in groups:
-            for k, v in reduce(key, values) or ():
+            for pair in reduce(key, values) or ():
+                k, v = pair if type(pair) is tuple else paired(pair)
                 append((k, v))
             if len(pairs) >= PAIRS_PER_WRITE:
                 break

@@ -32,7 +32,7 @@ def write_run(file: BinaryIO, segments: Iterable[tuple[Columns, int]]) -> Writte
     index = bytearray()
     offset = records = 0
     for columns, count in segments:
-        body = _encoded(columns)
+        body = encoded(columns)
         file.write(body)
         index += ENTRY.pack(offset, len(body), count, chunk_digest(body))
         offset += len(body)
@@ -65,8 +65,11 @@ def read_segment(path: str, partition: int, digest: bytes) -> Columns:
     return columns
 
 
-def _encoded(columns: Columns) -> bytes:
-    """Pickle without the memo, which would tell one object met twice from two equal ones."""
+def encoded(columns: Columns) -> bytes:
+    """Pickle without the memo, which would tell one object met twice from two equal ones.
+
+    Raises `UserFault` if a key or a value cannot be pickled.
+    """
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, protocol=5)
     pickler.fast = True

@@ -1,12 +1,7 @@
 """Let a peer's clock be wrong."""
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from ...ring.terms import Instant
 from ..clock import LoopClock
-
-Event = TypeVar("Event")
 
 
 class OffsetClock(LoopClock):
@@ -16,10 +11,8 @@ class OffsetClock(LoopClock):
         super().__init__()
         self.offset_s = 0.0
 
-    def now(self) -> Instant:
-        """Tell the time, as far off as was ordered."""
-        return Instant(super().now() + self.offset_s)
+    def _told(self) -> Instant:
+        return Instant(super()._told() + self.offset_s)
 
-    def call_at(self, at: Instant, tell: Callable[[Event], None], event: Event) -> None:
-        """Have an event told when this clock, if it is not set off again, tells that time."""
-        super().call_at(Instant(at - self.offset_s), tell, event)
+    def _loop_time(self, told: Instant) -> float:
+        return told - self.offset_s

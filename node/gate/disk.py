@@ -1,4 +1,4 @@
-"""Let a disk refuse writes or be slow, at the two stores of a peer; reads go on in every state.
+"""Let a disk refuse writes, or fail, or be slow, at the two stores of a peer and at what it serves to others.
 
 Files beside the stores (runs, parts, pulled inputs) are written by executors: `hands` stops those.
 """
@@ -12,6 +12,7 @@ from ...ring.errors import WorldError
 from ...ring.operations import READS, Operation, StoreFailed
 from ..storage.chunks import ChunkStore
 from ..storage.store import Outcomes, Store, StoreSettings, Ticketed
+from ..transport.shelves import Shelf, Stretch
 from .lane import Lane
 from .orders import DiskState, SetDisk
 
@@ -19,6 +20,7 @@ REFUSALS: Final = {
     DiskState.OK: "",
     DiskState.FULL: "disk full: no space left on device",
     DiskState.READONLY: "disk read-only: the file system takes no writes",
+    DiskState.BROKEN: "disk broken: input/output error",
 }
 
 
@@ -33,6 +35,25 @@ class FaultyDisk:
     def refusal(self) -> str:
         """Say why writes are refused; empty while they are not."""
         return REFUSALS[self._order.state]
+
+    def refuses(self, operation: Operation) -> bool:
+        """Tell whether a store operation fails now."""
+        return self.is_broken or (bool(self.refusal) and writes(operation))
+
+    @property
+    def is_broken(self) -> bool:
+        """Tell whether reads fail, too."""
+        return self._order.state is DiskState.BROKEN
+
+    def check_reads(self) -> None:
+        """Let a read come late, or fail.
+
+        Raises:
+            WorldError: the disk is broken.
+        """
+        self.pause()
+        if self.is_broken:
+            raise WorldError(self.refusal)
 
     @property
     def delay_s(self) -> float:
@@ -64,7 +85,7 @@ class GatedStore(Store):
         super().__init__(directory, settings, deliver)
 
     def submit(self, ticket: int, operation: Operation) -> None:
-        """Queue an operation; it comes late, or fails if it writes and the disk takes none."""
+        """Queue an operation; it comes late, or fails if the disk refuses it."""
         if self._disk.delay_s or self._slow:
             self._slow.put(self._slow.now + self._disk.delay_s, (ticket, operation))
         else:
@@ -81,7 +102,7 @@ class GatedStore(Store):
 
     def _carry_on(self, ticketed: Ticketed) -> None:
         ticket, operation = ticketed
-        if self._disk.refusal and writes(operation):
+        if self._disk.refuses(operation):
             self._tell([(ticket, StoreFailed(reason=self._disk.refusal))])
         else:
             super().submit(ticket, operation)
@@ -111,10 +132,38 @@ class GatedChunks(ChunkStore):
 
         Raises:
             Corrupt: it is damaged there.
-            WorldError: it is not kept here.
+            WorldError: it is not kept here, or the disk is broken.
         """
-        self._disk.pause()
+        self._disk.check_reads()
         return super().read(digest, offset, length)
+
+
+class GatedShelf:
+    """What a peer's bulk server serves from, on a faulty disk."""
+
+    def __init__(self, shelf: Shelf, disk: FaultyDisk) -> None:
+        self._shelf = shelf
+        self._disk = disk
+
+    def locate(self, ref: str) -> Stretch:
+        """Tell where the bytes lie.
+
+        Raises:
+            Corrupt: they are here, but damaged.
+            WorldError: they are not here, or the disk is broken.
+        """
+        self._disk.check_reads()
+        return self._shelf.locate(ref)
+
+    def read(self, ref: str, offset: int, length: int) -> bytes:
+        """Read a range, shorter only at the end.
+
+        Raises:
+            Corrupt: they are here, but damaged.
+            WorldError: they are not here, or the disk is broken.
+        """
+        self._disk.check_reads()
+        return self._shelf.read(ref, offset, length)
 
 
 def writes(operation: Operation) -> bool:

@@ -20,7 +20,7 @@ from ..storage.store import Outcomes, StoreSettings
 from ..transport.control import Arrivals
 from ..transport.shelves import Shelf
 from .clock import OffsetClock
-from .disk import FaultyDisk, GatedChunks, GatedStore
+from .disk import FaultyDisk, GatedChunks, GatedShelf, GatedStore
 from .hands import Hands
 from .neighbours import Neighbours
 from .orders import (
@@ -92,7 +92,7 @@ class Gate(Edge):
 
     def shelf(self, shelf: Shelf) -> CountedShelf:
         """Give what the bulk server serves from."""
-        return CountedShelf(shelf, self._tally)
+        return CountedShelf(GatedShelf(shelf, self._disk), self._tally)
 
     def pool(self, slots: int, directory: Path, deliver: Callable[[ExecutorWord], None]) -> ExecutorPool:
         """Make ready for user code."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..executor.child import Child
+from ..executor.family import descendants
 from ..executor.pool import Bury, ExecutorPool, Hear
 from ..executor.tasks import ExecutorWord
 
@@ -70,8 +71,9 @@ class Hands:
 
     def _limit_files(self, pid: int) -> None:
         own, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-        with contextlib.suppress(ProcessLookupError):  # it has just ended
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (own if self._writes else 0, most))
+        for process in (pid, *descendants(pid)):
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                resource.prlimit(process, resource.RLIMIT_FSIZE, (own if self._writes else 0, most))
 
 
 def _signal_group(pid: int, number: int) -> None:

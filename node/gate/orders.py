@@ -9,14 +9,17 @@ its faults any more. All faults are lifted before that.
 """
 
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
 from ...ring.terms import Name, Url
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
-Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
+WEEK_S: Final = 604_800.0
+"""The longest time that a script can name."""
+
+Seconds = Annotated[float, Meta(ge=0.0, le=WEEK_S)]
 
 
 class Direction(IntEnum):
@@ -59,15 +62,16 @@ class SetLinks(GateOrder, frozen=True, array_like=True, tag=True):
 
 
 class DiskState(IntEnum):
-    """How the disk treats writes."""
+    """How the disk treats reads and writes; all but the last state take reads."""
 
     OK = 0
     FULL = 1
     READONLY = 2
+    BROKEN = 3
 
 
 class SetDisk(GateOrder, frozen=True, array_like=True, tag=True):
-    """Let the disk refuse writes from now on, or take `delay_s` longer for each operation."""
+    """Let the disk refuse operations from now on, or take `delay_s` longer for each."""
 
     state: DiskState = DiskState.OK
     delay_s: Seconds = 0.0
@@ -85,7 +89,7 @@ class SetClock(GateOrder, frozen=True, array_like=True, tag=True):
     Timers that are set already run out when they would have; so do later ones, for they are set by the same clock.
     """
 
-    offset_s: Annotated[float, Meta(ge=-86_400.0, le=86_400.0)]
+    offset_s: Annotated[float, Meta(ge=-WEEK_S, le=WEEK_S)]
 
 
 class SlowWork(GateOrder, frozen=True, array_like=True, tag=True):

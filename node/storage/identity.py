@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -20,6 +21,8 @@ IDENTITY_FILE: Final = "identity.json"
 LOCK_FILE: Final = "lock"
 NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 SHORT_NAME_DIGITS: Final = 8
+STARTS_A_SECOND: Final = 256
+"""The clock moves the start number so fast: no process ends and starts again sooner, and 40 bits last until 2106."""
 
 
 class _Record(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +35,11 @@ class _Record(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who this process is; `start` is greater than at any start before. The directory is its own until `close`."""
+    """Who this process is; `start` is greater than at any start before. The directory is its own until `close`.
+
+    It is so even where the directory is an old copy that was put back, for the clock has moved on since. Else the peer
+    would do two different things under one number, and what it wrote the second time would be taken for the first.
+    """
 
     peer_id: PeerId
     name: str
@@ -48,10 +55,13 @@ class Identity:
 def open_identity(directory: Path, name: str | None) -> Identity:
     """Take a data directory for this process, make it if there is none, and count this start durably.
 
-    A name given here is kept for later starts; without any the name is the beginning of the id.
+    A name given here is kept for later starts; without any the name is the beginning of the id. A directory that was
+    given another name before is another peer's: were two directories exchanged by mistake, their peers would trade
+    places, and nobody would see why.
 
     Raises:
-        CallerError: the name or the directory cannot be used, or another process is using the directory.
+        CallerError: the name or the directory cannot be used, the directory is another peer's, or another process is
+            using it.
         WorldError: the disk refused, or the identity file is damaged.
     """
     if name is not None and NAME.fullmatch(name) is None:
@@ -94,7 +104,13 @@ def _next_start(file: Path, name: str | None) -> _Record:
     if before is None:
         peer_id = secrets.token_hex(16)
         before = _Record(id=peer_id, name=peer_id[:SHORT_NAME_DIGITS], start=0)
-    record = _Record(id=before.id, name=name or before.name, start=before.start + 1)
+    elif name not in {None, before.name} and before.name != before.id[:SHORT_NAME_DIGITS]:
+        raise CallerError(
+            f"{file.parent} belongs to peer {before.name}, not to {name}: give --data the directory of {name}; "
+            f"or, to rename the peer, write {name} for {before.name} in {file}"
+        )
+    start = max(before.start + 1, int(time.time() * STARTS_A_SECOND))
+    record = _Record(id=before.id, name=name or before.name, start=start)
     replace_durably(file, msgspec.json.encode(record))
     return record
 

@@ -12,7 +12,7 @@ from ...ring.errors import Corrupt, RemoteError, WorldError
 from ...scheduling.splits import cut_lines
 from ..wire.bulk import BulkReply, BulkRequest, ChunkCut, CutChunk, Fetch, Fetched, Locate, Located, Unavailable
 from ..wire.codec import decode_bulk_request, encode_bulk_reply
-from ..wire.limits import BULK_FRAME_BYTES_MAX
+from ..wire.limits import BULK_REQUEST_BYTES_MAX
 from .addresses import parse_listen_address
 from .host import host_id
 from .shelves import Shelf
@@ -38,7 +38,7 @@ class BulkServer:
         address = parse_listen_address(listen_url)
         self._shelf = shelf
         self.dropped: Counter[str] = Counter()
-        self._router = open_socket(zmq.ROUTER, BULK_FRAME_BYTES_MAX, ipv6=address.is_ipv6)
+        self._router = open_socket(zmq.ROUTER, BULK_REQUEST_BYTES_MAX, ipv6=address.is_ipv6)
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._router.setsockopt(zmq.SNDHWM, UNREAD_MAX)
         self.url = bind(self._router, address, "choose another port")
@@ -67,9 +67,9 @@ class BulkServer:
             os.close(self._stop_here)
 
     def _answer(self, parts: list[bytes]) -> None:
-        route, frame = parts[0], parts[-1]
+        route = parts[0]
         try:
-            number, request = decode_bulk_request(frame)
+            number, request = _question(parts)
         except RemoteError:
             self.dropped["malformed"] += 1
             return
@@ -104,3 +104,9 @@ class BulkServer:
         if size // split_size >= BORDERS_MAX:
             raise WorldError(f"{ref} has {size} bytes: too many splits of {split_size}; choose a larger split size")
         return cut_lines(partial(self._shelf.read, ref), size, split_size).borders
+
+
+def _question(parts: list[bytes]) -> tuple[int, BulkRequest]:
+    if len(parts) != 2:
+        raise RemoteError(f"a question is one frame, not {len(parts) - 1}")
+    return decode_bulk_request(parts[1])

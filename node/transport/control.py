@@ -11,7 +11,7 @@ from typing import Final
 
 import zmq
 
-from ...ring.errors import CallerError
+from ...ring.errors import CallerError, WorldError
 from ..wire.limits import CONTROL_FRAME_BYTES_MAX
 from .addresses import parse_listen_address
 from .links import Link
@@ -19,6 +19,10 @@ from .sockets import bind, open_socket
 
 BATCH_MAX: Final = 256
 """Frames taken in one turn of the loop, so that timers and disks get their turn under any load."""
+BATCH_BYTES_MAX: Final = 1 << 20
+"""Bytes after which such a turn ends: whoever sends frames of the largest size holds up nobody for long."""
+UNREAD_MAX: Final = 64
+"""Replies kept for one who asks but does not read; more are dropped, and it asks again."""
 IDLE_S: Final = 60.0
 """A link that nobody has used for so long is closed."""
 
@@ -49,6 +53,7 @@ class ControlTransport:
         self._dropped: Counter[str] = Counter()
         self._router = open_socket(zmq.ROUTER, CONTROL_FRAME_BYTES_MAX, ipv6=address.is_ipv6)
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)  # else a reply to a client that has gone vanishes unseen
+        self._router.setsockopt(zmq.SNDHWM, UNREAD_MAX)
         self.url = bind(self._router, address, "choose another with --listen")
         self._loop.add_reader(self._router.FD, self._drain)
         self._look_again: asyncio.Handle = self._loop.call_soon(self._drain)
@@ -88,6 +93,7 @@ class ControlTransport:
 
     def _drain(self) -> None:
         arrivals: Arrivals = []
+        size = 0
         for _ in range(BATCH_MAX):
             try:
                 parts = self._router.recv_multipart(zmq.NOBLOCK)
@@ -97,6 +103,10 @@ class ControlTransport:
                 arrivals.append((parts[0], parts[1]))
             else:
                 self._dropped["malformed"] += 1
+            size += sum(map(len, parts))
+            if size >= BATCH_BYTES_MAX:
+                self._drain_soon()
+                break
         else:
             self._drain_soon()
         if arrivals:
@@ -111,6 +121,9 @@ class ControlTransport:
             link = Link(url, self._loop.time())
         except (CallerError, zmq.ZMQError):
             self._dropped["no address"] += 1
+            return None
+        except WorldError:
+            self._dropped["no room for a link"] += 1
             return None
         self._links[url] = link
         for descriptor in link.descriptors:

@@ -16,6 +16,8 @@ HANDSHAKE_MS: Final = 1000
 RECONNECT_MS: Final = 100
 RECONNECT_MS_MAX: Final = 2000
 QUEUE_MAX: Final = 1000
+ARRIVED_MAX: Final = 64
+"""Frames of one connection that wait to be read: few, for each may be of the largest size; TCP holds the rest."""
 SOCKETS_MAX: Final = 16_384
 
 MONITOR_EVENT: Final = struct.Struct("=H")
@@ -39,12 +41,19 @@ def shared_context() -> "zmq.Context[Socket]":
 
 
 def open_socket(kind: int, frame_bytes_max: int, *, ipv6: bool) -> Socket:
-    """Open a socket that never lingers, bounds its queues and frames, and notices a silent other side."""
-    socket = shared_context().socket(kind)
+    """Open a socket that never lingers, bounds its queues and frames, and notices a silent other side.
+
+    Raises:
+        WorldError: the system has no room for it.
+    """
+    try:
+        socket = shared_context().socket(kind)
+    except zmq.ZMQError as error:
+        raise WorldError(f"no socket can be opened: {error.strerror}") from error
     for option, value in (
         (zmq.LINGER, 0),
         (zmq.SNDHWM, QUEUE_MAX),
-        (zmq.RCVHWM, QUEUE_MAX),
+        (zmq.RCVHWM, ARRIVED_MAX),
         (zmq.MAXMSGSIZE, frame_bytes_max),
         (zmq.HANDSHAKE_IVL, HANDSHAKE_MS),
         (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
@@ -84,8 +93,16 @@ def can_send(socket: Socket) -> bool:
 
 
 def watch(socket: Socket) -> Socket:
-    """Open a socket from which `read_events` tells what becomes of the other's connection."""
-    monitor: Socket = socket.get_monitor_socket(BROKEN | READY, f"inproc://watch-{next(_watches)}")
+    """Open a socket from which `read_events` tells what becomes of the other's connection.
+
+    Raises:
+        WorldError: the system has no room for it; the other is then closed.
+    """
+    try:
+        monitor: Socket = socket.get_monitor_socket(BROKEN | READY, f"inproc://watch-{next(_watches)}")
+    except zmq.ZMQError as error:
+        socket.close()
+        raise WorldError(f"no socket can be opened: {error.strerror}") from error
     return monitor
 
 

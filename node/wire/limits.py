@@ -9,3 +9,6 @@ CONTROL_FRAME_BYTES_MAX: Final = 2 << 20
 
 BULK_FRAME_BYTES_MAX: Final = max(CONTROL_FRAME_BYTES_MAX, RANGE_BYTES_MAX)
 """Largest frame of the bulk transport: a header, or the bytes of one range."""
+
+BULK_REQUEST_BYTES_MAX: Final = 32 << 10
+"""Largest question to a bulk server: a reference of 4,096 characters and its envelope fit."""

@@ -1,15 +1,17 @@
 """Decide whether a job kept its promises; the letters are those of the invariants in the documentation.
 
 J1  the output is the sequential one, byte for byte
-J2  the sealed splits tile the input, and their records add up to it
+J2  the sealed splits tile the input, and their records and the ending's totals add up to it
 J3  the job ends within a bound after the last fault, and ends alike at all peers
 J4  a register has one value, ever (the witness sees to that while the schedule runs)
 J5  only user code fails a job, with its error, split and line
 J6  an epoch never falls (the witness); no done split is done again while its run is within reach (`job_watches`)
 J7  soon after an acknowledged kill nothing of the job runs at a peer in touch (`job_watches`)
 
-They wait: J5 for records that kill their executor, J7 for cut-off peers that stop by themselves, J8 (hygiene) and
-J10 (clients that vanish) come with the executors and the live stage; J9 with a program that is not deterministic.
+J10 the client of some jobs dies: the job ends all the same, and another client that knows its id fetches the output
+
+They wait: J5 for records that kill their executor, and J7 for cut-off peers that stop by themselves, come with the
+completed scheduling; J9 with a program that is not deterministic. J8 stands in `check_hygiene`.
 """
 
 from bisect import bisect_right
@@ -70,13 +72,15 @@ def _done(cluster: Cluster, workload: JobWorkload, text: bytes, ending: JobEndin
     for part, content in zip(ending.parts, expected, strict=True):
         if content_of(cluster, part) != content:
             yield f"J1: {part.name} is not what a sequential run gives"
+    if (ending.records, ending.bytes) != (text.count(b"\n"), len(text)):
+        yield f"J2: the ending tells of {ending.records} records and {ending.bytes} bytes; that is not the input"
 
 
 def content_of(cluster: Cluster, part: StoredFile) -> bytes | None:
     """Read a part of the output from the running peers; None if a chunk is nowhere."""
     content = b""
     for chunk in part.chunks:
-        copies = (process.disk.chunks.get(chunk.digest) for process in cluster.running.values())
+        copies = (process.disk.chunk(chunk.digest) for process in cluster.running.values())
         copy = next((copy for copy in copies if copy is not None), None)
         if copy is None:
             return None

@@ -5,12 +5,14 @@ M3  no live peer is believed dead while no fault has touched anybody but the dea
 M4  a member that is dead or gone comes back only with a higher incarnation, and no incarnation falls
 M5  equal views give equal preference lists
 
-They wait: M4 for peers that were removed, and M6 (lookups never return them), come with the changes of membership.
+They wait: M4 for peers that were removed, and M6 (lookups never return them), come with the changes of membership;
+peers that leave and come back, and such as join late, are drawn already.
 """
 
 import math
+from collections import defaultdict
 
-from ...ring.messages import Liveness
+from ...ring.messages import Liveness, Update
 from ...ring.terms import REFUTATION_BITS, PeerId
 from .cluster import Cluster
 
@@ -29,7 +31,7 @@ class Views:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._seen: dict[tuple[PeerId, int, PeerId], tuple[int, Liveness]] = {}
+        self._seen: defaultdict[tuple[PeerId, int], dict[PeerId, Update]] = defaultdict(dict)
         self._touched = False
 
     def look(self) -> None:
@@ -40,17 +42,22 @@ class Views:
         for process in cluster.running.values():
             if process.node.ring.incarnation & ((1 << REFUTATION_BITS) - 1):
                 cluster.witness.note("refutation")
+            seen = self._seen[process.id, process.serial]
             for peer, update in process.node.ring.members.items():
-                at = (process.id, process.start, peer)
-                self._compare(at, (update.incarnation, update.liveness))
+                old = seen.get(peer, update)
+                seen[peer] = update
+                if update is not old:
+                    self._compare(process.id, old, update)
                 if update.liveness is Liveness.DEAD and peer in running:
                     self._dead(process.name, running[peer], update.incarnation)
 
-    def _compare(self, at: tuple[PeerId, int, PeerId], new: tuple[int, Liveness]) -> None:
-        old = self._seen.get(at, new)
-        self._seen[at] = new
-        if new[0] < old[0] or (old[1] >= Liveness.DEAD and new[1] < Liveness.DEAD and new[0] == old[0]):
-            self._cluster.witness.accuse(f"M4: {at[0][:8]} believes {at[2][:8]} {new} after {old}")
+    def _compare(self, believer: PeerId, old: Update, new: Update) -> None:
+        has_risen = old.liveness >= Liveness.DEAD and new.liveness < Liveness.DEAD
+        if new.incarnation < old.incarnation or (has_risen and new.incarnation == old.incarnation):
+            self._cluster.witness.accuse(
+                f"M4: {believer[:8]} believes {new.member.id[:8]} {(new.incarnation, new.liveness)} "
+                f"after {(old.incarnation, old.liveness)}"
+            )
 
     def _dead(self, believer: str, name: str, incarnation: int) -> None:
         if self._cluster.running[name].start != incarnation >> REFUTATION_BITS:

@@ -2,24 +2,24 @@
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 from typing import assert_never
 
 from ...node.effects import ReplyTo
 from ...node.events import ClientAsked, NodeEvent, PeerSpoke, PeerStarted
 from ...node.machine import NodeSettings
+from ...node.wire.codec import encode_peer
 from ...node.wire.requests import ClientReply, ClientRequest
 from ...ring.effects import Operate
-from ...ring.events import LeaveRequested
 from ...ring.messages import Liveness
 from ...ring.terms import Instant, Member, PeerId, Source
-from ..faults import Crash, Fault, Freeze, Leave, Restart, SetDisk, Slow, SlowDisk, Thaw, title_of
+from ..faults import Fault, LinkFault, title_of
 from .disk import Disk, Run
 from .history import History, Kind
-from .network import Network
+from .injuries import injure
+from .network import Network, queue_s
 from .process import Later, Letter, Outgoing, Pace, Process, Working
 from .telling import key_of, title_of_message
 from .timeline import Timeline
@@ -28,8 +28,7 @@ from .witness import Witness
 
 CLIENT_URL = "tcp://client"
 NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-FAREWELL_S = 0.5
-"""How long a peer that leaves stays to see its news off."""
+JAM_S = 1.0
 CHECK_EVERY = 8
 """A machine's invariants are asserted after every so many of its events: asserting takes longer than deciding, and what
 is broken stays broken for a while. A failing seed is told again with every single event checked."""
@@ -51,6 +50,13 @@ class Story:
     faults: list[str] = field(default_factory=list)
     changed_at: float = 0.0
     """When the last fault was."""
+
+
+def size_of(letter: Letter) -> int:
+    """Count the bytes of a message between peers as it goes over the wire; a client's take no room."""
+    if not isinstance(letter.content, PeerSpoke):
+        return 0
+    return len(encode_peer(letter.content.sender, letter.recipient, letter.content.message))
 
 
 def names_of(peers: int) -> list[str]:
@@ -85,28 +91,34 @@ class Cluster:
         self._check_every = check_every
         self._host = host
         self._requests: Iterator[int] = count()
+        self._serials: Iterator[int] = count(1)
         self.disks = {name: Disk() for name in names}
         self.running: dict[str, Process] = {}
-        self._late: dict[str, list[Letter | Later | Working]] = {}
+        self.backups: dict[str, Disk] = {}
+        """The disks that were copied, by peer name."""
+        self._doubter = ""
+        """The last peer whose view was not the right one: it is looked at first, as it is the likeliest."""
         self._by_url = {self.member(name).url: name for name in self.disks}
         self._by_bulk_url = {self.member(name).bulk_url: name for name in self.disks}
 
     # --- the stage ---
 
-    def start(self) -> None:
-        """Start all peers; all but the first join through the first."""
+    def start(self, but: Collection[str] = ()) -> None:
+        """Start all peers `but` some; all but the first join through the first."""
         for name in self.disks:
-            self.boot(name)
+            if name not in but:
+                self.boot(name)
 
     def boot(self, name: str) -> None:
         """Start a peer's process on the disk that it has."""
         disk = self.disks[name]
         seed = self.rng.getrandbits(48)
-        process = Process(self.member(name), disk, self.settings, self._pace, seed, self.witness)
+        serial = next(self._serials)
+        process = Process(self.member(name), disk, self.settings, self._pace, seed, self.witness, serial)
         self.running[name] = process
         self.witness.forget(process.id)
         seeds = tuple(self.member(other).url for other in self.disks if other != name)[:3]
-        self._give(process, PeerStarted(seeds=seeds))
+        self.feed(process, PeerStarted(seeds=seeds))
 
     def run_until(self, done: Callable[[], bool], limit_s: float) -> bool:
         """Let time pass until `done`, or to the instant `limit_s`; tell whether it was done."""
@@ -122,27 +134,10 @@ class Cluster:
         self.story.faults.append(f"{self.timeline.now:8.3f} {title}")
         self.story.changed_at = self.timeline.now
         self.tell(Kind.FAULT, getattr(fault, "peer", ""), title)
-        match fault:
-            case Crash(peer=peer):
-                self._crash(peer)
-            case Leave(peer=peer):
-                self._leave(peer)
-            case Restart(peer=peer, empty=empty):
-                self._restart(peer, empty=empty)
-            case Freeze(peer=peer):
-                self._freeze(peer)
-            case Thaw(peer=peer):
-                self._thaw(peer)
-            case Slow(peer=peer, pause_s=pause_s):
-                if peer in self.running:
-                    process = self.running[peer]
-                    process.paused_until = Instant(max(process.paused_until, self.timeline.now) + pause_s)
-            case SetDisk(peer=peer, state=state):
-                self.disks[peer].state = state
-            case SlowDisk(peer=peer, delay_s=delay_s):
-                self.disks[peer].delay_s = delay_s
-            case _:
-                change(self.network, fault)
+        if isinstance(fault, LinkFault):
+            change(self.network, fault)
+        else:
+            injure(self, fault)
 
     def ask(self, peer: str, question: ClientRequest) -> str:
         """Send a client's question to a peer; its reply, if any, appears in `replies` under the name given back."""
@@ -157,9 +152,11 @@ class Cluster:
 
     def agreed(self) -> bool:
         """Tell whether every live peer believes exactly the live ones alive."""
-        live = [self.running[name] for name in self.live()]
-        ids = {process.id for process in live}
-        return all(self._believed_alive(process) == ids for process in live)
+        live = sorted(self.live(), key=lambda name: name != self._doubter)
+        ids = {self.running[name].id for name in live}
+        doubters = (name for name in live if self._believed_alive(self.running[name]) != ids)
+        self._doubter = next(doubters, "")
+        return not self._doubter
 
     def at(self, instant: float, action: Callable[[], None]) -> None:
         """Have something done at an instant."""
@@ -193,61 +190,6 @@ class Cluster:
             directory=f"/{name}",
         )
 
-    # --- faults ---
-
-    def _crash(self, peer: str) -> None:
-        process = self.running.pop(peer, None)
-        self._late.pop(peer, None)
-        if process is None:
-            return
-        note = self.witness.note
-        for rarity, reached in (
-            ("attempts died", bool(process.attempts)),
-            ("crash amid write", bool(process.queue)),
-            ("crash before acknowledgement", process.unreported > 0),
-            ("tracker crashed", self._tracks(process)),
-            ("electorate cut", 2 * len(self.live()) < len(self.disks)),
-            ("all down", not self.running),
-        ):
-            if reached:
-                note(rarity)
-
-    def _leave(self, peer: str) -> None:
-        process = self.running.get(peer)
-        if process is not None:
-            self._give(process, LeaveRequested())
-            self.at(self.timeline.now + FAREWELL_S, partial(self._crash, peer))
-
-    def _restart(self, peer: str, *, empty: bool) -> None:
-        if peer in self.running:
-            return
-        if empty:
-            self.disks[peer] = Disk(number=self.disks[peer].number + 1)
-            self.witness.note("empty restart")
-        self.boot(peer)
-
-    def _freeze(self, peer: str) -> None:
-        process = self.running.get(peer)
-        if process is not None:
-            process.frozen = True
-            if self._tracks(process):
-                self.witness.note("tracker frozen")
-
-    @staticmethod
-    def _tracks(process: Process) -> bool:
-        return any(job.live and job.tracker == process.id for job in process.node.scheduling.jobs.values())
-
-    def _thaw(self, peer: str) -> None:
-        process = self.running.get(peer)
-        if process is None or not process.frozen:
-            return
-        process.frozen = False
-        late = self._late.pop(peer, [])
-        if len(late) >= 10:
-            self.witness.note("burst after thaw")
-        for due in late:
-            self.timeline.after(0.0, due)
-
     # --- within ---
 
     @staticmethod
@@ -259,12 +201,13 @@ class Cluster:
         match due:
             case Letter(receiver=receiver):
                 self._deliver(due, receiver)
-            case Later(peer=peer, start=start, event=event):
-                process = self._awake(peer, start, due)
+            case Later(peer=peer, serial=serial, event=event, at=at):
+                process = self._awake(peer, serial, due)
                 if process is not None:
-                    self._give(process, event)
-            case Working(peer=peer, start=start):
-                process = self._awake(peer, start, due)
+                    process.rang(self.timeline.now, at)
+                    self.feed(process, event)
+            case Working(peer=peer, serial=serial):
+                process = self._awake(peer, serial, due)
                 if process is not None:
                     self._finish(process, due)
             case Tick(action=action):
@@ -279,21 +222,24 @@ class Cluster:
             return
         name = self._by_url[receiver]
         running = self.running.get(name)
-        process = self._awake(name, running.start, letter) if running is not None else None
+        process = self._awake(name, running.serial, letter) if running is not None else None
         if process is None:
+            return
+        if letter.recipient not in ("", process.id):
+            self.witness.note("address used again")
             return
         if self._history is not None and isinstance(content, PeerSpoke):
             text = title_of_message(content.message)
             self.tell(Kind.MESSAGE, letter.sender, text, name, about=key_of(content.message))
-        self._give(process, content)
+        self.feed(process, content)
 
-    def _awake(self, peer: str, start: int, due: Letter | Later | Working) -> Process | None:
+    def _awake(self, peer: str, serial: int, due: Letter | Later | Working) -> Process | None:
         """Find the process that something is due for; what comes to a frozen one waits for its thaw."""
         process = self.running.get(peer)
-        if process is None or process.start != start:
+        if process is None or process.serial != serial:
             return None
         if process.frozen:
-            self._late.setdefault(peer, []).append(due)
+            process.late.append(due)
             return None
         return process
 
@@ -301,24 +247,26 @@ class Cluster:
         work = due.work
         if isinstance(work, Operate):
             for outgoing in process.operate(work):
-                self._let_go(outgoing)
+                self.let_go(outgoing)
         elif process.paused_until > self.timeline.now:
             self.timeline.at(process.paused_until, due)
         else:
             event = process.finish(work, self._read)
             if event is not None:
-                self._give(process, event)
+                self.feed(process, event)
 
-    def _give(self, process: Process, event: NodeEvent) -> None:
+    def feed(self, process: Process, event: NodeEvent) -> None:
+        """Hand an event to a process, and let go of what comes of it."""
         now, story = self.timeline.now, self.story
         story.events += 1
         story.hash.update(b"%.9f%s%s" % (now, process.name.encode(), type(event).__name__.encode()))
         for outgoing in process.handle(now, event):
-            self._let_go(outgoing)
+            self.let_go(outgoing)
         if process.events % self._check_every == 0:
             process.node.check()
 
-    def _let_go(self, outgoing: Outgoing) -> None:
+    def let_go(self, outgoing: Outgoing) -> None:
+        """Put a letter on its way, or set something for later."""
         if isinstance(outgoing, Letter):
             self._send(outgoing)
         else:
@@ -327,6 +275,12 @@ class Cluster:
     def _send(self, letter: Letter) -> None:
         receiver = self._by_url.get(letter.receiver, letter.receiver)
         delays = self.network.delays(letter.sender, receiver)
+        bound = self.network.bound(letter.sender, receiver)
+        if bound is not None and delays:
+            queue = queue_s(bound, self.timeline.now, size_of(letter))
+            delays = [queue + delay_s for delay_s in delays]
+            if queue > JAM_S:
+                self.witness.note("link jammed")
         for delay_s in delays:
             self.timeline.after(delay_s, letter)
         if not delays and self._history is not None and isinstance(letter.content, PeerSpoke):
@@ -343,5 +297,9 @@ class Cluster:
             return None
         disk = self.disks[owner]
         if source.ref.startswith("chunk/"):
-            return disk.chunks.get(bytes.fromhex(source.ref.removeprefix("chunk/")))
-        return disk.runs.get(source.ref) if source.ref.startswith("runs/") else disk.parts.get(source.ref)
+            content: bytes | Run | None = disk.chunk(bytes.fromhex(source.ref.removeprefix("chunk/")))
+        else:
+            content = disk.run(source.ref) if source.ref.startswith("runs/") else disk.part(source.ref)
+        if content is None and source.ref in disk.damaged:
+            self.witness.note("damaged file met")
+        return content

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, assert_never
 
+from ...ring.messages import Liveness
 from ..conditions import Condition, JobIs, Measure, Measured, OutputsEqualSequential, TrackerIs
 from .check_jobs import job_violations
 
@@ -40,7 +41,7 @@ class Judge:
     def _measure(self, condition: Measured) -> float:
         stage, measure = self._stage, condition.measure
         if measure is Measure.ALIVE:
-            return len(stage.cluster.live())
+            return max(map(self._alive_at, stage.cluster.live()), default=0)
         if condition.job is None:
             return stage.cluster.timeline.now
         job = stage.job(condition.job)
@@ -56,3 +57,8 @@ class Judge:
             Measure.SPECULATIVE: status.speculative,
             Measure.ATTEMPTS: status.attempts,
         }[measure]
+
+    def _alive_at(self, name: str) -> int:
+        """Count the members that a peer holds for alive, itself among them."""
+        members = self._stage.cluster.running[name].node.ring.members.items()
+        return sum(update.liveness is Liveness.ALIVE for _, update in members)

@@ -15,13 +15,13 @@ class RedoneWork:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._known: set[str] = set()
-        self._done_at: dict[tuple[str, int], float] = {}
+        self._done_at: dict[tuple[str, str, int], float] = {}
 
     def look(self) -> None:
         """Look for attempts that are new since the last look; called after every few events."""
         now = self._cluster.timeline.now
         for mapped in list(self._cluster.witness.mapped_by.values()):
-            self._done_at.setdefault((mapped.peer, mapped.split), now)
+            self._done_at.setdefault((mapped.peer, mapped.job, mapped.split), now)
         for name, process in self._cluster.running.items():
             for title, work in process.attempts.items():
                 if title not in self._known:
@@ -31,33 +31,36 @@ class RedoneWork:
     def _started(self, name: str, job: str, phase: Phase, task: int, now: float) -> None:
         cluster = self._cluster
         rivals = (
-            (work.start.phase, work.start.task)
+            (work.start.record.id, work.start.phase, work.start.task)
             for other, process in cluster.running.items()
             if other != name
             for work in process.attempts.values()
         )
-        if (phase, task) in rivals:
+        if (job, phase, task) in rivals:
             cluster.witness.note("duplicate claims")
-        replica = cluster.running[name].node.scheduling.jobs[job]
+        jobs = cluster.running[name].node.scheduling.jobs
+        if sum(each.live for each in jobs.values()) > 1:
+            cluster.witness.note("two jobs at once")
+        replica = jobs[job]
         if phase is Phase.MAP and replica.seal is not None:
             cluster.witness.note("run made again")
-        if phase is Phase.MAP and self._is_done_in_touch(name, task, now):
+        if phase is Phase.MAP and self._is_done_in_touch(name, job, task, now):
             cluster.witness.accuse(f"J6: {name} does split {task} again, which is done within its reach")
 
-    def _is_done_in_touch(self, name: str, task: int, now: float) -> bool:
+    def _is_done_in_touch(self, name: str, job: str, task: int, now: float) -> bool:
         """Tell whether a peer that has been in touch for long has the run, and has not lost it."""
         cluster = self._cluster
         if not cluster.network.calm or now - cluster.story.changed_at < self.TOUCH_S:
             return False
         for attempt, mapped in cluster.witness.mapped_by.items():
             process = cluster.running.get(mapped.peer)
-            if mapped.split != task or process is None or process.start != mapped.start:
+            if (mapped.job, mapped.split) != (job, task) or process is None or process.start != mapped.start:
                 continue
-            if now - self._done_at[mapped.peer, task] >= self.TOUCH_S and not process.frozen and mapped.peer != name:
-                jobs = process.node.scheduling.jobs.values()
-                accounts = [job.table.account(Phase.MAP, task, attempt) for job in jobs]
-                if any(report_of(account) is not None for account in accounts):
-                    return True
+            if now - self._done_at[mapped.peer, job, task] < self.TOUCH_S or process.frozen or mapped.peer == name:
+                continue
+            replica = process.node.scheduling.jobs.get(job)
+            if replica is not None and report_of(replica.table.account(Phase.MAP, task, attempt)) is not None:
+                return True
         return False
 
 
@@ -78,6 +81,8 @@ class KillWatch:
             return
         if now < max(killed_at, cluster.story.changed_at) + self.BOUND_S:
             return
+        job = self._workload.record.id
         for name in cluster.live():
-            if cluster.running[name].attempts and cluster.agreed():
+            works = cluster.running[name].attempts.values()
+            if any(work.start.record.id == job for work in works) and cluster.agreed():
                 cluster.witness.accuse(f"J7: {name} still runs user code {now - killed_at:.1f} s after the kill")

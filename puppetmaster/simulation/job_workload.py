@@ -29,9 +29,16 @@ PATIENCE_S = 1.0
 """How long the simulated client waits for a peer before it asks another."""
 ELECTORATE = 5
 SHARE = "share/0"
-"""Under which name the client serves its text."""
+"""Under which name a lone client serves its text."""
+AWAY_S = (1.0, 10.0)
+"""Between so many seconds nobody asks for a job whose client has vanished; then another client does."""
 CHUNKS = 3
 CHUNK_COPIES = 3
+
+
+def share_of(job: int) -> str:
+    """Name the text that the client of a job serves, if several clients do."""
+    return f"share/{job}"
 
 
 def some_text(rng: random.Random, lines: int, poisoned_line: int = -1) -> bytes:
@@ -42,7 +49,9 @@ def some_text(rng: random.Random, lines: int, poisoned_line: int = -1) -> bytes:
     return "".join(" ".join(words[i * 5 : i * 5 + 5]) + "\n" for i in range(lines)).encode()
 
 
-def some_job(rng: random.Random, text: bytes, splits: int, partitions: int, output: str) -> JobRecord:
+def some_job(
+    rng: random.Random, text: bytes, splits: int, partitions: int, output: str, share: str = SHARE
+) -> JobRecord:
     """Describe a word count of a text that lies at the client."""
     size = max(1, len(text) // splits)
     cut = cut_lines(lambda offset, length: text[offset : offset + length], len(text), size)
@@ -56,7 +65,7 @@ def some_job(rng: random.Random, text: bytes, splits: int, partitions: int, outp
     return JobRecord(
         id=f"{rng.getrandbits(64):016x}",
         spec=spec,
-        files=(InputFile(name="text", size=len(text), source=Source(url=CLIENT_URL, ref=SHARE)),),
+        files=(InputFile(name="text", size=len(text), source=Source(url=CLIENT_URL, ref=share)),),
         splits=tuple(splits_of_file(0, len(text), cut)),
     )
 
@@ -86,6 +95,9 @@ class JobWorkload:
     kill_at: float | None = None
     entry: str = ""
     """Whom the client submits to; anybody, if empty."""
+    vanishes_at: float | None = None
+    """When the client dies, once its job is accepted; another one, that knows the job's id, asks later."""
+    came_back_at: float = 0.0
     accepted: bool = False
     killed_at: float | None = None
     """When the kill was acknowledged."""
@@ -104,6 +116,8 @@ class JobWorkload:
 
     def step(self) -> None:
         """Look at the reply to the last question, and ask the next; called every few simulated milliseconds."""
+        if self._is_away():
+            return
         reply = self.cluster.replies.pop(self._pending, None)
         match reply:
             case RingShown(preference=preference):
@@ -118,6 +132,21 @@ class JobWorkload:
             case None if self._pending and self.cluster.timeline.now - self._asked_at < PATIENCE_S:
                 return
         self._ask()
+
+    def _is_away(self) -> bool:
+        """Tell whether the client has died and no other has taken its place."""
+        now = self.cluster.timeline.now
+        if self.vanishes_at is not None and self.accepted and now >= self.vanishes_at:
+            self.vanishes_at, self._pending, self.status = None, "", None
+            self.came_back_at = now + self.rng.uniform(*AWAY_S)
+            self.cluster.witness.note("client vanished")
+        return now < self.came_back_at
+
+    def ended_unseen(self) -> bool:
+        """Tell whether the job had ended before the client that was told of it came."""
+        replicas = (process.node.scheduling.jobs.get(self.record.id) for process in self.cluster.running.values())
+        ends = [job.ended_at for job in replicas if job is not None and job.ended_at is not None]
+        return bool(ends) and min(ends) < self.came_back_at
 
     def _take(self, status: JobStatus) -> None:
         self.status = status

@@ -1,13 +1,17 @@
 """Draw from a seed all that a schedule needs: a value that can be kept, compared and made smaller."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..faults import Leave, Restart, Spoil
 from .cluster import names_of
 from .nemesis import Planned, draw
 
+RETENTION_S = 60.0
 TROUBLE_S = 20.0
 """All faults are over by then, in seconds of virtual time."""
+LATECOMER = 7
+"""The group of the fault that starts a latecomer; those below are of the victims, those above of whole clusters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +34,39 @@ class Plan:
     """The line at which user code raises; -1 for none."""
     faults: tuple[Planned, ...] = ()
     trouble_s: float = TROUBLE_S
+    jobs: int = 1
+    vanishes_at: float | None = None
+    """When the job's client dies."""
+    latecomers: frozenset[str] = frozenset()
+    """Peers that are not there at the beginning; a `Restart` among the faults starts them."""
+    wants_registers: bool = False
+    retention_s: float = RETENTION_S
+    """How long peers keep what they do not need of an ended job."""
+
+    @property
+    def over_s(self) -> float:
+        """When the clients of the store stop."""
+        return self.trouble_s + 1.0
+
+    @property
+    def has_registers(self) -> bool:
+        """Tell whether there is a client of strict quorums: only where all peers mean the same primaries for ever."""
+        changes = (planned.fault for planned in self.faults)
+        is_static = not any(
+            isinstance(fault, Leave | Spoil) or (isinstance(fault, Restart) and (fault.empty or fault.old))
+            for fault in changes
+        )
+        return self.wants_registers and is_static and not self.latecomers
 
 
 def plan_of(seed: int, peers: int = 5, splits: int = 12) -> Plan:
     """Draw a plan; equal seeds give equal plans."""
     rng = random.Random(seed)
     kill_at = rng.uniform(1.5, 12.0) if rng.random() < 0.1 else None
-    faults = draw(rng, names_of(peers), 0.5, TROUBLE_S, down_for_good=min(rng.choice([0, 1, 2]), (peers - 1) // 2))
-    return Plan(
+    names = names_of(peers)
+    faults = draw(rng, names, 0.5, TROUBLE_S, down_for_good=min(rng.choice([0, 1, 2]), (peers - 1) // 2))
+    is_input_stored = rng.random() < 0.3
+    plan = Plan(
         seed=seed,
         peers=peers,
         splits=splits,
@@ -45,8 +74,20 @@ def plan_of(seed: int, peers: int = 5, splits: int = 12) -> Plan:
         task_s=rng.choice([0.05, 0.3, 1.5]),
         disk_s=rng.choice([0.0001, 0.0005, 0.03]),
         output=rng.choice(["out", "ring:/out"]),
-        is_input_stored=rng.random() < 0.3,
+        is_input_stored=is_input_stored,
         kill_at=kill_at,
         poisoned_line=rng.randrange(60) if rng.random() < 0.07 else -1,
         faults=tuple(faults),
+        jobs=2 if rng.random() < 0.08 else 1,
+        vanishes_at=rng.uniform(1.5, 6.0) if is_input_stored and rng.random() < 0.4 else None,
+        wants_registers=rng.random() < 0.2,
+        retention_s=4.0 if rng.random() < 0.1 else RETENTION_S,
     )
+    return _with_latecomer(plan, rng.uniform(1.0, TROUBLE_S)) if rng.random() < 0.06 else plan
+
+
+def _with_latecomer(plan: Plan, comes_at: float) -> Plan:
+    """Let one more peer join while the schedule is under way."""
+    late = names_of(plan.peers + 1)[-1]
+    faults = (*plan.faults, Planned(comes_at, Restart(peer=late), LATECOMER))
+    return replace(plan, latecomers=frozenset({late}), faults=tuple(sorted(faults, key=lambda planned: planned.at)))

@@ -8,16 +8,18 @@ from typing import assert_never
 
 from ...node.effects import NodeEffect, Piece, Post, ReplyTo, RunAttempt, RunPlace, Wake
 from ...node.events import NodeEvent, PeerSpoke
+from ...node.gate.tracker import TrackerSilence, says_tracker
 from ...node.machine import Node, NodeSettings
+from ...node.steady import SteadyTime
 from ...ring.digests import chunk_digest
 from ...ring.effects import Operate, PullChunk, SendTo
 from ...ring.events import ChunkPulled, OperationDone
 from ...ring.terms import REFUTATION_BITS, Instant, Member, PeerId, Source
-from ...scheduling.effects import ForgetJob, StopAttempt
+from ...scheduling.effects import DismissJob, ForgetJob, StopAttempt
 from ...scheduling.events import AttemptFailed, AttemptFinished, AttemptLost, SchedulingEvent
 from ...scheduling.jobs import Phase
 from ...scheduling.messages import run_name
-from .disk import Disk, Run
+from .disk import Disk, Run, row_of
 from .witness import Witness
 from .wordcount import (
     map_report,
@@ -28,23 +30,30 @@ from .wordcount import (
     reduce_report,
 )
 
+LONG_AGO = Instant(float("-inf"))
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message on its way; `receiver` is a peer's url, or a client's name."""
+    """A message on its way; `receiver` is a peer's url, or a client's name.
+
+    `recipient` is the id of the peer that is meant: another one may have its address by now.
+    """
 
     sender: str
     receiver: str
     content: NodeEvent | ReplyTo
+    recipient: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """What one start of one peer has set for later."""
+    """What one process of one peer has set for later; an alarm tells for when it was set, by the machine's time."""
 
     peer: str
-    start: int
+    serial: int
     event: NodeEvent
+    at: Instant = LONG_AGO
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class Working:
     """Work that is due to end now: it reads what it needs from wherever that lies, and reports."""
 
     peer: str
-    start: int
+    serial: int
     work: RunAttempt | PullChunk | Operate
 
 
@@ -76,15 +85,24 @@ class Process:
     """One start of one peer; a crash forgets it, and its disk lives on."""
 
     def __init__(
-        self, member: Member, disk: Disk, settings: NodeSettings, pace: Pace, seed: int, witness: Witness
+        self, member: Member, disk: Disk, settings: NodeSettings, pace: Pace, seed: int, witness: Witness, serial: int
     ) -> None:
+        """Open a disk; `serial` tells processes apart, for a disk that was put back counts its starts again."""
         disk.starts += 1
         self.member = member
         self.name = member.name
         self.id = PeerId(member.id)
         self.disk = disk
         self.start = disk.starts
+        self.serial = serial
         self.frozen = False
+        self.late: list[Letter | Later | Working] = []
+        """What has come while it stood still."""
+        self.silence = TrackerSilence()
+        self.silence.meet(self.id)
+        self.clock_offset_s = 0.0
+        self.clock_was_set = False
+        self._steady = SteadyTime()
         self.events = 0
         self.attempts: dict[str, RunAttempt] = {}
         self.queue: deque[Operate] = deque()
@@ -97,13 +115,49 @@ class Process:
         self._rng = random.Random(seed)
         self.node = Node(member, self.start << REFUTATION_BITS, settings, random.Random(seed + 1))
 
+    @property
+    def tracks(self) -> bool:
+        """Tell whether this peer has the tracker role of a job that has not ended."""
+        return any(job.live and job.tracker == self.id for job in self.node.scheduling.jobs.values())
+
     def handle(self, now: Instant, event: NodeEvent) -> list[Outgoing]:
         """Let the machine decide, then do at once what takes no time and set the rest for later."""
         self.events += 1
         if isinstance(event, OperationDone):
             self.unreported -= 1
+        effects = self.node.handle(self.time_at(now), event)
+        return self._carry_out(now, self._hold_back(effects) if self.silence.frozen else effects)
+
+    def _hold_back(self, effects: list[NodeEffect]) -> list[NodeEffect]:
+        """Keep what a silenced tracker role says; it is judged by what it knew when it would have said so."""
+        for effect in effects:
+            if isinstance(effect, Post) and says_tracker(self.id, effect):
+                self._witness.posted(self.id, effect.message)
+                self._witness.note("tracker silent")
+        return self.silence.let_out(effects)
+
+    def time_at(self, now: Instant) -> Instant:
+        """Tell the machine's time."""
+        return self._steady.read(Instant(now + self.clock_offset_s))
+
+    def rang(self, now: Instant, at: Instant) -> None:
+        """Take in that an alarm rings that the machine had set for an instant of its time."""
+        self._steady.rang(Instant(now + self.clock_offset_s), at)
+
+    def let_tracker_speak(self, now: Instant) -> list[Outgoing]:
+        """End the silence of the tracker role, and say late what it would have said."""
+        self.silence.frozen = False
         outgoing: list[Outgoing] = []
-        for effect in self.node.handle(now, event):
+        for effect in self.silence.take_held():
+            if isinstance(effect, Post):
+                outgoing.append(self._letter(effect))
+            else:
+                self._perform(now, effect, outgoing)
+        return outgoing
+
+    def _carry_out(self, now: Instant, effects: list[NodeEffect]) -> list[Outgoing]:
+        outgoing: list[Outgoing] = []
+        for effect in effects:
             self._perform(now, effect, outgoing)
         return outgoing
 
@@ -111,8 +165,11 @@ class Process:
 
     def operate(self, work: Operate) -> list[Outgoing]:
         """Make a store operation durable; the machine hears of it a moment later, unless the process dies before."""
+        is_hurt = bool(self.disk.damaged) and row_of(work.operation) in self.disk.damaged
         outcome = self.disk.operate(work.operation)
         self._witness.operated(self.id, work.operation, outcome)
+        if is_hurt:
+            self._witness.met_damage(self.id, work.operation, outcome)
         self.unreported += 1
         self.queue.popleft()
         reported = self._later(self._pace.disk_s / 2, OperationDone(ticket=work.ticket, outcome=outcome))
@@ -120,7 +177,7 @@ class Process:
 
     def _next_operation(self) -> tuple[float, Working]:
         takes_s = self.disk.delay_s + self._time(self._pace.disk_s)
-        return (takes_s, Working(self.name, self.start, self.queue[0]))
+        return (takes_s, Working(self.name, self.serial, self.queue[0]))
 
     def finish(self, work: RunAttempt | PullChunk, read: Read) -> NodeEvent | None:
         """End a pull or an attempt; None if it was stopped meanwhile."""
@@ -138,9 +195,13 @@ class Process:
             if isinstance(content, bytes):
                 piece = content[source.offset : source.offset + work.size]
                 if chunk_digest(piece) == work.digest:
-                    self.disk.chunks[work.digest] = piece
+                    self.disk.keep_chunk(work.digest, piece)
                     return ""
         return "no source could be read"
+
+    def _refused(self, work: RunAttempt) -> AttemptLost:
+        self._witness.note("attempt refused by its disk")
+        return AttemptLost(attempt=work.start.attempt, reason=f"the disk is {self.disk.state.value}")
 
     def _map(self, work: RunAttempt, read: Read) -> SchedulingEvent:
         start = work.start
@@ -150,13 +211,13 @@ class Process:
             self._witness.note("input out of reach")
             return AttemptLost(attempt=start.attempt, reason="the input is out of reach")
         if not self.disk.writable:
-            return AttemptLost(attempt=start.attempt, reason=f"the disk is {self.disk.state.value}")
+            return self._refused(work)
         error = poison_error(text, start.record, start.task)
         if error is not None:
             return AttemptFailed(attempt=start.attempt, error=error)
         if not start.record.partitions:
             part = reduce_partition([map_split(text, 1)], 0)
-            return self._part_done(work, part, text.count(b"\n"))
+            return self._part_done(work, part, text.count(b"\n"), len(text))
         run = map_split(text, start.record.partitions)
         self.disk.runs[run_name(start.record.id, start.task, start.attempt)] = run
         report = map_report(text, run, self._pace.task_s)
@@ -182,56 +243,70 @@ class Process:
             self._witness.note("runs out of reach")
             return AttemptLost(attempt=start.attempt, reason="runs are gone", missing=tuple(missing))
         if not self.disk.writable:
-            return AttemptLost(attempt=start.attempt, reason=f"the disk is {self.disk.state.value}")
-        return self._part_done(work, reduce_partition(runs, start.task), 0)
+            return self._refused(work)
+        pairs = sum(len(run[start.task]) for run in runs)
+        return self._part_done(work, reduce_partition(runs, start.task), pairs, pairs)
 
     def _run(self, place: RunPlace, read: Read) -> Run | None:
         found = (read(self.name, source) for source in place.sources)
         return next((each for each in found if isinstance(each, tuple)), None)
 
-    def _part_done(self, work: RunAttempt, part: bytes, records_in: int) -> AttemptFinished:
+    def _part_done(self, work: RunAttempt, part: bytes, records_in: int, bytes_in: int) -> AttemptFinished:
         start = work.start
         ref = f"parts/{start.record.id}/{start.task}-{start.attempt.title}"
         self.disk.parts[ref] = part
         outputs = part_outputs(part, Source(url=self.member.bulk_url, ref=ref))
-        report = reduce_report(part, records_in, self._pace.task_s)
+        report = reduce_report(part, records_in, bytes_in, self._pace.task_s)
         return AttemptFinished(attempt=start.attempt, report=report, outputs=outputs)
 
     # --- effects ---
 
     def _perform(self, now: Instant, effect: NodeEffect, outgoing: list[Outgoing]) -> None:
         match effect:
-            case Post(url=url, message=message) | SendTo(url=url, message=message):
+            case Post(message=message) | SendTo(message=message):
                 self._witness.posted(self.id, message)
-                outgoing.append(Letter(self.name, url, PeerSpoke(sender=self.id, message=message)))
+                outgoing.append(self._letter(effect))
             case ReplyTo(route=route):
                 outgoing.append(Letter(self.name, route.decode(), effect))
             case Wake(at=at, event=event):
-                outgoing.append(self._later(at - now, event))
+                told_in_s = self._steady.on_clock(at) - self.clock_offset_s - now
+                outgoing.append((max(0.0, told_in_s), Later(self.name, self.serial, event, at)))
             case Operate():
                 self.queue.append(effect)
                 if len(self.queue) == 1:
                     outgoing.append(self._next_operation())
             case PullChunk():
-                outgoing.append((self._time(self._pace.pull_s), Working(self.name, self.start, effect)))
+                outgoing.append(self._working(self._pace.pull_s, effect))
             case RunAttempt(start=start):
                 self.attempts[start.attempt.title] = effect
-                outgoing.append((self._time(self._pace.task_s), Working(self.name, self.start, effect)))
-            case StopAttempt(attempt=attempt):
-                self._witness.note("attempt stopped")
-                self.attempts.pop(attempt.title, None)
-            case ForgetJob(job=job):
-                self._forget(job)
+                outgoing.append(self._working(self._pace.task_s, effect))
+            case StopAttempt() | DismissJob() | ForgetJob():
+                self._drop(effect)
             case _:
                 assert_never(effect)
 
+    def _drop(self, effect: StopAttempt | DismissJob | ForgetJob) -> None:
+        match effect:
+            case StopAttempt(attempt=attempt):
+                self._witness.note("attempt stopped")
+                self.attempts.pop(attempt.title, None)
+            case DismissJob():
+                pass  # attempts end one by one here, and processes of user code are not played
+            case ForgetJob(job=job):
+                self.disk.forget_job(job)
+            case _:
+                assert_never(effect)
+
+    def _letter(self, effect: Post | SendTo) -> Letter:
+        recipient = effect.to if isinstance(effect, Post) else ""
+        return Letter(self.name, effect.url, PeerSpoke(sender=self.id, message=effect.message), recipient)
+
     def _later(self, delay_s: float, event: NodeEvent) -> tuple[float, Later]:
-        return (max(0.0, delay_s), Later(self.name, self.start, event))
+        return (max(0.0, delay_s), Later(self.name, self.serial, event))
+
+    def _working(self, mean_s: float, work: RunAttempt | PullChunk) -> tuple[float, Working]:
+        """Set the end of work that also writes to the disk."""
+        return (self.disk.delay_s + self._time(mean_s), Working(self.name, self.serial, work))
 
     def _time(self, mean_s: float) -> float:
         return self._rng.expovariate(1.0 / mean_s)
-
-    def _forget(self, job: str) -> None:
-        for shelf in (self.disk.runs, self.disk.parts):
-            for name in [name for name in shelf if name.split("/")[1] == job]:
-                del shelf[name]

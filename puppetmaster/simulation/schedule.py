@@ -1,35 +1,41 @@
 """Play one schedule from beginning to end: a cluster, a job, some keys, some trouble, and the verdict."""
 
 import random
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 from ...node.machine import NodeSettings
 from ...ring.errors import InvariantBroken
 from ...ring.machine import RingSettings
-from ...scheduling.jobs import JobState
 from ...scheduling.settings import SchedulingSettings
-from ..faults import Crash, DiskState, Restart, SetDisk
-from .check_jobs import ending_violations, job_violations
+from ..faults import Crash, DiskState, Leave, Restart, SetDisk
+from .check_hygiene import SLACK_S, hygiene_violations
 from .check_members import Views, convergence_s, member_violations
-from .check_store import settled, store_violations
 from .cluster import CHECK_EVERY, Cluster, names_of
 from .history import History
-from .job_watches import KillWatch, RedoneWork
-from .job_workload import SHARE, JobWorkload, some_job, some_text, stored_input
+from .job_run import JobRun
+from .job_watches import RedoneWork
 from .plan import Plan, plan_of
 from .process import Pace
-from .store_workload import StoreWorkload
-from .wordcount import poison_error
+from .workloads import cast
 
 SETTINGS = NodeSettings(ring=RingSettings(vnodes=64), scheduling=SchedulingSettings())
-JOB_BEGINS_S = 1.0
-ASK_EVERY_S = 0.05
-STORE_EVERY_S = 0.3
 LOOK_EVERY_S = 0.25
 PATIENCE_S = 60.0
 """J3: a job that has not ended so long after the last fault never will; the slowest of 1,000 seeds took 15 s."""
 SETTLE_S = 60.0
+
+CHECKERS: tuple[Callable[[Cluster], Iterable[str]], ...] = (member_violations, hygiene_violations)
+"""What is judged of a cluster at rest, beside what each workload judges of itself; a further checker is one more."""
+
+
+class Watch(Protocol):
+    """Looks for broken promises between two events; a further one goes into the schedule's `watches`."""
+
+    def look(self) -> None:
+        """Look, and accuse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,26 +63,23 @@ def play(seed: int, peers: int = 5) -> Verdict:
 
 def perform(plan: Plan, history: History | None = None, check_every: int = CHECK_EVERY) -> Verdict:
     """Play a plan, with a history and more checks if wanted; neither changes what happens."""
-    return _Schedule(plan, history, check_every).verdict()
+    return Schedule(plan, history, check_every).verdict()
 
 
-class _Schedule:
+class Schedule:
     """A plan on its stage."""
 
-    def __init__(self, plan: Plan, history: History | None, check_every: int) -> None:
+    def __init__(self, plan: Plan, history: History | None = None, check_every: int = CHECK_EVERY) -> None:
+        """Set the stage."""
         rng = random.Random(plan.seed + 1)
         self.plan = plan
         pace = Pace(task_s=plan.task_s, disk_s=plan.disk_s)
-        self.cluster = Cluster(names_of(plan.peers), SETTINGS, rng.getrandbits(48), pace, history, check_every)
-        self.text = some_text(rng, plan.lines, plan.poisoned_line)
-        record = some_job(rng, self.text, plan.splits, plan.partitions, plan.output)
-        if plan.is_input_stored:
-            record = stored_input(self.cluster, record, self.text)
-        else:
-            self.cluster.texts[SHARE] = self.text
-        self.job = JobWorkload(self.cluster, record, random.Random(rng.getrandbits(48)), plan.kill_at)
-        self.store = StoreWorkload(self.cluster, random.Random(rng.getrandbits(48)), plan.puts)
-        self.watches = (Views(self.cluster), RedoneWork(self.cluster), KillWatch(self.cluster, self.job))
+        names = names_of(plan.peers + len(plan.latecomers))
+        scheduling = replace(SETTINGS.scheduling, retention_s=plan.retention_s)
+        settings = replace(SETTINGS, scheduling=scheduling)
+        self.cluster = Cluster(names, settings, rng.getrandbits(48), pace, history, check_every)
+        self.workloads = cast(plan, self.cluster, rng)
+        self.watches: list[Watch] = [Views(self.cluster), RedoneWork(self.cluster), *self.workloads]
         self.agreed_s = 0.0
 
     def verdict(self) -> Verdict:
@@ -85,8 +88,14 @@ class _Schedule:
             violations = self._play()
         except InvariantBroken as broken:
             violations = [f"check: {broken}"]
+        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            violations = [f"X4: a machine ended by {type(error).__name__}: {error}"]
         cluster = self.cluster
-        self._note_end()
+        for workload in self.workloads:
+            workload.note_end()
+        if cluster.network.doubled:
+            cluster.witness.note("message doubled")
+        ends = [workload.client.ended_at for workload in self.workloads if isinstance(workload, JobRun)]
         return Verdict(
             seed=self.plan.seed,
             violations=(*cluster.witness.violations, *violations),
@@ -95,22 +104,20 @@ class _Schedule:
             simulated_s=cluster.timeline.now,
             faults=tuple(cluster.story.faults),
             reached=frozenset(cluster.witness.reached),
-            ended_s=self.job.ended_at - self.plan.trouble_s,
+            ended_s=max(ends) - self.plan.trouble_s,
             agreed_s=self.agreed_s,
         )
 
     def _play(self) -> list[str]:
         cluster, plan = self.cluster, self.plan
-        cluster.start()
+        cluster.start(but=plan.latecomers)
         for planned in plan.faults:
             cluster.at(planned.at, partial(cluster.inject, planned.fault))
-        cluster.repeat(self.job.step, JOB_BEGINS_S, ASK_EVERY_S, until=lambda: self.job.ended)
-        over = plan.trouble_s + 1
-        cluster.repeat(self.store.step, JOB_BEGINS_S, STORE_EVERY_S, until=lambda: cluster.timeline.now > over)
+        for workload in self.workloads:
+            workload.begin()
         cluster.repeat(self._look, 0.0, LOOK_EVERY_S, until=lambda: False)
-        cluster.run_until(lambda: self.job.ended and cluster.timeline.now > over, plan.trouble_s + PATIENCE_S)
-        expected = poison_error(self.text, self.job.record, 0)
-        violations = job_violations(cluster, self.job, self.text, expected)
+        cluster.run_until(lambda: all(workload.ended for workload in self.workloads), plan.trouble_s + PATIENCE_S)
+        violations = [violation for workload in self.workloads for violation in workload.judge()]
         return [*violations, *self._quiesce()]
 
     def _look(self) -> None:
@@ -119,7 +126,7 @@ class _Schedule:
 
     def _quiesce(self) -> list[str]:
         """Bring every disk back, let the copies settle, and judge what is left."""
-        cluster, store = self.cluster, self.store
+        cluster = self.cluster
         for name in cluster.disks:
             cluster.inject(SetDisk(peer=name, state=DiskState.OK))
             cluster.inject(Restart(peer=name))
@@ -128,36 +135,25 @@ class _Schedule:
         if not cluster.run_until(cluster.agreed, back + bound_s):
             return [f"M2: views have not converged {bound_s:g} s after the last fault"]
         self.agreed_s = cluster.timeline.now - back
-        if any(isinstance(planned.fault, Crash) for planned in self.plan.faults):
-            self._read_all()
-        quiet = cluster.timeline.now
-        for second in range(1, int(SETTLE_S)):
-            cluster.run_until(lambda: False, quiet + second)
-            if settled(cluster, store):
-                break
-        store.take_replies()
-        return [*store_violations(cluster, store), *ending_violations(cluster, self.job), *member_violations(cluster)]
+        if self.plan.latecomers or any(isinstance(planned.fault, Crash | Leave) for planned in self.plan.faults):
+            self._repair()
+        self._settle()
+        violations = [violation for workload in self.workloads for violation in workload.judge_at_rest()]
+        return [*violations, *(violation for check in CHECKERS for violation in check(cluster))]
 
-    def _read_all(self) -> None:
-        """Have every key repaired by a read, for a coordinator that died took its unwritten hints along.
+    def _repair(self) -> None:
+        """Have copies repaired by reads, for a coordinator that died took its unwritten hints along.
 
-        Where nobody died, hints alone must bring all copies home.
+        Where nobody died, left or came, hints alone must bring all copies home.
         """
-        for key in self.store.keys:
-            self.store.ask_for(key)
+        for workload in self.workloads:
+            workload.repair()
 
-    def _note_end(self) -> None:
-        witness, job = self.cluster.witness, self.job
-        if self.cluster.network.doubled:
-            witness.note("message doubled")
-        if not job.ended:
-            return
-        state = job.statuses_ended[0].state
-        for rarity, reached in (
-            ("job failed", state is JobState.FAILED),
-            ("job killed", state is JobState.KILLED),
-            ("kill too late", state is JobState.DONE and job.killed_at is not None),
-            ("map only", state is JobState.DONE and not job.record.partitions),
-        ):
-            if reached:
-                witness.note(rarity)
+    def _settle(self) -> None:
+        """Let time pass until nothing is on its way, and until what short retention gives back is given back."""
+        quiet = self.cluster.timeline.now
+        least_s = self.plan.retention_s + SLACK_S if self.plan.retention_s < SETTLE_S / 2 else 1.0
+        for second in range(1, int(SETTLE_S)):
+            self.cluster.run_until(lambda: False, quiet + second)
+            if second >= least_s and all(workload.settled for workload in self.workloads):
+                return

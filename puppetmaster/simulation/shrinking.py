@@ -6,12 +6,24 @@ does or the patience is at an end.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any, Final
 
 from ..faults import Weather
 from .network import CLEAR
-from .plan import Plan
+from .plan import RETENTION_S, Plan
 
 TRIES_MAX = 150
+
+_PLAIN: Final[dict[str, Any]] = {
+    "kill_at": None,
+    "poisoned_line": -1,
+    "jobs": 1,
+    "vanishes_at": None,
+    "wants_registers": False,
+    "retention_s": RETENTION_S,
+    "output": "out",
+}
+"""What a plan is without its ornaments, field by field."""
 
 Fails = Callable[[Plan], bool]
 """Plays a plan, and tells whether it breaks the promise that is looked for."""
@@ -46,14 +58,11 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
     for splits in (1, plan.splits // 2, plan.splits - 1):
         if 0 < splits < plan.splits:
             yield replace(plan, splits=splits)
-    if plan.kill_at is not None:
-        yield replace(plan, kill_at=None)
-    if plan.poisoned_line >= 0:
-        yield replace(plan, poisoned_line=-1)
+    for name, plain in _PLAIN.items():
+        if getattr(plan, name) != plain:
+            yield replace(plan, **{name: plain})
     if plan.partitions > 1:
         yield replace(plan, partitions=1)
-    if plan.output != "out":
-        yield replace(plan, output="out")
 
 
 def _without_faults(plan: Plan) -> Iterator[Plan]:

@@ -2,7 +2,7 @@
 
 The commands are those of live scripts. A simulated job counts words with two reducers, whatever file and mapper the
 script names; its text is drawn from the file's name. All peers share one host, as on a live stage of one machine.
-`FREEZEC` has no meaning here, for the machines know no such silence: the line is reported, and the scenario fails.
+What a peer refuses on a live stage, as to start on another one's directory, fails the scenario here too.
 """
 
 import random
@@ -12,7 +12,7 @@ from functools import partial
 from ...scheduling.jobs import JobState
 from ...scheduling.status import JobStatus, TaskState
 from .. import commands, faults
-from ..commands import EVERYBODY_ELSE, After, AtProgress, Command, Immediate, Links
+from ..commands import After, AtProgress, Command, Immediate
 from ..faults import Fault
 from ..fields import NEWEST, TRACKER
 from ..script import Line, Script
@@ -22,6 +22,7 @@ from .conditions import Judge
 from .job_workload import SHARE, JobWorkload, some_job, some_text
 from .process import Pace
 from .schedule import SETTINGS
+from .translation import OfCluster, Translator
 
 ASK_EVERY_S = 0.05
 START_S = 0.5
@@ -53,6 +54,9 @@ class Stage:
         self.held = not script.problems
         self._script = script
         self._rng = random.Random(seed + 2)
+        self._translator = Translator(self.peer, self.cluster.disks.keys())
+        self._owners = {name: name for name in names}
+        """Whose directory each peer has; not always its own."""
 
     def play(self) -> None:
         """Play all lines, and judge every job that has ended."""
@@ -154,15 +158,48 @@ class Stage:
                 found = Judge(self).decide(condition)
                 if found:
                     self._fail(f"the assertion: {found}")
-            case commands.FreezeTracker() | commands.UnfreezeTracker():
-                self._fail("the simulated stage does not know this command")
+            case commands.Swap():
+                self._swap(self.peer(command.id), self.peer(command.other))
             case _:
-                for fault in self._faults(command):
-                    self.cluster.inject(fault)
-                    title = faults.title_of(fault)
-                    is_usual = isinstance(fault, faults.SlowDisk) and not fault.delay_s
-                    if not is_usual and not self.transcript[-1].endswith(f"  {title}"):
-                        self._write(f"  {title}")
+                self._inject(command)
+
+    def _inject(self, command: OfCluster) -> None:
+        for fault in self._translator.faults(command):
+            refusal = self._refusal(fault)
+            if refusal:
+                self._fail(refusal)
+                return
+            self.cluster.inject(fault)
+            if isinstance(fault, faults.Restart):
+                self._owners[fault.peer] = fault.peer
+            title = faults.title_of(fault)
+            is_usual = isinstance(fault, faults.SlowDisk) and not fault.delay_s
+            if not is_usual and not self.transcript[-1].endswith(f"  {title}"):
+                self._write(f"  {title}")
+
+    def _refusal(self, fault: Fault) -> str:
+        """Say why a fault cannot be: what the peer's state does not allow, or the peer itself refuses."""
+        match fault:
+            case faults.Snapshot(peer=peer) | faults.Spoil(peer=peer):
+                process = self.cluster.running.get(peer)
+                return f"{peer} runs" if process is not None and not process.frozen else ""
+            case faults.Restart(peer=peer, old=True):
+                return "" if peer in self.cluster.backups else f"there is no old directory of {peer}"
+            case faults.Restart(peer=peer, empty=False):
+                owner = self._owners[peer]
+                return "" if owner == peer else f"{peer} does not start: its directory belongs to {owner}"
+            case _:
+                return ""
+
+    def _swap(self, one: str, other: str) -> None:
+        """Exchange the disks of two dead peers, as live stages do with directories."""
+        running = [name for name in (one, other) if name in self.cluster.running]
+        if running:
+            self._fail(f"{running[0]} lives and has its files open")
+            return
+        disks, owners = self.cluster.disks, self._owners
+        disks[one], disks[other] = disks[other], disks[one]
+        owners[one], owners[other] = owners[other], owners[one]
 
     def _submit(self, command: commands.Submit) -> None:
         rng = random.Random(command.file)
@@ -201,51 +238,6 @@ class Stage:
         known = [process.node.scheduling.jobs.get(job) for process in self.cluster.running.values()]
         latest = max((replica for replica in known if replica is not None), key=lambda replica: replica.epoch)
         return next(each for each in self.cluster.disks if self.cluster.member(each).id == latest.tracker)
-
-    def _faults(self, command: Immediate) -> list[Fault]:
-        match command:
-            case commands.Kill(id=name):
-                return [faults.Crash(peer=self.peer(name))]
-            case commands.Leave(id=name):
-                return [faults.Leave(peer=self.peer(name))]
-            case commands.Restart(id=name, empty=empty):
-                return [faults.Restart(peer=self.peer(name), empty=empty)]
-            case commands.FreezeWorker(id=name):
-                return [faults.Freeze(peer=self.peer(name))]
-            case commands.UnfreezeWorker(id=name):
-                return [faults.Thaw(peer=self.peer(name))]
-            case commands.SlowWorker(id=name, seconds=seconds):
-                return [faults.Slow(peer=self.peer(name), pause_s=seconds)]
-            case commands.Disk(id=name, state=state, delay_s=delay_s):
-                peer = self.peer(name)
-                return [faults.SetDisk(peer=peer, state=state), faults.SlowDisk(peer=peer, delay_s=delay_s)]
-            case _:
-                return self._link_faults(command)
-
-    def _link_faults(self, command: Immediate) -> list[Fault]:
-        match command:
-            case commands.Heal():
-                return [faults.Heal()]
-            case commands.Cut(links=links):
-                return [faults.Cut(senders=a, receivers=b) for a, b in self._ways(links)]
-            case commands.Delay(links=links, seconds=seconds):
-                return [faults.Delay(sender=a, receiver=b, delay_s=seconds) for a, b in self._pairs(links)]
-            case commands.Loss(links=links, share=share):
-                return [faults.Loss(sender=a, receiver=b, share=share) for a, b in self._pairs(links)]
-            case _:
-                raise AssertionError(f"{command} is no fault")
-
-    def _ways(self, links: Links) -> list[tuple[frozenset[str], frozenset[str]]]:
-        senders, receivers = self._side(links.senders, links.receivers), self._side(links.receivers, links.senders)
-        return [(senders, receivers), (receivers, senders)] if links.both_ways else [(senders, receivers)]
-
-    def _pairs(self, links: Links) -> list[tuple[str, str]]:
-        return [(a, b) for some, others in self._ways(links) for a in sorted(some) for b in sorted(others)]
-
-    def _side(self, side: tuple[str, ...], other: tuple[str, ...]) -> frozenset[str]:
-        if side == (EVERYBODY_ELSE,):
-            return frozenset(self.cluster.disks) - {self.peer(name) for name in other}
-        return frozenset(self.peer(name) for name in side)
 
 
 def workers_of(script: Script) -> list[commands.Worker]:

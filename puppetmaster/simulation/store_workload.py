@@ -93,5 +93,7 @@ class StoreWorkload:
             self._contexts[key] = reply.context
             if len(reply.values) > 1:
                 self.cluster.witness.note("siblings read")
+            if len(reply.values) > 2:
+                self.cluster.witness.note("three siblings read")
         else:
             self.cluster.witness.note("read failed")

@@ -1,32 +1,38 @@
 """Carry out the faults of links on the simulated network."""
 
-from typing import assert_never
+from dataclasses import replace
+from typing import Any, assert_never
 
-from ..faults import Cut, Delay, Heal, Loss, Weather
-from .network import Network
+from ..faults import Cut, Delay, Duplicate, Heal, Limit, LinkFault, Loss, Reorder, Weather
+from .network import Link, Network
 
 
-def change(network: Network, fault: Cut | Heal | Delay | Loss | Weather) -> None:
+def change(network: Network, fault: LinkFault) -> None:
     """Treat messages otherwise from now on."""
     match fault:
         case Cut():
             network.cuts += (fault,)
         case Heal():
             network.cuts = ()
-            network.slow_links.clear()
-            network.lossy_links.clear()
+            network.links.clear()
         case Delay(sender=sender, receiver=receiver, delay_s=delay_s):
-            _set(network.slow_links, (sender, receiver), delay_s)
+            _treat(network, sender, receiver, delay_s=delay_s)
         case Loss(sender=sender, receiver=receiver, share=share):
-            _set(network.lossy_links, (sender, receiver), share)
+            _treat(network, sender, receiver, loss=share)
+        case Duplicate(sender=sender, receiver=receiver, share=share):
+            _treat(network, sender, receiver, duplication=share)
+        case Reorder(sender=sender, receiver=receiver, jitter_s=jitter_s):
+            _treat(network, sender, receiver, jitter_s=jitter_s)
+        case Limit(sender=sender, receiver=receiver, bytes_per_s=bytes_per_s):
+            _treat(network, sender, receiver, bytes_per_s=bytes_per_s)
         case Weather():
             network.weather = fault
         case _:
             assert_never(fault)
 
 
-def _set(links: dict[tuple[str, str], float], link: tuple[str, str], amount: float) -> None:
-    if amount:
-        links[link] = amount
-    else:
-        links.pop(link, None)
+def _treat(network: Network, sender: str, receiver: str, **how: Any) -> None:
+    """Change one thing about a link, and forget the link when nothing is done to it any more."""
+    link = replace(network.links.pop((sender, receiver), Link()), **how)
+    if replace(link, free_at=0.0) != Link():
+        network.links[sender, receiver] = link

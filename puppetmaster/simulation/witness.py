@@ -1,7 +1,7 @@
 """See what passes in a schedule: the facts that checkers judge at its end, and the rare states that it reached.
 
 A witness only looks. What it can judge on the spot it sets down as a violation at once: an epoch that falls (J6), a
-register that takes a second value (J4), a dot with two values (S3), a split done twice for no reason (J6).
+register that takes a second value (J4), a dot with two values (S3), an answer from a damaged row (S6).
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ from ...ring.terms import PeerId
 from ...scheduling.effects import StartAttempt
 from ...scheduling.job import outranks
 from ...scheduling.jobs import TaskReport
-from ...scheduling.messages import Attempt, JobNews
+from ...scheduling.messages import Attempt, ClaimNews, JobNews
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Mint:
 class Mapped:
     """One map attempt that came to its end, and the process that made it."""
 
+    job: str
     split: int
     peer: str
     start: int
@@ -58,6 +59,8 @@ class Witness:
         self.mapped_by: dict[Attempt, Mapped] = {}
         self.decided: defaultdict[tuple[str, str], set[bytes]] = defaultdict(set)
         """Every value that a peer has called decided, by job and register."""
+        self.claim_messages = 0
+        """Messages that spread claims; most of what large clusters say."""
         self._remapped: set[tuple[str, int]] = set()
         self._values: dict[tuple[bytes, str, int], bytes | None] = {}
         self._proposers: dict[bytes, str] = {}
@@ -81,6 +84,8 @@ class Witness:
             self._news(peer, message)
         elif isinstance(message, StoreVersions):
             self.saw(message.key, message.versions)
+        elif isinstance(message, ClaimNews):
+            self.claim_messages += 1
 
     def _news(self, peer: PeerId, news: JobNews) -> None:
         self.decides(news.job, "map", news.seal)
@@ -98,6 +103,10 @@ class Witness:
         if outranks(*rank, news.epoch, news.tracker):
             self.accuse(f"J6: {peer[:8]} follows epoch {news.epoch} after it has followed {rank[0]}")
         self._ranks[peer, news.job] = (news.epoch, news.tracker)
+
+    def has_passed(self, job: str, epoch: int) -> bool:
+        """Tell whether a higher epoch of a job has been spoken of."""
+        return self._epochs[job] > epoch
 
     def decides(self, job: str, which: str, value: bytes | None) -> None:
         """Take in what a peer calls the value of a register."""
@@ -117,10 +126,12 @@ class Witness:
     def operated(self, peer: PeerId, operation: Operation, outcome: StoreOutcome) -> None:
         """Look at a store operation and what came of it."""
         if isinstance(outcome, StoreFailed):
-            self.note("disk refused")
+            self.note("corrupt row met" if outcome.reason.startswith("corrupt") else "disk refused")
         match operation:
             case MintVersion() if isinstance(outcome, VersionsMerged):
-                self._minted(operation, outcome.versions)
+                if outcome.actor != operation.actor:
+                    self.note("minted under a new name")
+                self._minted(operation, outcome.versions, outcome.actor)
             case MergeVersions(hint_for=target) if target is not None and target != peer:
                 self.note("hint written")
             case DropHint():
@@ -132,8 +143,15 @@ class Witness:
             case _:
                 pass
 
-    def _minted(self, operation: MintVersion, versions: Versions) -> None:
-        dot = Dot(operation.actor, versions.seen[operation.actor])
+    def met_damage(self, peer: PeerId, operation: Operation, outcome: StoreOutcome) -> None:
+        """Look at an operation on a damaged row: it fails, or replaces the row by another peer's copy (S6)."""
+        if isinstance(operation, MergeVersions) and isinstance(outcome, VersionsMerged):
+            self.note("corrupt copy replaced")
+        elif not isinstance(outcome, StoreFailed):
+            self.accuse(f"S6: {peer[:8]} answers {type(operation).__name__} from a damaged row: {outcome}")
+
+    def _minted(self, operation: MintVersion, versions: Versions, actor: str) -> None:
+        dot = Dot(actor, versions.seen[actor])
         self.mints.append(Mint(operation.key, dot, operation.value, operation.context))
         self.saw(operation.key, versions)
 
@@ -157,7 +175,9 @@ class Witness:
         """Take in that a map attempt has its run on its disk."""
         if self.decided[task.record.id, "map"]:
             self._remapped.add((task.record.id, task.task))
-        self.mapped_by[task.attempt] = Mapped(task.task, peer, start, report)
+        if any((old.job, old.split) == (task.record.id, task.task) for old in self.mapped_by.values()):
+            self.note("split mapped twice")
+        self.mapped_by[task.attempt] = Mapped(task.record.id, task.task, peer, start, report)
 
     def redone(self, job: str) -> int:
         """Count splits of a job that were mapped again after its map phase was sealed."""

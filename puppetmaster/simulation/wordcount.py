@@ -54,13 +54,13 @@ def map_report(text: bytes, run: Run, seconds: float) -> TaskReport:
     )
 
 
-def reduce_report(part: bytes, records_in: int, seconds: float) -> TaskReport:
+def reduce_report(part: bytes, records_in: int, bytes_in: int, seconds: float) -> TaskReport:
     """Account for an attempt that has made a part of the output."""
     return TaskReport(
         digest=hashlib.blake2b(part, digest_size=16).digest(),
         records_in=records_in,
         records_out=part.count(b"\n"),
-        bytes_in=0,
+        bytes_in=bytes_in,
         bytes_out=len(part),
         seconds=seconds,
     )

@@ -236,7 +236,7 @@ def on_terminal(monkeypatch):
     return answer
 
 
-@pytest.mark.parametrize(("word", "code", "killed"), [("d", 130, False), ("k", 4, True)])
+@pytest.mark.parametrize(("word", "code", "killed"), [("d", 0, False), ("k", 4, True)])
 def test_interrupt_on_a_terminal_asks_whether_to_detach_or_to_kill(client_of, on_terminal, word, code, killed):
     job = FakeJob(running(), interrupts=1)
     client_of(job)

@@ -87,6 +87,21 @@ def test_interrupt_leaves_nothing_behind(tmp_path: Path, interrupt: BaseExceptio
     assert not list(tmp_path.iterdir())
 
 
+def test_what_a_killed_process_left_half_written_goes_and_what_another_is_writing_stays(tmp_path: Path) -> None:
+    (tmp_path / ".out.murmur-0123abcd").mkdir()
+    (tmp_path / ".out.murmur-0123abcd" / "some").write_text("x")
+    (tmp_path / ".other.murmur-0123abcd").mkdir()
+    with staged_directory(tmp_path / "out") as first:
+        (first / "first").touch()
+        with staged_file(tmp_path / "out") as second:
+            second.touch()
+            assert first.is_dir()
+            assert not (tmp_path / ".out.murmur-0123abcd").exists()
+        (tmp_path / "out").unlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.murmur-0123abcd", "out"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["first"]
+
+
 def test_place_taken_while_the_job_ran_is_not_overwritten(tmp_path: Path) -> None:
     def racing(chunks: Iterable[ChunkRef]) -> Iterator[bytes]:
         (tmp_path / "out").mkdir(exist_ok=True)

@@ -290,7 +290,7 @@ def test_clock_that_jumps_by_an_hour_harms_nobody(
         job.wait(timeout=20)
         assert counted(job) == COUNTS
         told = [event.at for event in job.status.events if event.text == "map phase sealed"]
-        assert told[0] > 3600 if offset_s > 0 else told[0] < 0
+        assert told[0] > 3600 if offset_s > 0 else 0 <= told[0] < 3600, "it follows jumps forward, and never runs back"
     assert set(peers[1].believes().values()) == {Liveness.ALIVE}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from murmuration.puppetmaster.processes import is_stopped
-from murmuration.puppetmaster.ratios import free_ports
+from murmuration.puppetmaster.seats import free_ports
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
@@ -128,6 +128,14 @@ def test_shell_plays_what_is_typed_and_a_frozen_peer_does_not_hold_up_its_status
     assert peers["W0"]["gate"]["messages_out"] > 0
 
 
+def test_every_command_of_the_language_is_listed_and_help_in_the_shell_lists_them_too(folder: Path) -> None:
+    listed = murmur("language").stdout.splitlines()
+    assert {"STATUS", "KILL ID", "SLOWW ID SECS"} <= set(listed)
+    typed = murmur("shell", "--out", folder / "out", typed="help\nexit\nKILL nobody\n")
+    assert typed.returncode == 0, "what comes after EXIT is not played"
+    assert set(listed) - set(typed.stderr.splitlines()) <= {listed[0]}, "the first stands behind the prompt"
+
+
 def test_peers_even_frozen_ones_end_with_their_puppet_master(folder: Path, ports: Sequence[int]) -> None:
     script = folder / "script.txt"
     script.write_text("\n".join([*workers(ports[:2]), "JOIN", "WAIT 3", "FREEZEW W1", "STATUS", "WAIT 100"]))
@@ -160,6 +168,56 @@ def test_workers_of_another_puppet_master_are_started_and_ordered_about_there(
         script.write_text("\n".join([*abroad, "JOIN", "ASSERT ALIVE = 3"]))
         again = murmur("run", script, *options(folder))
         assert again.returncode == 0, f"the first run ends its peers, so that the next can start: {again.stderr}"
+
+
+def test_run_goes_on_when_another_puppet_master_is_killed(folder: Path, ports: Sequence[int]) -> None:
+    with background(folder, "serve", "--listen", f"tcp://127.0.0.2:{ports[3]}") as served:
+        assert served.stdout is not None
+        url = served.stdout.readline().strip()
+        here = workers(ports[:3])
+        here[2] = here[2].replace("TCP://LOCALHOST:20001/PM", f"{url}/PM")
+        submit = f"SUBMIT tcp://localhost:{ports[0]}/W lines.txt out 40 NapMapper"
+        held = ["JOIN-JOBS", "ASSERT OUTPUTS JOB 1 EQUAL SEQUENTIAL", "KILL W2", "STATUS", "JOIN", "ASSERT ALIVE = 2"]
+        script = folder / "script.txt"
+        script.write_text("\n".join([*here, "JOIN", submit, "WAIT 1", "STATUS", "WAIT 2", *held]))
+        with background(folder, "run", script, *options(folder)) as master:
+            _await_status(folder / "out" / "status-1.json")
+            served.kill()
+            answer, _ = master.communicate(timeout=100)
+    summary = json.loads(answer)
+    assert [problem.split(" ")[1] for problem in summary["problems"]] == ["11"], "the peer cannot be killed there"
+    assert summary["failures"] == []
+    peers = json.loads((folder / "out" / "status-2.json").read_text())["peers"]
+    assert [peer["process"] for peer in peers] == ["running", "running", "ended"]
+
+
+def test_run_compares_with_itself_without_faults_and_counts_messages(folder: Path, ports: Sequence[int]) -> None:
+    submit = f"SUBMIT tcp://localhost:{ports[0]}/W lines.txt out 20 NapMapper"
+    script = folder / "script.txt"
+    lines = [*workers(ports[:2]), "JOIN", submit, "SLOWW W1 2", "SLOWW W0 2", "JOIN-JOBS", "ASSERT TIME JOB 1 > 2"]
+    script.write_text("\n".join(lines))
+    ran = murmur("run", script, "--compare", *options(folder))
+    assert ran.returncode == 0, ran.stderr
+    (job,) = json.loads(ran.stdout)["jobs"]
+    assert job["ratio"] == pytest.approx(job["seconds"] / job["seconds_without_faults"], abs=0.01)
+    assert job["messages"] > 0
+    assert job["message_bytes"] > job["messages"]
+    assert (job["pairs"], job["files"]) == (1000, 20)
+    assert (folder / "out" / "without-faults" / "events.jsonl").exists()
+
+
+def test_output_that_is_spoilt_after_its_job_ended_is_not_equal(folder: Path, ports: Sequence[int]) -> None:
+    submit = f"SUBMIT tcp://localhost:{ports[0]}/W pl.txt out 4 CharCountMapper"
+    check = "ASSERT OUTPUTS JOB 1 EQUAL SEQUENTIAL"
+    with background(folder, "shell", *options(folder)) as shell:
+        assert shell.stdin is not None
+        shell.stdin.write("\n".join([*workers(ports[:1]), submit, "JOIN-JOBS", "STATUS", ""]))
+        shell.stdin.flush()
+        _await_status(folder / "out" / "status-1.json")
+        (folder / "out" / "outputs" / "out" / "2.out").write_text("late\n")
+        answer, _ = shell.communicate(f"{check}\n", timeout=60)
+    (failure,) = json.loads(answer)["failures"]
+    assert "it was right when the job ended, and now 1 of 4 files differ, as 2.out" in failure
 
 
 def _await_status(path: Path) -> list[dict]:

@@ -1,12 +1,10 @@
 """The scenarios that ship, and each fault alone, on real processes: every job ends with the sequential answer."""
 
-import re
-import socket
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from free_ports import on_free_ports
 
 from murmuration.puppetmaster.library import find_script, scenario_names
 from murmuration.puppetmaster.script import parse_script
@@ -40,6 +38,22 @@ FAULTS = {
         LOSS 3>2 30%
         AT 70% of JOB 1 HEAL
     """,
+    "messages arrive twice and overtake each other": """
+        DUPLICATE 1|* 30%
+        REORDER 1|* 100ms
+        AT 70% of JOB 1 HEAL
+    """,
+    "one link is narrow": """
+        BANDWIDTH 1|2 100KB
+        AT 70% of JOB 1 BANDWIDTH 1|2 0
+    """,
+    "a disk is broken": """
+        AT 20% of JOB 1 DISK 3 broken
+        AT 60% of JOB 1 DISK 3 ok
+        JOIN-JOBS
+        JOIN
+        ASSERT ALIVE = 4
+    """,
     "one link is cut in one direction": """
         CUT 2>1
         AT 70% of JOB 1 HEAL
@@ -64,16 +78,6 @@ FAULTS = {
         ASSERT ALIVE = 4
     """,
 }
-
-PORT = re.compile(r"(?<=localhost:)3000(\d)")
-
-
-def on_free_ports(script: str) -> str:
-    """Put free ports in the place of those of a script, which another session may be using."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(10)]
-        ports = [str(one.getsockname()[1]) for one in sockets]
-    return PORT.sub(lambda match: ports[int(match[1])], script)
 
 
 def play(text: str, out: Path) -> dict[str, Any]:

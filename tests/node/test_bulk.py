@@ -14,8 +14,9 @@ from murmuration.node.transport.bulk_pull import WINDOW, cut_chunk, locate, pull
 from murmuration.node.transport.bulk_server import BulkServer
 from murmuration.node.transport.host import host_id
 from murmuration.node.transport.shelves import SharedFiles, Stretch
-from murmuration.node.wire.bulk import RANGE_BYTES_MAX, Fetched
-from murmuration.node.wire.codec import decode_bulk_request, encode_bulk_reply
+from murmuration.node.wire.bulk import RANGE_BYTES_MAX, Fetched, Locate
+from murmuration.node.wire.codec import decode_bulk_request, encode_bulk_reply, encode_bulk_request
+from murmuration.node.wire.limits import BULK_REQUEST_BYTES_MAX
 from murmuration.ring.digests import chunk_digest
 from murmuration.ring.errors import CallerError, Corrupt, RemoteError, WorldError
 from murmuration.ring.terms import Source
@@ -290,6 +291,32 @@ def test_rubbish_does_not_stop_the_server(server):
     for frames in ([b""], [b"\xff"], [b"a", b"b", b"c"]):
         client.send_multipart(frames)
     assert b"".join(pull(Source(server.url, "runs/job1/3-a.run"), 5)) == b"a run"
+    client.close(linger=0)
+
+
+def test_question_in_several_parts_is_not_answered_and_counted(server):
+    before = server.dropped["malformed"]
+    client = zmq.Context.instance().socket(zmq.DEALER)
+    client.connect(server.url)
+    question = encode_bulk_request(1, Locate(ref=CHUNK))
+    client.send_multipart([b"", question])
+    client.send(question)
+    assert client.poll(5000)
+    client.recv_multipart()
+    assert not client.poll(20)
+    assert server.dropped["malformed"] == before + 1
+    client.close(linger=0)
+
+
+def test_question_larger_than_any_closes_its_connection(server):
+    client = zmq.Context.instance().socket(zmq.DEALER)
+    client.setsockopt(zmq.RECONNECT_IVL, -1)
+    monitor = client.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    client.connect(server.url)
+    client.send(encode_bulk_request(1, Locate(ref="x" * 4096)).ljust(BULK_REQUEST_BYTES_MAX + 1, b"\0"))
+    assert monitor.poll(5000)
+    client.disable_monitor()
+    monitor.close()
     client.close(linger=0)
 
 

@@ -11,7 +11,7 @@ import zmq
 
 from murmuration.node.transport import control, links
 from murmuration.node.transport.addresses import Address, parse_address, parse_listen_address
-from murmuration.node.transport.control import ControlTransport
+from murmuration.node.transport.control import BATCH_BYTES_MAX, ControlTransport
 from murmuration.node.wire.limits import CONTROL_FRAME_BYTES_MAX
 from murmuration.ring.errors import CallerError, WorldError
 
@@ -133,6 +133,20 @@ def test_malformed_and_oversized_frames_are_not_handed_on():
         client.close(linger=0)
         other.close(linger=0)
         a.close()
+
+    asyncio.run(story())
+
+
+def test_turn_ends_after_a_large_frame_so_that_it_holds_up_nobody():
+    async def story():
+        ears, a = peer()
+        _, b = peer()
+        for number in range(4):
+            b.send(a.url, bytes([number]) * BATCH_BYTES_MAX)
+        await ears.until(lambda: len(ears.frames) == 4)
+        assert ears.batches == [1, 1, 1, 1]
+        a.close()
+        b.close()
 
     asyncio.run(story())
 

@@ -203,6 +203,10 @@ def test_an_exception_in_reduce_names_the_key(tmp_path):
         ("yield [value], 1", "make it a tuple"),
         ("yield value", "`yield key, value`"),
         ("return 5", "`yield key, value`"),
+        ("yield 'ab'", "`yield key, value`"),
+        ("yield b'ab'", "`yield key, value`"),
+        ("yield {'a', 'b'}", "`yield key, value`"),
+        ("return 'ab', 1", "`yield key, value`"),
     ],
 )
 def test_what_map_may_not_give_is_said_with_the_way_out(tmp_path, body, hint):
@@ -216,6 +220,25 @@ def test_what_map_may_not_give_is_said_with_the_way_out(tmp_path, body, hint):
 def test_keys_without_a_place_in_the_order_are_refused_for_any_number_of_partitions(tmp_path, key, partitions):
     error = error_of(lambda: Job(tmp_path, f"def map(n, line):\n    yield {key}, 1\n", partitions).map(b"a\n"))
     assert "key" in error.message
+
+
+@pytest.mark.parametrize("pair", ["float('nan'), 1", "line, threading.Lock()", "line, lambda: 1", "object(), 1"])
+@pytest.mark.parametrize("partitions", [1, 2])
+def test_pair_that_cannot_go_into_a_run_is_blamed_on_its_record(tmp_path, pair, partitions):
+    source = f"import threading\ndef map(n, line):\n    yield ({pair}) if line == 'bad' else (line, 1)\n"
+    error = error_of(lambda: Job(tmp_path, source, partitions).map(b"good\n" * 4 + b"bad\ngood\n"))
+    assert (error.file, error.line, error.record) == ("in.txt", 5, "bad")
+
+
+def test_text_of_two_letters_is_no_pair_for_reducers_and_combiners_either(tmp_path):
+    for source in ("def reduce(k, values):\n    yield k\n", "combiner = lambda k, values: [k]\n" + JOIN):
+        job = Job(tmp_path, "def map(n, line):\n    yield line, 1\n" + source)
+        error = error_of(lambda job=job: job.reduce(job.map(b"ab\nab\n")))
+        assert ("'ab' is no pair" in error.message, "`yield key, value`" in error.hint) == (True, True)
+
+
+def test_lists_of_two_are_pairs(tmp_path):
+    assert Job(tmp_path, "def map(n, line):\n    return [[line, n]]\n").parts(b"ab\n") == ["ab\t1\n"]
 
 
 def test_a_combiner_that_changes_the_key_is_refused(tmp_path):

@@ -122,3 +122,29 @@ def test_run_elsewhere_is_pulled_for_one_partition_only(own, holder, tmp_path):
 def test_run_that_can_be_had_nowhere_is_named(own, holder, tmp_path):
     places = [RunPlace(split=3, digest=b"d" * 32, sources=(holder.source("runs/job/gone.run"),))]
     assert Fetcher(own).runs(places, 0, tmp_path / "scratch").missing == (3,)
+
+
+def spoil(path: Path, at: int) -> None:
+    damaged = bytearray(path.read_bytes())
+    damaged[at] ^= 1
+    path.write_bytes(damaged)
+
+
+@pytest.mark.parametrize("at", [5, -30, -1], ids=["segment", "index", "footer"])
+@pytest.mark.parametrize("host", [host_id(), "elsewhere"], ids=["here", "elsewhere"])
+def test_run_that_was_made_again_is_not_read_where_it_is_damaged(own, holder, tmp_path, host, at):
+    ref, digest = a_run(holder)
+    again = "runs/job/0-a-1-2.run"
+    (holder.directory / again).write_bytes((holder.directory / ref).read_bytes())
+    spoil(holder.directory / ref, at)
+    sources = (holder.source(ref, host=host), holder.source(again, host=host))
+    fetched = Fetcher(own).runs([RunPlace(split=0, digest=digest, sources=sources)], 0, tmp_path / "scratch")
+    assert fetched.missing == ()
+    assert read_segment(fetched.segments[0].path, 0, digest) == (["key-0"], [["x" * 200_000]])
+
+
+def test_run_that_is_damaged_wherever_it_is_counts_as_gone(own, holder, tmp_path):
+    ref, digest = a_run(holder)
+    spoil(holder.directory / ref, 5)
+    place = RunPlace(split=7, digest=digest, sources=(holder.source(ref),))
+    assert Fetcher(own).runs([place], 0, tmp_path / "scratch").missing == (7,)

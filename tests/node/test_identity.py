@@ -14,7 +14,7 @@ def test_identity_stays_while_the_start_grows(tmp_path):
     second = open_identity(tmp_path / "peer", None)
     second.close()
     assert (second.peer_id, second.name) == (first.peer_id, first.name)
-    assert (first.start, second.start) == (1, 2)
+    assert 0 < first.start < second.start
     assert len(first.peer_id) == 32
     assert first.peer_id.startswith(first.name)
 
@@ -26,13 +26,32 @@ def test_identities_of_two_directories_differ(tmp_path):
         identity.close()
 
 
-def test_name_that_was_given_is_kept_and_can_be_changed(tmp_path):
-    names = []
-    for given in ("W1", None, "W2", None):
-        identity = open_identity(tmp_path / "peer", given)
+def names_of_starts(directory, *given):
+    for name in given:
+        identity = open_identity(directory, name)
         identity.close()
-        names.append(identity.name)
-    assert names == ["W1", "W1", "W2", "W2"]
+        yield identity.name
+
+
+def test_name_that_was_given_is_kept(tmp_path):
+    assert list(names_of_starts(tmp_path / "peer", "W1", None, "W1", None)) == ["W1"] * 4
+
+
+def test_name_that_was_made_up_gives_way_to_the_first_that_is_given(tmp_path):
+    made_up, *given = names_of_starts(tmp_path / "peer", None, "W1", None)
+    assert made_up not in given
+    assert given == ["W1", "W1"]
+
+
+def test_directory_of_another_peer_is_refused_with_the_way_out_and_left_as_it_was(tmp_path):
+    list(names_of_starts(tmp_path, "W1"))
+    file = tmp_path / "identity.json"
+    before = file.read_bytes()
+    with pytest.raises(CallerError, match=r"belongs to peer W1, not to W2: .*--data.*rename.*identity\.json"):
+        open_identity(tmp_path, "W2")
+    assert file.read_bytes() == before
+    file.write_bytes(before.replace(b"W1", b"W2"))
+    assert list(names_of_starts(tmp_path, "W2")) == ["W2"]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "x" * 129, "é", "a\n"])
@@ -48,7 +67,7 @@ def test_second_process_in_one_directory_is_refused_with_the_way_out(tmp_path):
         open_identity(tmp_path / "peer", None)
     first.close()
     second = open_identity(tmp_path / "peer", None)
-    assert second.start == 2
+    assert second.start > first.start
     second.close()
 
 
@@ -81,7 +100,30 @@ def test_start_that_was_killed_while_it_wrote_is_survived(tmp_path):
     (tmp_path / "identity.json.new").write_bytes(b"hal")
     second = open_identity(tmp_path, None)
     second.close()
-    assert (second.peer_id, second.start) == (first.peer_id, 2)
+    assert second.peer_id == first.peer_id
+    assert second.start > first.start
+
+
+def start_at(directory, monkeypatch, second):
+    monkeypatch.setattr("murmuration.node.storage.identity.time.time", lambda: second)
+    identity = open_identity(directory, None)
+    identity.close()
+    return identity.start
+
+
+def test_old_copy_of_a_directory_that_is_put_back_never_has_a_start_again(tmp_path, monkeypatch):
+    begun = 1_800_000_000.0
+    starts = [start_at(tmp_path, monkeypatch, begun)]
+    backup = (tmp_path / "identity.json").read_bytes()
+    starts += [start_at(tmp_path, monkeypatch, begun + seconds) for seconds in (0.01, 0.02)]
+    (tmp_path / "identity.json").write_bytes(backup)
+    starts.append(start_at(tmp_path, monkeypatch, begun + 0.03))
+    assert starts == sorted(set(starts))
+
+
+def test_start_grows_though_the_clock_was_set_back(tmp_path, monkeypatch):
+    starts = [start_at(tmp_path, monkeypatch, second) for second in (1_800_000_000.0, 1_700_000_000.0)]
+    assert starts[0] < starts[1] < 1 << 40
 
 
 def test_place_that_is_no_directory_is_named(tmp_path):

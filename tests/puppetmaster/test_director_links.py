@@ -1,5 +1,6 @@
 """What scripts do to links becomes rules at the gates: complete, at the right end, and gone when it is healed."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,17 +35,36 @@ def test_cut_both_ways_stands_at_both_ends_in_both_directions() -> None:
     assert set(rules["3"]) == {("1", way) for way in Direction}
 
 
-def test_delay_and_loss_happen_once_at_the_sender() -> None:
-    delay = LinkFault(links=links("1", "2"), delay_s=0.2)
-    loss = LinkFault(links=links("1", "2"), loss=0.5)
-    rules = rules_of(delay, loss)
-    assert rules["2"] == {}
-    assert (rules["1"]["2", Direction.TO].delay_s, rules["1"]["2", Direction.TO].loss) == (0.2, 0.5)
+AMOUNTS = {"delay_s": 0.2, "loss": 0.5, "duplication": 0.1, "jitter_s": 0.05, "bytes_per_s": 1000}
 
 
-def test_zero_undoes_a_delay_and_leaves_no_rule() -> None:
-    rules = rules_of(LinkFault(links=links("1", "2"), delay_s=0.2), LinkFault(links=links("1", "2"), delay_s=0.0))
-    assert rules["1"] == {}
+def test_what_becomes_of_messages_happens_once_at_the_sender() -> None:
+    rules = rules_of(*(LinkFault(links=links("1", "2"), **{name: amount}) for name, amount in AMOUNTS.items()))
+    (rule,) = rules["1"].values()
+    assert {name: getattr(rule, name) for name in AMOUNTS} == AMOUNTS
+    assert not rule.bulk_only
+    assert all(rule.bulk_only for rule in rules["2"].values())
+
+
+def test_delay_and_bandwidth_stand_at_the_receiver_for_bulk_alone_and_chance_does_not() -> None:
+    rules = rules_of(*(LinkFault(links=links("1", "2"), **{name: amount}) for name, amount in AMOUNTS.items()))
+    mirrored = rules["2"]["1", Direction.FROM]
+    assert (mirrored.delay_s, mirrored.bytes_per_s, mirrored.bulk_only) == (0.2, 1000, True)
+    assert (mirrored.loss, mirrored.duplication, mirrored.jitter_s) == (0, 0, 0)
+    assert rules_of(LinkFault(links=links("1", "2"), loss=0.5))["2"] == {}
+
+
+def test_cut_of_a_slow_link_stops_messages_at_the_receiver_too() -> None:
+    rules = rules_of(LinkFault(links=links("1", "2"), bytes_per_s=1000), LinkFault(links=links("1", "2"), cut=True))
+    rule = rules["2"]["1", Direction.FROM]
+    assert rule.cut
+    assert not rule.bulk_only
+
+
+@pytest.mark.parametrize("name", AMOUNTS)
+def test_zero_undoes_what_was_said_and_leaves_no_rule(name: str) -> None:
+    said = (LinkFault(links=links("1", "2"), **{name: amount}) for amount in (AMOUNTS[name], 0))
+    assert not any(rules_of(*said).values())
 
 
 def test_everybody_else_means_those_who_are_there_when_the_rules_are_spelt() -> None:

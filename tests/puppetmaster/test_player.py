@@ -6,17 +6,32 @@ from pathlib import Path
 
 import pytest
 
-from murmuration.node.gate.orders import Answer, DiskState, Done, Order, SetDisk, SetLinks, SetTracker, SlowWork
+from murmuration.node.gate.orders import (
+    Answer,
+    DiskState,
+    Done,
+    Order,
+    SetClock,
+    SetDisk,
+    SetLinks,
+    SetTracker,
+    SlowWork,
+)
+from murmuration.puppetmaster.faults import Damage
 from murmuration.puppetmaster.journal import Journal
 from murmuration.puppetmaster.library import Library, check_replaceable, find_script, scenario_names
 from murmuration.puppetmaster.masters import PuppetView
+from murmuration.puppetmaster.places import Place
 from murmuration.puppetmaster.player import Player, Typed
 from murmuration.puppetmaster.puppet import Liveliness
 from murmuration.puppetmaster.ratios import CASES, case_script
-from murmuration.puppetmaster.script import parse_script
+from murmuration.puppetmaster.script import parse_script, without_faults
+from murmuration.puppetmaster.seats import Seat
+from murmuration.puppetmaster.spoiling import Spoiled
 from murmuration.puppetmaster.stage import Stage
 from murmuration.ring.errors import CallerError
 
+MASTER = Place(host="127.0.0.2", port=35001)
 ONE = "WORKER 1 tcp://localhost:20001/PM tcp://localhost:30001/W tcp://localhost:30001/W\n"
 TWO = "WORKER 2 tcp://localhost:20001/PM tcp://localhost:30002/W tcp://localhost:30001/W\n"
 THREE = "WORKER 3 tcp://localhost:20001/PM tcp://localhost:30003/W tcp://localhost:30002/W\n"
@@ -30,11 +45,12 @@ class Scribe:
         self.processes: dict[str, Liveliness] = {}
         self.failing: list[tuple[str, str]] = []
 
-    def start(self, name: str, listen: str, join: tuple[str, ...], *, empty: bool = False) -> None:
+    def start(self, name: str, listen: str, join: tuple[str, ...], *, empty: bool = False, old: bool = False) -> None:
         if self.processes.get(name, Liveliness.ENDED) is not Liveliness.ENDED:
             raise CallerError(f"peer {name} lives already")
         self.processes[name] = Liveliness.RUNNING
-        self.told.append(("start", name, listen[-5:], [url[-5:] for url in join], empty))
+        disk = "empty" if empty else "old" if old else "same"
+        self.told.append(("start", name, listen[-5:], [url[-5:] for url in join], disk))
 
     def failed_starts(self) -> tuple[tuple[str, str], ...]:
         failed, self.failing = tuple(self.failing), []
@@ -51,6 +67,16 @@ class Scribe:
 
     def thaw(self, name: str) -> None:
         self._set(name, Liveliness.RUNNING)
+
+    def snapshot(self, name: str) -> None:
+        self.told.append(("snapshot", name))
+
+    def spoil(self, name: str, damage: Damage, share: float) -> Spoiled:
+        self.told.append(("spoil", name, damage, share))
+        return Spoiled(count=1, names=("runs/j/0",))
+
+    def swap(self, name: str, other: str) -> None:
+        self.told.append(("swap", name, other))
 
     def order(self, name: str, order: Order) -> Answer:
         self.told.append(("order", name, order))
@@ -87,7 +113,7 @@ def play(player: Player, text: str) -> None:
 
 def test_entry_that_is_the_own_address_means_the_first_peer(player: Player, scribe: Scribe) -> None:
     play(player, ONE + TWO)
-    assert scribe.told == [("start", "1", "30001", [], False), ("start", "2", "30002", ["30001"], False)]
+    assert scribe.told == [("start", "1", "30001", [], "same"), ("start", "2", "30002", ["30001"], "same")]
     assert player.problems == player.failures == []
 
 
@@ -106,8 +132,8 @@ def test_restarted_peer_may_join_through_any_peer_of_its_cluster_that_is_awake(p
     play(player, ONE + TWO + THREE + other + "KILL 1\nRESTART 1\nKILL 3\nFREEZEW 1\nRESTART 3 empty\n")
     restarts = [told for told in scribe.told if told[0] == "start"][4:]
     assert restarts == [
-        ("start", "1", "30001", ["30002", "30003"], False),
-        ("start", "3", "30003", ["30002"], True),
+        ("start", "1", "30001", ["30002", "30003"], "same"),
+        ("start", "3", "30003", ["30002"], "empty"),
     ]
 
 
@@ -118,6 +144,7 @@ def test_address_of_another_peer_cannot_be_taken(player: Player) -> None:
 
 def test_faults_reach_the_process_or_the_gate_that_they_are_of(player: Player, scribe: Scribe) -> None:
     play(player, ONE + "FREEZEW 1\nUNFREEZEW 1\nFREEZEC 1\nUNFREEZEC 1\nSLOWW 1 3\nDISK 1 full\nDISK 1 slow 20ms\n")
+    play(player, "DISK 1 broken\nCLOCK 1 -90s\n")
     assert scribe.told[1:] == [
         ("frozen", "1"),
         ("running", "1"),
@@ -126,7 +153,58 @@ def test_faults_reach_the_process_or_the_gate_that_they_are_of(player: Player, s
         ("order", "1", SlowWork(seconds=3.0)),
         ("order", "1", SetDisk(state=DiskState.FULL)),
         ("order", "1", SetDisk(delay_s=0.02)),
+        ("order", "1", SetDisk(state=DiskState.BROKEN)),
+        ("order", "1", SetClock(offset_s=-90.0)),
     ]
+
+
+def test_faults_of_directories_reach_the_master_that_has_them_and_what_was_spoiled_is_logged(
+    player: Player, scribe: Scribe, tmp_path: Path
+) -> None:
+    play(player, ONE + TWO + "KILL 1\nKILL 2\nSNAPSHOT 1\nSPOIL 1 torn 25%\nSWAP 1 2\nRESTART 1 old\n")
+    assert scribe.told[4:] == [
+        ("snapshot", "1"),
+        ("spoil", "1", Damage.TORN, 0.25),
+        ("swap", "1", "2"),
+        ("start", "1", "30001", [], "old"),
+    ]
+    events = [json.loads(line) for line in (tmp_path / "out" / "events.jsonl").read_text().splitlines()]
+    (spoiled,) = [event for event in events if event["what"] == "spoiled"]
+    assert (spoiled["peer"], spoiled["damage"], spoiled["hit"]) == ("1", "torn", ["runs/j/0"])
+
+
+def test_disk_stays_as_bad_as_it_is_over_a_restart_and_an_empty_one_is_sound(player: Player, scribe: Scribe) -> None:
+    play(player, ONE + "DISK 1 full\nKILL 1\nRESTART 1\nKILL 1\nRESTART 1 empty\nKILL 1\nRESTART 1\n")
+    full = ("order", "1", SetDisk(state=DiskState.FULL))
+    assert [told for told in scribe.told if told[0] != "ended"] == [
+        ("start", "1", "30001", [], "same"),
+        full,
+        ("start", "1", "30001", [], "same"),
+        full,
+        ("start", "1", "30001", [], "empty"),
+        ("start", "1", "30001", [], "same"),
+    ]
+
+
+def test_directories_of_peers_on_two_machines_are_not_exchanged(tmp_path: Path) -> None:
+    scribes = {20001: Scribe(), 20002: Scribe()}
+    with Journal(tmp_path / "out", lambda _: None) as journal:
+        stage = Stage(lambda place: scribes[place.port if place else 0])
+        player = Player(stage, Library((), (), (), tmp_path / "outputs"), journal)
+        play(player, ONE + TWO.replace("20001", "20002") + "SWAP 1 2\n")
+    assert "1 and 2 have two puppet masters" in player.problems[0]
+
+
+def test_every_fault_of_links_reaches_the_gates_and_heal_undoes_all(player: Player, scribe: Scribe) -> None:
+    words = ("DELAY 1>2 20ms", "LOSS 1>2 5%", "DUPLICATE 1>2 10%", "REORDER 1>2 50ms", "BANDWIDTH 1>2 200KB")
+    play(player, ONE + TWO + "\n".join(words) + "\n")
+    orders = {name: order for _, name, order in scribe.told[-2:]}
+    (sent,), (received,) = orders["1"].rules, orders["2"].rules
+    assert (sent.delay_s, sent.loss, sent.duplication) == (0.02, 0.05, 0.1)
+    assert (sent.jitter_s, sent.bytes_per_s) == (0.05, 200_000)
+    assert (received.delay_s, received.bytes_per_s, received.bulk_only) == (0.02, 200_000, True)
+    play(player, "HEAL\n")
+    assert [order for _, _, order in scribe.told[-2:]] == [SetLinks(rules=())] * 2
 
 
 def test_peer_that_comes_later_is_cut_off_from_a_peer_that_is_cut_off_from_all(player: Player, scribe: Scribe) -> None:
@@ -139,7 +217,7 @@ def test_peer_that_comes_later_is_cut_off_from_a_peer_that_is_cut_off_from_all(p
 def test_fault_on_a_peer_that_is_not_there_is_reported_and_the_script_goes_on(player: Player, scribe: Scribe) -> None:
     play(player, "KILL 5\nCUT 1|2\nnonsense\n" + ONE)
     assert len(player.problems) == 3
-    assert scribe.told == [("start", "1", "30001", [], False)]
+    assert scribe.told == [("start", "1", "30001", [], "same")]
 
 
 def test_command_put_off_comes_after_its_time_while_the_script_goes_on(player: Player, scribe: Scribe) -> None:
@@ -201,9 +279,26 @@ def test_shipped_scenario_reads_without_a_problem_and_asserts_its_outputs(name: 
     assert any("OUTPUTS" in line.text for line in script.lines)
 
 
+def test_example_script_reads_without_a_problem() -> None:
+    script = parse_script((Path(__file__).parents[2] / "examples" / "puppet.txt").read_bytes())
+    assert script.problems == ()
+    assert len(script.lines) > 10
+
+
+def test_script_without_its_faults_keeps_peers_jobs_and_waiting() -> None:
+    faults = "KILL 1\nWAIT 1\nAT 1s FREEZEW 2\nAT 2s SUBMIT localhost:30001 a b 1 m\nCUT 1|2\nHEAL\nASSERT ALIVE = 1\n"
+    script = parse_script((ONE + TWO + faults + ONE + "JOIN-JOBS\nNONSENSE").encode())
+    plain = without_faults(script)
+    assert [line.text.split()[0] for line in plain.lines] == ["WORKER", "WORKER", "WAIT", "AT", "JOIN-JOBS"]
+    assert plain.problems == ()
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_case_of_the_report_is_a_script_without_a_problem(case) -> None:
-    assert parse_script(case_script(case, [30001, 30002, 30003]).encode()).problems == ()
+    seats = [Seat(service="tcp://127.0.0.1:31001/W"), Seat(service="tcp://127.0.0.2:45001/W", master=MASTER)]
+    script = parse_script(case_script(case, seats, 20).encode())
+    assert script.problems == ()
+    assert [str(place) for place in script.puppet_masters] == ["tcp://127.0.0.2:35001/PM"]
 
 
 def test_directory_with_other_things_than_an_output_is_not_replaced(tmp_path: Path) -> None:

@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from murmuration.puppetmaster.library import SHIPPED_MAPPERS
-from murmuration.puppetmaster.sequential import Errand, PartFacts, check_tiling, difference, facts_of, run_sequentially
+from murmuration.puppetmaster.sequential import (
+    PIECE_BYTES,
+    Errand,
+    PartFacts,
+    check_tiling,
+    difference,
+    facts_of,
+    listing_of,
+    run_sequentially,
+)
 from murmuration.ring.errors import CallerError
 from murmuration.scheduling.jobs import InputFile, JobRecord, JobSpec, Program, Split
 
@@ -86,3 +95,10 @@ def test_difference_names_what_is_wrong(found: dict[str, bytes], told: str) -> N
 def test_facts_tell_equal_sizes_apart() -> None:
     assert facts_of(b"ab\n") != facts_of(b"ba\n")
     assert isinstance(facts_of(b""), PartFacts)
+
+
+def test_listing_of_files_read_in_pieces_is_that_of_their_content(tmp_path: Path) -> None:
+    contents = {"1.out": b"line\n" * PIECE_BYTES, "2.out": b""}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    assert listing_of(tmp_path) == {name: facts_of(content) for name, content in contents.items()}

@@ -362,7 +362,6 @@ def test_every_command_beyond_the_assignment_is_read():
         "DELAY 1>2",
         "DELAY 1>2 fast",
         "LOSS 1>2 101%",
-        "DISK 1 broken",
         "RESTART 1 quickly",
         "JOIN 1",
         "AT 5s",

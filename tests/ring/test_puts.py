@@ -309,3 +309,20 @@ def test_forwarded_order_goes_to_one_coordinator_when_all_is_well() -> None:
     cluster.must_put(0, cluster.key_with(1, 2, 3), b"value")
     cluster.run(5.0)
     assert sum(isinstance(message, CoordinatePut) for _, _, _, message in cluster.sent) == 1
+
+
+def test_peer_whose_disk_was_put_back_uses_no_dot_again() -> None:
+    cluster = RingCluster(3)
+    key = cluster.key_with(0)
+    cluster.crash(0)
+    rows, starts = dict(cluster.disks[0].rows), cluster.disks[0].starts
+    cluster.restart(0)
+    cluster.run(5.0)
+    cluster.must_put(0, key, b"before")
+    cluster.crash(0)
+    cluster.disks[0].rows, cluster.disks[0].starts = rows, starts
+    cluster.restart(0)
+    cluster.run(5.0)
+    cluster.must_put(0, key, b"after", {})
+    assert mints(cluster, key) == [0, 0]
+    assert sorted(cluster.values(1, key)) == [b"after", b"before"]

@@ -22,6 +22,7 @@ def test_kill_stops_all_attempts_everywhere_at_once() -> None:
     cluster.run_until(lambda: cluster.all_in(JobState.KILLED), limit_s=0.1)
     assert cluster.answers["kill"] == out.JobAccepted(job=JOB)
     assert cluster.stopped == begun
+    assert cluster.dismissed == {JOB: 5}
     cluster.run_for(5.0)
     assert len(cluster.begun) == 10
 
@@ -78,8 +79,10 @@ def test_ended_job_is_forgotten_on_disk_but_its_status_is_kept() -> None:
     cluster = Cluster(2)
     cluster.submit(job_record(4, 1))
     cluster.run_until(cluster.done)
+    assert cluster.dismissed == {JOB: 2}
     cluster.run_for(70.0)
     assert cluster.forgotten[JOB] == 2
+    assert cluster.dismissed == {JOB: 2}
     cluster.do(cluster.peers[1], ev.StatusRequested(request="s", job=JOB, seen=-1, patience_s=1.0))
     cluster.run_for(0.1)
     answer = cluster.answers["s"]

@@ -10,13 +10,13 @@ from murmuration.ring.terms import Instant, PeerId
 from murmuration.scheduling.jobs import Phase
 from murmuration.scheduling.lots import attempt_lot, task_lot
 from murmuration.scheduling.messages import Attempt
-from murmuration.scheduling.selection import CANDIDATES_MAX, Agenda, Candidate, choose, rank_of
+from murmuration.scheduling.selection import CANDIDATES_MAX, RANK_MAX, Agenda, Candidate, choose, rank_of
 
 PEERS = tuple(PeerId(blake2b(bytes([number]), digest_size=16).hexdigest()) for number in range(50))
 NOW = Instant(10.0)
 
 
-@given(st.integers(0, 1000), st.integers(1, 20), st.integers(0, 3))
+@given(st.integers(0, 1000), st.integers(1, RANK_MAX), st.integers(0, 3))
 def test_ranks_of_all_workers_are_a_permutation_with_holders_first(task: int, workers: int, holders: int) -> None:
     lot = task_lot("job", Phase.MAP, task)
     living = PEERS[:workers]
@@ -24,6 +24,15 @@ def test_ranks_of_all_workers_are_a_permutation_with_holders_first(task: int, wo
     ranks = {peer: rank_of(peer, lot, holding, living) for peer in living}
     assert sorted(ranks.values()) == list(range(workers))
     assert sorted(ranks[peer] for peer in holding) == list(range(len(holding)))
+
+
+@given(st.integers(0, 1000), st.integers(RANK_MAX + 1, 50), st.integers(0, 3))
+def test_ranks_of_many_workers_are_distinct_up_to_the_last_one_that_all_others_share(
+    task: int, workers: int, holders: int
+) -> None:
+    lot = task_lot("job", Phase.MAP, task)
+    ranks = [rank_of(peer, lot, PEERS[:holders], PEERS[:workers]) for peer in PEERS[:workers]]
+    assert sorted(ranks) == [*range(RANK_MAX), *[RANK_MAX] * (workers - RANK_MAX)]
 
 
 def test_rank_without_holders_spreads_tasks_evenly() -> None:

@@ -162,4 +162,58 @@ PLANTED_BUGS = (
         "self._lose_runs(job, running, split)",
         "pass",
     ),
+    PlantedBug(
+        "early alarm believed",
+        "node/steady.py",
+        "if told + self._lost_s < at:",
+        "if False:",
+    ),
+    PlantedBug(
+        "corrupt row taken for absent",
+        "ring/replica.py",
+        "return {}, StoreFailed(reason=str(error))",
+        "return {}, VersionsRead(versions=None)",
+    ),
+    PlantedBug(
+        "corrupt copy not repaired by reads",
+        "ring/gets.py",
+        "if peer in get.unreadable or (peer in get.answers and not _is_current(get.answers[peer], merged))",
+        "if (peer in get.answers and not _is_current(get.answers[peer], merged))",
+    ),
+    PlantedBug(
+        "strict write counts fallbacks",
+        "ring/quorum.py",
+        "self._unused = [] if quorum.strict else list(preference[count:])",
+        "self._unused = list(preference[count:])",
+    ),
+    PlantedBug(
+        "strict read content with one answer",
+        "ring/gets.py",
+        "return required_of(self.event.quorum.reads_required, len(self.primaries))",
+        "return 1",
+    ),
+    PlantedBug(
+        "runs kept for ever",
+        "scheduling/retention.py",
+        "self._desk.emit(ForgetJob(job=job.id))",
+        "pass",
+    ),
+    PlantedBug(
+        "totals count what reducers read",
+        "scheduling/verdicts.py",
+        "records=sum(report.records_in for report in maps),",
+        "records=sum(report.records_in for report in known),",
+    ),
+    PlantedBug(
+        "peer that has left comes back at its old incarnation",
+        "ring/beliefs.py",
+        "_LEFT: {_ALIVE: _KEEP,",
+        "_LEFT: {_ALIVE: _TAKE,",
+    ),
+    PlantedBug(
+        "peer that leaves looks for its place among those who stay",
+        "scheduling/tracking.py",
+        "if self._desk.me not in order:",
+        "if False:",
+    ),
 )

@@ -32,13 +32,15 @@ LOOK_S = 0.02
 class GatedPeer:
     """One peer as a process, and the string that moves it."""
 
-    def __init__(self, directory: Path, name: str, join: list[str], workers: int = 1) -> None:
+    def __init__(
+        self, directory: Path, name: str, join: list[str], workers: int = 1, *, listen: str = "tcp://127.0.0.1:*"
+    ) -> None:
         self.name = name
         self.log = directory / f"{name}.log"
         self.link, theirs = socket.socketpair()
         self.link.settimeout(PATIENCE_S)
         command = [sys.executable, "-m", "murmuration.node.main", "--data", str(directory / name), "--name", name]
-        command += ["--workers", str(workers), "--test-hooks", str(theirs.fileno())]
+        command += ["--workers", str(workers), "--test-hooks", str(theirs.fileno()), "--listen", listen]
         command += [word for url in join for word in ("--join", url)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

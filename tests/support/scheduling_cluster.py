@@ -87,6 +87,7 @@ class Cluster:
         self.answers: dict[str, out.SchedulingAnswer] = {}
         self.answered_at: dict[str, float] = {}
         self.told: Counter[str] = Counter()
+        self.dismissed: Counter[str] = Counter()
         self.forgotten: Counter[str] = Counter()
         self.broken: dict[tuple[Phase, int], UserError] = {}
         self.lost_runs: set[Attempt] = set()
@@ -222,6 +223,8 @@ class Cluster:
                 self.stopped.add(effect.attempt)
             case out.PlaceChunk():
                 self._place(peer, effect)
+            case out.DismissJob():
+                self.dismissed[effect.job] += 1
             case out.ForgetJob():
                 self.forgotten[effect.job] += 1
             case out.Answer():

@@ -1,0 +1,149 @@
+"""Carry out the faults of peers on the simulated cluster: of their processes, clocks, roles and disks."""
+
+from functools import partial
+from typing import TYPE_CHECKING, assert_never
+
+from ...ring.events import LeaveRequested
+from ...ring.terms import Instant
+from ..faults import (
+    Crash,
+    Freeze,
+    FreezeTracker,
+    Leave,
+    PeerFault,
+    Restart,
+    SetClock,
+    SetDisk,
+    Slow,
+    SlowDisk,
+    Snapshot,
+    Spoil,
+    Thaw,
+    ThawTracker,
+)
+from .disk import Disk
+from .process import Process
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+FAREWELL_S = 0.5
+"""How long a peer that leaves stays to see its news off."""
+BURST = 10
+"""So many things that wait for a thawed peer make a burst."""
+
+
+def injure(cluster: "Cluster", fault: PeerFault) -> None:
+    """Let a fault happen to a peer now; one that does not fit its state, as a crash of the dead, does nothing."""
+    match fault:
+        case Crash(peer=peer):
+            _crash(cluster, peer)
+        case Restart(peer=peer):
+            _restart(cluster, fault)
+        case Snapshot(peer=peer):
+            cluster.backups[peer] = cluster.disks[peer].copy()
+        case Spoil(peer=peer, share=share):
+            if peer not in cluster.running or cluster.running[peer].frozen:
+                cluster.disks[peer].spoil(share, cluster.rng)
+        case SetDisk(peer=peer, state=state):
+            cluster.disks[peer].state = state
+        case SlowDisk(peer=peer, delay_s=delay_s):
+            cluster.disks[peer].delay_s = delay_s
+        case _:
+            process = cluster.running.get(fault.peer)
+            if process is not None:
+                _disturb(cluster, process, fault)
+
+
+def _disturb(
+    cluster: "Cluster",
+    process: Process,
+    fault: Leave | Freeze | Thaw | FreezeTracker | ThawTracker | SetClock | Slow,
+) -> None:
+    """Let a fault happen to a process that runs."""
+    now = cluster.timeline.now
+    match fault:
+        case Leave():
+            cluster.witness.note("tracker left" if process.tracks else "peer left")
+            cluster.feed(process, LeaveRequested())
+            cluster.at(now + FAREWELL_S, partial(_end, cluster, process))
+        case Freeze():
+            process.frozen = True
+            if process.tracks:
+                cluster.witness.note("tracker frozen")
+        case Thaw():
+            _thaw(cluster, process)
+        case FreezeTracker():
+            process.silence.frozen = True
+        case ThawTracker():
+            _let_speak(cluster, process)
+        case SetClock(offset_s=offset_s):
+            cluster.witness.note("clock ran on" if offset_s > process.clock_offset_s else "clock ran back")
+            process.clock_offset_s, process.clock_was_set = offset_s, True
+        case Slow(pause_s=pause_s):
+            process.paused_until = Instant(max(process.paused_until, now) + pause_s)
+        case _:
+            assert_never(fault)
+
+
+def _end(cluster: "Cluster", process: Process) -> None:
+    """End a process that has left, unless it has ended before and another has its name."""
+    if cluster.running.get(process.name) is process:
+        _crash(cluster, process.name)
+
+
+def _crash(cluster: "Cluster", peer: str) -> None:
+    process = cluster.running.pop(peer, None)
+    if process is None:
+        return
+    note = cluster.witness.note
+    for rarity, reached in (
+        ("attempts died", bool(process.attempts)),
+        ("crash amid write", bool(process.queue)),
+        ("crash before acknowledgement", process.unreported > 0),
+        ("tracker crashed", process.tracks),
+        ("electorate cut", 2 * len(cluster.live()) < len(cluster.disks)),
+        ("all down", not cluster.running),
+    ):
+        if reached:
+            note(rarity)
+
+
+def _restart(cluster: "Cluster", fault: Restart) -> None:
+    peer = fault.peer
+    if peer in cluster.running:
+        return
+    if fault.empty:
+        cluster.disks[peer] = Disk(number=cluster.disks[peer].number + 1)
+        cluster.witness.note("empty restart")
+    elif fault.old and peer in cluster.backups:
+        cluster.disks[peer] = cluster.backups[peer].copy()
+    elif not cluster.disks[peer].starts:
+        cluster.witness.note("peer joined late")
+    cluster.boot(peer)
+
+
+def _thaw(cluster: "Cluster", process: Process) -> None:
+    process.frozen = False
+    if len(process.late) >= BURST:
+        cluster.witness.note("burst after thaw")
+    if _is_succeeded(cluster, process):
+        cluster.witness.note("thawed to a lost role")
+    for due in process.late:
+        cluster.timeline.after(0.0, due)
+    process.late.clear()
+
+
+def _let_speak(cluster: "Cluster", process: Process) -> None:
+    if len(process.silence):
+        cluster.witness.note("tracker spoke late")
+        if any(cluster.witness.has_passed(job, 1) for job in process.node.scheduling.jobs):
+            cluster.witness.note("spoke after its time")
+    for outgoing in process.let_tracker_speak(cluster.timeline.now):
+        cluster.let_go(outgoing)
+
+
+def _is_succeeded(cluster: "Cluster", process: Process) -> bool:
+    """Tell whether another peer has taken over a role that was this one's, in a job that it still takes for live."""
+    tracked = (job for job in process.node.scheduling.jobs.values() if job.live and job.tracker == process.id)
+    return any(cluster.witness.has_passed(job.id, job.epoch) for job in tracked)

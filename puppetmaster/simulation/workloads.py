@@ -1,0 +1,64 @@
+"""Cast the clients of a schedule: the table of all workloads, each of which says whether a plan has it."""
+
+import random
+from collections.abc import Callable
+
+from .cluster import Cluster
+from .job_run import JobRun
+from .job_workload import JobWorkload, share_of, some_job, some_text, stored_input
+from .plan import Plan
+from .register_run import RegisterRun
+from .register_workload import RegisterWorkload
+from .store_run import StoreRun
+from .store_workload import StoreWorkload
+from .wordcount import poison_error
+from .workload import Workload
+
+Cast = Callable[[Plan, Cluster, random.Random], Workload | None]
+SECOND_BEGINS_S = 3.0
+
+
+def first_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
+    """Cast the client of the job that every plan has."""
+    text = some_text(rng, plan.lines, plan.poisoned_line)
+    record = some_job(rng, text, plan.splits, plan.partitions, plan.output)
+    if plan.is_input_stored:
+        record = stored_input(cluster, record, text)
+    else:
+        cluster.texts[share_of(0)] = text
+    chance = random.Random(rng.getrandbits(48))
+    client = JobWorkload(cluster, record, chance, plan.kill_at, vanishes_at=plan.vanishes_at)
+    return JobRun(cluster, client, text, poison_error(text, record, 0))
+
+
+def second_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload | None:
+    """Cast the client of another job at the same time, with a text and an output of its own."""
+    if plan.jobs < 2:
+        return None
+    text = some_text(rng, plan.lines // 2)
+    record = some_job(rng, text, max(1, plan.splits // 2), 1, plan.output + "-2", share_of(1))
+    cluster.texts[share_of(1)] = text
+    client = JobWorkload(cluster, record, random.Random(rng.getrandbits(48)))
+    return JobRun(cluster, client, text, None, begins_s=SECOND_BEGINS_S)
+
+
+def store(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
+    """Cast the client of the store."""
+    client = StoreWorkload(cluster, random.Random(rng.getrandbits(48)), plan.puts)
+    return StoreRun(cluster, client, plan.over_s)
+
+
+def registers(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload | None:
+    """Cast the client of strict quorums, where membership is static and no disk is lost."""
+    if not plan.has_registers:
+        return None
+    return RegisterRun(cluster, RegisterWorkload(cluster, random.Random(rng.getrandbits(48))), plan.over_s)
+
+
+WORKLOADS: tuple[Cast, ...] = (first_job, second_job, store, registers)
+
+
+def cast(plan: Plan, cluster: Cluster, rng: random.Random) -> list[Workload]:
+    """Cast all workloads that a plan has; each has its own chance, so that none disturbs the others."""
+    cast_ = (make(plan, cluster, random.Random(rng.getrandbits(48))) for make in WORKLOADS)
+    return [workload for workload in cast_ if workload is not None]

@@ -1,0 +1,73 @@
+"""Scripts with every fault play on the simulated stage, where what a live stage refuses is refused as well."""
+
+import pytest
+
+from murmuration.puppetmaster.script import parse_script
+from murmuration.puppetmaster.simulation.stage import Stage
+
+WORKERS = "".join(
+    f"WORKER {number} tcp://localhost:20001/PM tcp://localhost:3000{number}/W tcp://localhost:30001/W\n"
+    for number in range(1, 5)
+)
+JOB = "SUBMIT tcp://localhost:30001/W lines.txt out 20 NapMapper\n"
+ENDING = "JOIN-JOBS\nHEAL\nJOIN\nASSERT JOB 1 done\nASSERT OUTPUTS JOB 1 EQUAL SEQUENTIAL\nASSERT ALIVE = 4\n"
+
+
+def play(text: str) -> Stage:
+    script = parse_script(f"{WORKERS}JOIN\n{text}".encode())
+    assert script.problems == ()
+    stage = Stage(script, seed=1)
+    stage.play()
+    return stage
+
+
+def violations(stage: Stage) -> list[str]:
+    return [line.partition("VIOLATED ")[2] for line in stage.transcript if "VIOLATED" in line]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "AT 20% of JOB 1 CLOCK @tracker -1h",
+        "DUPLICATE 1|* 50%\nREORDER 1|* 200ms",
+        "BANDWIDTH 1|2 20KB",
+        "AT 20% of JOB 1 DISK 3 broken\nAT 60% of JOB 1 DISK 3 ok",
+        "AT 20% of JOB 1 FREEZEC @tracker\nJOIN-JOBS\nUNFREEZEC 1",
+        "WAIT 1\nKILL 3\nSPOIL 3 flipped\nRESTART 3",
+        "WAIT 1\nKILL 3\nSNAPSHOT 3\nSPOIL 3 missing\nRESTART 3 old",
+        "WAIT 1\nKILL 3\nKILL 4\nSWAP 3 4\nSWAP 4 3\nRESTART 3\nRESTART 4",
+    ],
+)
+def test_job_bears_each_fault_that_a_script_can_name(words: str) -> None:
+    stage = play(f"{JOB}{words}\n{ENDING}")
+    assert stage.held, "\n".join(stage.transcript)
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ("SPOIL 3 torn", "3 runs"),
+        ("SNAPSHOT 3", "3 runs"),
+        ("SWAP 2 3", "2 lives and has its files open"),
+        ("KILL 2\nSWAP 2 3", "3 lives and has its files open"),
+        ("KILL 2\nRESTART 2 old", "there is no old directory of 2"),
+        ("KILL 2\nKILL 3\nSWAP 2 3\nRESTART 2", "2 does not start: its directory belongs to 3"),
+    ],
+)
+def test_what_a_live_stage_refuses_fails_the_scenario(words: str, refusal: str) -> None:
+    stage = play(words + "\n")
+    assert violations(stage) == [refusal]
+    assert not stage.held
+
+
+def test_spoiling_damages_what_a_frozen_peer_keeps() -> None:
+    stage = play("FREEZEW 3\nSPOIL 3 flipped\n")
+    assert stage.cluster.disks["3"].damaged
+
+
+def test_swapped_disks_are_those_of_the_others_until_they_are_swapped_back() -> None:
+    stage = play("KILL 2\nKILL 3\nSWAP 2 3\n")
+    swapped = stage.cluster.disks["2"], stage.cluster.disks["3"]
+    again = play("KILL 2\nKILL 3\nSWAP 2 3\nSWAP 2 3\nRESTART 2\nRESTART 3\nJOIN\nASSERT ALIVE = 4\n")
+    assert again.held
+    assert swapped[0] is not swapped[1]
