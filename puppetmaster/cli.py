@@ -15,13 +15,13 @@ from ..client.commands.exits import FAILED, Exit
 from ..client.commands.options import examples, json_option
 from ..client.printing import printable
 from ..ring.errors import CallerError
-from .figures import figures_table
-from .grammar import FORMS
-from .library import find_script, scenario_names
-from .places import HostMap, Place, parse_host_map, parse_place
-from .player import Player, Typed
-from .script import Line, Problem, Script, parse_line, parse_script, without_faults
-from .session import Session, SessionSettings
+from .language.grammar import FORMS
+from .language.places import HostMap, Place, parse_host_map, parse_place
+from .language.script import Line, Problem, Script, parse_line, parse_script, without_faults
+from .live.figures import figures_table
+from .live.library import find_script, scenario_names
+from .live.player import Player, Typed
+from .live.session import Session, SessionSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -145,7 +145,7 @@ def _commands() -> list[str]:
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Slots of each peer.")
 def serve(*, listen: str, workers: int) -> None:
     """Be the puppet master of this machine for scripts that run elsewhere, until SIGTERM or Ctrl-C."""
-    from .serving import serve as serve_forever  # late: only this command needs an event loop
+    from .masters.serving import serve as serve_forever  # late: only this command needs an event loop
 
     serve_forever(listen, workers)
 
@@ -199,7 +199,7 @@ def report(*, as_json: bool, **wanted: Any) -> None:
 
     It says at the beginning about how long that takes.
     """
-    from .ratios import Measurement, measure_all, ratio_table
+    from .live.ratios import Measurement, measure_all, ratio_table
 
     _end_on_sigterm()
     measured = measure_all(Measurement(**wanted), _say)

@@ -20,8 +20,8 @@ from itertools import count
 from random import Random
 from typing import assert_never
 
-from .chunks import Chunks
-from .coordinator import Coordinator, refusal
+from .copies.reopening import Reopening
+from .copies.serving import Serving
 from .effects import Completed, Joined, MemberChanged, RingEffect, Send
 from .errors import InvariantBroken
 from .events import (
@@ -46,13 +46,9 @@ from .events import (
     Started,
     SuspicionExpired,
 )
-from .gets import Gets
-from .handoff import Handoff
-from .handoff_settings import HandoffSettings
-from .joining import Joining
-from .listing import Listings
-from .member_rows import MemberRows
-from .membership import Membership, MembershipSettings
+from .membership.joining import Joining
+from .membership.member_rows import MemberRows
+from .membership.swim import Membership, MembershipSettings
 from .messages import (
     Accept,
     Accepted,
@@ -76,15 +72,19 @@ from .messages import (
     VersionsStored,
 )
 from .operations import VersionsListed
-from .placement import Placement
-from .puts import Puts
-from .quorum import QuorumSettings
-from .registers import Registers, RegisterSettings
-from .reopening import Reopening
-from .roster import Roster
-from .serving import Serving
+from .placement.rendezvous import Placement
+from .placement.roster import Roster
+from .repair.handoff import Handoff
+from .repair.handoff_settings import HandoffSettings
+from .repair.transfer import Transfer, TransferSettings
+from .requests.chunks import Chunks
+from .requests.coordinator import Coordinator, refusal
+from .requests.gets import Gets
+from .requests.listing import Listings
+from .requests.puts import Puts
+from .requests.quorum import QuorumSettings
+from .requests.registers import Registers, RegisterSettings
 from .terms import Incarnation, Instant, Member, PeerId, start_of
-from .transfer import Transfer, TransferSettings
 
 RingRequest = PutRequested | GetRequested | KeysRequested | ChunkOffered | DecisionRequested | ClusterAwaited
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..ring.messages import Liveness, Update
-from ..ring.placement import Home, Placement, place
+from ..ring.placement.rendezvous import Home, Placement, place
 from ..ring.terms import Incarnation, PeerId, start_of
 from .messages import Attempt
 from .settings import SchedulingSettings

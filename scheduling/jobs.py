@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ..ring.records import RECORD_PREFIX, REGISTER_PREFIX
+from ..ring.copies.records import RECORD_PREFIX, REGISTER_PREFIX
 from ..ring.terms import Digest, Id, Name, Path, Source
 
 Offset = Annotated[int, Meta(ge=0, le=(1 << 62))]

@@ -7,9 +7,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from ...ring.copies.replica import apply
 from ...ring.errors import InvariantBroken, WorldError
 from ...ring.operations import Operation, StoreFailed, StoreOutcome
-from ...ring.replica import apply
 from .rows import Rows
 
 Ticketed = tuple[int, Operation]

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, assert_never
 
 from ...ring.messages import Liveness
-from ..conditions import Condition, JobIs, Measure, Measured, OutputsEqualSequential, TrackerIs
+from ..language.conditions import Condition, JobIs, Measure, Measured, OutputsEqualSequential, TrackerIs
 from .check_jobs import job_violations
 
 if TYPE_CHECKING:

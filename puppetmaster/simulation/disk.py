@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from ...ring.copies.replica import apply
 from ...ring.errors import Corrupt
 from ...ring.operations import (
     READS,
@@ -19,7 +20,6 @@ from ...ring.operations import (
     StoreFailed,
     StoreOutcome,
 )
-from ...ring.replica import apply
 from ..faults import DiskState
 
 Run = tuple[dict[str, int], ...]

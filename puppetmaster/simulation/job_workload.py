@@ -15,9 +15,9 @@ from ...node.wire.requests import (
     SubmitJob,
     WatchJob,
 )
-from ...ring.chunks import chunk_key
 from ...ring.digests import chunk_digest
-from ...ring.placement import Home, place
+from ...ring.placement.rendezvous import Home, place
+from ...ring.requests.chunks import chunk_key
 from ...ring.terms import PeerId, Source
 from ...scheduling.jobs import ChunkRef, InputFile, JobRecord, JobSpec, Program, job_key
 from ...scheduling.splits import cut_lines, splits_of_file

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from importlib.resources import files
 
-from ..script import parse_script
+from ..language.script import parse_script
 from .stage import Stage
 
 SUFFIX = ".txt"

@@ -11,11 +11,12 @@ from functools import partial
 
 from ...scheduling.jobs import JobState
 from ...scheduling.status import JobStatus, TaskState
-from .. import commands, faults
-from ..commands import After, AtProgress, Command, Immediate
+from .. import faults
 from ..faults import Fault
-from ..fields import NEWEST, TRACKER
-from ..script import Line, Script
+from ..language import commands
+from ..language.commands import After, AtProgress, Command, Immediate
+from ..language.fields import NEWEST, TRACKER
+from ..language.script import Line, Script
 from .check_jobs import job_violations
 from .cluster import Cluster
 from .conditions import Judge

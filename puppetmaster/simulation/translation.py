@@ -3,9 +3,10 @@
 from collections.abc import Callable, Collection
 from typing import assert_never
 
-from .. import commands, faults
-from ..commands import EVERYBODY_ELSE, Links, OfLinks, OfProcess
+from .. import faults
 from ..faults import Fault
+from ..language import commands
+from ..language.commands import EVERYBODY_ELSE, Links, OfLinks, OfProcess
 
 OfCluster = OfProcess | OfLinks | commands.Restart | commands.Snapshot | commands.Spoil | commands.Heal
 """Commands that are faults."""

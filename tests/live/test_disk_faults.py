@@ -14,9 +14,9 @@ from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
 from murmuration.client.job import Job
 from murmuration.node.storage.checksums import unseal
-from murmuration.puppetmaster.directories import Directories
 from murmuration.puppetmaster.faults import Damage
-from murmuration.puppetmaster.spoiling import spoil
+from murmuration.puppetmaster.masters.directories import Directories
+from murmuration.puppetmaster.masters.spoiling import spoil
 from murmuration.ring.errors import Corrupt, WorldError
 from murmuration.ring.messages import Liveness
 from murmuration.ring.terms import Quorum

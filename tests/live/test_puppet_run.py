@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from murmuration.puppetmaster.processes import is_stopped
-from murmuration.puppetmaster.seats import free_ports
+from murmuration.puppetmaster.live.seats import free_ports
+from murmuration.puppetmaster.masters.processes import is_stopped
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 

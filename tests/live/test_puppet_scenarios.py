@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from free_ports import on_free_ports
 
-from murmuration.puppetmaster.library import find_script, scenario_names
-from murmuration.puppetmaster.script import parse_script
-from murmuration.puppetmaster.session import Session, SessionSettings
+from murmuration.puppetmaster.language.script import parse_script
+from murmuration.puppetmaster.live.library import find_script, scenario_names
+from murmuration.puppetmaster.live.session import Session, SessionSettings
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 

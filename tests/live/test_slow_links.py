@@ -9,8 +9,8 @@ import pytest
 from gated_peers import GatedFlock, GatedPeer
 
 from murmuration.client.api import Client
-from murmuration.puppetmaster.commands import Links
-from murmuration.puppetmaster.link_table import LinkFault, LinkTable
+from murmuration.puppetmaster.language.commands import Links
+from murmuration.puppetmaster.live.link_table import LinkFault, LinkTable
 from murmuration.ring.digests import chunk_digest
 from murmuration.ring.terms import Quorum
 

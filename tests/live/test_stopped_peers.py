@@ -9,8 +9,8 @@ import pytest
 from free_ports import on_free_ports
 
 from murmuration.client.api import Client
-from murmuration.puppetmaster.script import parse_script
-from murmuration.puppetmaster.session import Session, SessionSettings
+from murmuration.puppetmaster.language.script import parse_script
+from murmuration.puppetmaster.live.session import Session, SessionSettings
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
 

@@ -12,8 +12,14 @@ import pytest
 
 from murmuration.node.executor.frames import FrameReader, frame
 from murmuration.node.gate.orders import Answer, Describe, Done, Order, Refused, SetTracker, SlowWork
-from murmuration.puppetmaster.gate_link import GateLink
-from murmuration.puppetmaster.processes import freeze_tree, groups_of_children, is_stopped, kill_stopped, thaw_tree
+from murmuration.puppetmaster.masters.gate_link import GateLink
+from murmuration.puppetmaster.masters.processes import (
+    freeze_tree,
+    groups_of_children,
+    is_stopped,
+    kill_stopped,
+    thaw_tree,
+)
 from murmuration.ring.errors import RemoteError, WorldError
 
 

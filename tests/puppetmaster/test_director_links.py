@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from murmuration.node.gate.orders import Direction
-from murmuration.puppetmaster.commands import EVERYBODY_ELSE, Links
-from murmuration.puppetmaster.link_table import LinkFault, LinkTable, pairs_of
+from murmuration.puppetmaster.language.commands import EVERYBODY_ELSE, Links
+from murmuration.puppetmaster.live.link_table import LinkFault, LinkTable, pairs_of
 
 URLS = {name: f"tcp://127.0.0.1:3000{name}" for name in "1234"}
 

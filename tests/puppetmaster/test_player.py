@@ -18,17 +18,17 @@ from murmuration.node.gate.orders import (
     SlowWork,
 )
 from murmuration.puppetmaster.faults import Damage
-from murmuration.puppetmaster.journal import Journal
-from murmuration.puppetmaster.library import Library, check_replaceable, find_script, scenario_names
-from murmuration.puppetmaster.masters import PuppetView
-from murmuration.puppetmaster.places import Place
-from murmuration.puppetmaster.player import Player, Typed
-from murmuration.puppetmaster.puppet import Liveliness
-from murmuration.puppetmaster.ratios import CASES, case_script
-from murmuration.puppetmaster.script import parse_script, without_faults
-from murmuration.puppetmaster.seats import Seat
-from murmuration.puppetmaster.spoiling import Spoiled
-from murmuration.puppetmaster.stage import Stage
+from murmuration.puppetmaster.language.places import Place
+from murmuration.puppetmaster.language.script import parse_script, without_faults
+from murmuration.puppetmaster.live.journal import Journal
+from murmuration.puppetmaster.live.library import Library, check_replaceable, find_script, scenario_names
+from murmuration.puppetmaster.live.player import Player, Typed
+from murmuration.puppetmaster.live.ratios import CASES, case_script
+from murmuration.puppetmaster.live.seats import Seat
+from murmuration.puppetmaster.live.stage import Stage
+from murmuration.puppetmaster.masters.master import PuppetView
+from murmuration.puppetmaster.masters.puppet import Liveliness
+from murmuration.puppetmaster.masters.spoiling import Spoiled
 from murmuration.ring.errors import CallerError
 
 MASTER = Place(host="127.0.0.2", port=35001)

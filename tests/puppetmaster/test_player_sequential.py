@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from murmuration.puppetmaster.library import SHIPPED_MAPPERS
-from murmuration.puppetmaster.sequential import (
+from murmuration.puppetmaster.live.library import SHIPPED_MAPPERS
+from murmuration.puppetmaster.live.sequential import (
     PIECE_BYTES,
     Errand,
     PartFacts,

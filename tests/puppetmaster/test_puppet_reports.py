@@ -6,16 +6,16 @@ import pytest
 
 from murmuration.node.gate.orders import Condition
 from murmuration.node.wire.requests import PeerView
-from murmuration.puppetmaster.figures import figures_table
-from murmuration.puppetmaster.masters import PuppetView
-from murmuration.puppetmaster.places import Place
-from murmuration.puppetmaster.puppet import Liveliness
-from murmuration.puppetmaster.ratios import CASES, GOOGLE_RATIO, noise_notes, ratio_table
-from murmuration.puppetmaster.reports import status_document
-from murmuration.puppetmaster.screens import presence, ranges, status_lines
-from murmuration.puppetmaster.seats import free_ports, seats_of
-from murmuration.puppetmaster.sightings import Sighting
-from murmuration.puppetmaster.traffic import Ledger, Traffic
+from murmuration.puppetmaster.language.places import Place
+from murmuration.puppetmaster.live.figures import figures_table
+from murmuration.puppetmaster.live.ratios import CASES, GOOGLE_RATIO, noise_notes, ratio_table
+from murmuration.puppetmaster.live.reports import status_document
+from murmuration.puppetmaster.live.screens import presence, ranges, status_lines
+from murmuration.puppetmaster.live.seats import free_ports, seats_of
+from murmuration.puppetmaster.live.sightings import Sighting
+from murmuration.puppetmaster.live.traffic import Ledger, Traffic
+from murmuration.puppetmaster.masters.master import PuppetView
+from murmuration.puppetmaster.masters.puppet import Liveliness
 from murmuration.ring.errors import CallerError
 from murmuration.ring.messages import Liveness
 from murmuration.ring.terms import Member

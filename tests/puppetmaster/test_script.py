@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.puppetmaster.commands import (
+from murmuration.puppetmaster.faults import DiskState
+from murmuration.puppetmaster.language.commands import (
     After,
     Assert,
     At,
@@ -32,13 +33,12 @@ from murmuration.puppetmaster.commands import (
     Wait,
     Worker,
 )
-from murmuration.puppetmaster.conditions import Comparison, JobIs, Measure, Measured
-from murmuration.puppetmaster.faults import DiskState
-from murmuration.puppetmaster.fields import NEWEST, TRACKER
-from murmuration.puppetmaster.grammar import FORMS, LINE_CHARACTERS_MAX
-from murmuration.puppetmaster.lookups import output_directory
-from murmuration.puppetmaster.places import Place, parse_place
-from murmuration.puppetmaster.script import Line, Problem, Script, parse_line, parse_script, split_lines
+from murmuration.puppetmaster.language.conditions import Comparison, JobIs, Measure, Measured
+from murmuration.puppetmaster.language.fields import NEWEST, TRACKER
+from murmuration.puppetmaster.language.grammar import FORMS, LINE_CHARACTERS_MAX
+from murmuration.puppetmaster.language.places import Place, parse_place
+from murmuration.puppetmaster.language.script import Line, Problem, Script, parse_line, parse_script, split_lines
+from murmuration.puppetmaster.live.lookups import output_directory
 from murmuration.scheduling.jobs import JobState
 
 SCRIPTS = Path(__file__).parent / "scripts"

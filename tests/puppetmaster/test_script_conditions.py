@@ -2,7 +2,7 @@
 
 import pytest
 
-from murmuration.puppetmaster.conditions import (
+from murmuration.puppetmaster.language.conditions import (
     Comparison,
     JobIs,
     Measure,
@@ -11,7 +11,7 @@ from murmuration.puppetmaster.conditions import (
     TrackerIs,
     parse_condition,
 )
-from murmuration.puppetmaster.fields import NEWEST
+from murmuration.puppetmaster.language.fields import NEWEST
 from murmuration.ring.errors import CallerError
 from murmuration.scheduling.jobs import JobState
 

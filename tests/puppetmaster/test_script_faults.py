@@ -7,12 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from murmuration.puppetmaster import faults
-from murmuration.puppetmaster.commands import Bandwidth, Clock, Disk, Duplicate, Links, Reorder, Restart, Snapshot, Swap
-from murmuration.puppetmaster.commands import Spoil as SpoilCommand
 from murmuration.puppetmaster.faults import Damage, DiskState, title_of
-from murmuration.puppetmaster.fields import TRACKER
-from murmuration.puppetmaster.grammar import parse_command
-from murmuration.puppetmaster.script import Problem, parse_line
+from murmuration.puppetmaster.language.commands import (
+    Bandwidth,
+    Clock,
+    Disk,
+    Duplicate,
+    Links,
+    Reorder,
+    Restart,
+    Snapshot,
+    Swap,
+)
+from murmuration.puppetmaster.language.commands import Spoil as SpoilCommand
+from murmuration.puppetmaster.language.fields import TRACKER
+from murmuration.puppetmaster.language.grammar import parse_command
+from murmuration.puppetmaster.language.script import Problem, parse_line
 from murmuration.puppetmaster.simulation.translation import Translator
 
 ONE_TWO = Links(senders=("1",), receivers=("2",), both_ways=False)

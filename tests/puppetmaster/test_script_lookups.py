@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.puppetmaster.lookups import base_name, find_file, find_mapper, is_dll, is_url, output_directory
+from murmuration.puppetmaster.live.lookups import base_name, find_file, find_mapper, is_dll, is_url, output_directory
 from murmuration.ring.errors import CallerError
 
 LISTING = ["pl.txt", "time/pl.txt", "time/60.txt", "Big.TXT"]

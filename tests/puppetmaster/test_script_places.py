@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.puppetmaster.places import Place, Role, parse_host_map, parse_place
+from murmuration.puppetmaster.language.places import Place, Role, parse_host_map, parse_place
 from murmuration.ring.errors import CallerError
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from murmuration.puppetmaster.script import parse_script
+from murmuration.puppetmaster.language.script import parse_script
 from murmuration.puppetmaster.simulation.stage import Stage
 
 WORKERS = "".join(

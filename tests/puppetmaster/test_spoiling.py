@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from murmuration.node.storage.identity import open_identity
 from murmuration.node.storage.rows import FILE_BYTES_MIN, Rows
-from murmuration.puppetmaster.directories import Directories
 from murmuration.puppetmaster.faults import Damage
-from murmuration.puppetmaster.spoiling import DATABASE, damaged, spoil
+from murmuration.puppetmaster.masters.directories import Directories
+from murmuration.puppetmaster.masters.spoiling import DATABASE, damaged, spoil
 from murmuration.ring.errors import CallerError, Corrupt, WorldError
 
 KEYS = [b"v/%d" % number for number in range(10)]

@@ -5,7 +5,7 @@ from ring_cluster import RingCluster
 
 from murmuration.ring.effects import Failed, GetDone, KeysDone, PutDone
 from murmuration.ring.events import ExchangeDue, LeaveRequested, OperationDone
-from murmuration.ring.joining import PATIENCE_S
+from murmuration.ring.membership.joining import PATIENCE_S
 from murmuration.ring.messages import CoordinatePut, Liveness, PutCoordinated
 from murmuration.ring.operations import ForgetMember, ListMembers, NoteMember, StoreFailed
 

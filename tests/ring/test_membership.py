@@ -17,7 +17,7 @@ from murmuration.ring.events import (
     Started,
     SuspicionExpired,
 )
-from murmuration.ring.membership import Membership, MembershipSettings
+from murmuration.ring.membership.swim import Membership, MembershipSettings
 from murmuration.ring.messages import Ack, Gossip, Liveness, Ping, PingRequest, PushPull, RingMessage, Update
 from murmuration.ring.terms import REFUTATION_BITS, Instant
 

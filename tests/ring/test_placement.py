@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from murmuration.ring.errors import CallerError
-from murmuration.ring.placement import CAP, Home, Placement, place, vnode_of
+from murmuration.ring.placement.rendezvous import CAP, Home, Placement, place, vnode_of
 from murmuration.ring.terms import PeerId
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
+from murmuration.ring.copies.replica import apply
 from murmuration.ring.effects import Completed, Decided, Operate, RingEffect, Send, WakeAt
 from murmuration.ring.errors import InvariantBroken
 from murmuration.ring.events import DecisionRequested, MessageReceived, OperationDone, RequestDue
 from murmuration.ring.messages import Accept, Accepted, Ballot, FetchVersions, Prepare, Promised
 from murmuration.ring.operations import AcceptBallot, AcceptorState, Noted, Operation, PromiseBallot, StoreFailed
-from murmuration.ring.registers import RegisterEvent, Registers, RegisterSettings
-from murmuration.ring.replica import apply
+from murmuration.ring.requests.registers import RegisterEvent, Registers, RegisterSettings
 from murmuration.ring.terms import Instant, PeerId
 
 KEY = b"job/1/seal"

@@ -4,10 +4,10 @@ import pytest
 from member_net import peer
 from ring_cluster import RingCluster
 
+from murmuration.ring.copies.records import ending_register
+from murmuration.ring.copies.versions import EMPTY, mint
 from murmuration.ring.messages import Ballot
 from murmuration.ring.operations import AcceptBallot, ListOpenRecords, MergeVersions, PromiseBallot, StoreFailed
-from murmuration.ring.records import ending_register
-from murmuration.ring.versions import EMPTY, mint
 
 
 def job(number: int) -> bytes:

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from murmuration.ring.copies.replica import apply
+from murmuration.ring.copies.versions import EMPTY, SIBLINGS_MAX, context_of, join, live_values, mint, stripped
 from murmuration.ring.messages import Ballot, Versions
 from murmuration.ring.operations import (
     AcceptBallot,
@@ -27,9 +29,7 @@ from murmuration.ring.operations import (
     VersionsMerged,
     VersionsRead,
 )
-from murmuration.ring.replica import apply
 from murmuration.ring.terms import PeerId
-from murmuration.ring.versions import EMPTY, SIBLINGS_MAX, context_of, join, live_values, mint, stripped
 
 TARGET = PeerId("a" * 32)
 OTHER = PeerId("b" * 32)

@@ -4,11 +4,11 @@ from itertools import count
 
 import pytest
 
+from murmuration.ring.copies.serving import Serving
 from murmuration.ring.effects import Operate, PullChunk
 from murmuration.ring.events import ChunkPulled, MessageReceived
 from murmuration.ring.messages import Dot, Sibling, StoreChunk, StoreVersions, Versions
 from murmuration.ring.operations import MergeVersions, NoteChunkHint
-from murmuration.ring.serving import Serving
 from murmuration.ring.terms import PeerId, Source
 
 ME, OTHER, ABSENT = PeerId("a" * 32), PeerId("b" * 32), PeerId("c" * 32)

@@ -3,8 +3,8 @@
 import pytest
 from member_net import peer
 
-from murmuration.ring.membership_settings import MembershipSettings
-from murmuration.ring.suspicion import Suspicions, confirmations_wanted, suspicion_least_s, suspicion_s
+from murmuration.ring.membership.settings import MembershipSettings
+from murmuration.ring.membership.suspicion import Suspicions, confirmations_wanted, suspicion_least_s, suspicion_s
 from murmuration.ring.terms import Instant
 
 

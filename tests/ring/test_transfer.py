@@ -4,10 +4,10 @@ from collections import Counter
 
 from ring_cluster import RingCluster
 
+from murmuration.ring.copies.versions import EMPTY, mint
 from murmuration.ring.events import LeaveRequested
 from murmuration.ring.messages import StoreVersions, VersionsStored
 from murmuration.ring.operations import ListVersions, MergeVersions
-from murmuration.ring.versions import EMPTY, mint
 
 
 def filled(size: int, keys: int) -> RingCluster:

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.ring.errors import CallerError
-from murmuration.ring.messages import Dot, Sibling, Versions
-from murmuration.ring.versions import (
+from murmuration.ring.copies.versions import (
     ACTORS_MAX,
     COUNTER_MAX,
     EMPTY,
@@ -23,6 +21,8 @@ from murmuration.ring.versions import (
     require_bounded,
     stripped,
 )
+from murmuration.ring.errors import CallerError
+from murmuration.ring.messages import Dot, Sibling, Versions
 
 REPLICAS = 3
 

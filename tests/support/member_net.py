@@ -7,7 +7,7 @@ from random import Random
 
 from murmuration.ring.effects import MemberChanged, Send, SendTo, WakeAt
 from murmuration.ring.events import MessageReceived, Started
-from murmuration.ring.membership import Membership, MembershipEvent, MembershipSettings
+from murmuration.ring.membership.swim import Membership, MembershipEvent, MembershipSettings
 from murmuration.ring.messages import Liveness, RingMessage, Update
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member, PeerId
 

@@ -7,6 +7,7 @@ from random import Random
 
 from member_net import member, peer
 
+from murmuration.ring.copies.replica import apply
 from murmuration.ring.effects import (
     Answer,
     Completed,
@@ -45,7 +46,6 @@ from murmuration.ring.operations import (
     StoreOutcome,
     VersionsRead,
 )
-from murmuration.ring.replica import apply
 from murmuration.ring.terms import REFUTATION_BITS, Instant, PeerId, Quorum, Source
 
 SETTINGS = RingSettings(vnodes=64)

@@ -1,0 +1,1 @@
+"""Read the puppet language: its commands as values, whatever shape a script is in."""

@@ -1,0 +1,1 @@
+"""Play scripts on live peers: carry out the commands, follow the jobs, and report what was seen."""

@@ -1,0 +1,1 @@
+"""Have peers on strings: start, stop and fault them here, or through the puppet master of another machine."""

@@ -1,0 +1,150 @@
+"""Serve this peer's own copies to whoever asks, itself included, and acknowledge nothing before it is durable.
+
+StoreVersions ──> MergeVersions ──> VersionsStored        a failed disk stays silent: the asker turns to a fallback
+FetchVersions ──> ReadVersions ──> VersionsFetched        an unreadable copy is said to be so, never to be absent
+ListKeys ──> ListVersions ──> KeysListed
+StoreChunk ──> PullChunk (──> NoteChunkHint) ──> ChunkStored
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from ..effects import Operate, PullChunk, RingEffect, Send
+from ..errors import InvariantBroken
+from ..events import ChunkPulled, MessageReceived, OperationDone, RingEvent
+from ..messages import (
+    ChunkStored,
+    FetchVersions,
+    KeysListed,
+    ListKeys,
+    StoreChunk,
+    StoreVersions,
+    VersionsFetched,
+    VersionsStored,
+)
+from ..operations import (
+    ListVersions,
+    MergeVersions,
+    NoteChunkHint,
+    Noted,
+    Operation,
+    ReadVersions,
+    StoreFailed,
+    StoreOutcome,
+    VersionsListed,
+    VersionsMerged,
+    VersionsRead,
+)
+from ..terms import PeerId
+from .records import record_seen
+
+_ERROR_MAX = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A message that waits for the disk, and who wants to know."""
+
+    asker: PeerId
+    message: StoreVersions | FetchVersions | ListKeys | StoreChunk
+
+
+class Serving:
+    """Holds what others have asked of this peer until the store or the bulk transport is done with it."""
+
+    def __init__(self, *, me: PeerId, tickets: Iterator[int], asked_max: int) -> None:
+        self._me = me
+        self._tickets = tickets
+        self._asked_max = asked_max
+        self._asked: dict[int, _Asked] = {}
+        self._pulls: dict[int, bytes] = {}
+        self._waiting: dict[bytes, list[tuple[PeerId, StoreChunk]]] = {}
+
+    def handle(self, event: RingEvent) -> list[RingEffect]:
+        """Take a message that asks for this peer's copies, or what came of one; all else is not this part's."""
+        match event:
+            case MessageReceived(sender=sender, message=StoreVersions() | StoreChunk() as message) if (
+                message.hint_for == self._me
+            ):  # the sender takes this peer's address for another's; a hint to oneself would never be delivered
+                return self.handle(MessageReceived(sender=sender, message=replace(message, hint_for=None)))
+            case MessageReceived(sender=sender, message=StoreChunk() as message):
+                return self._pull(sender, message)
+            case MessageReceived(sender=sender, message=StoreVersions() | FetchVersions() | ListKeys() as message):
+                return self._operate(_Asked(asker=sender, message=message), _operation_of(message))
+            case OperationDone(ticket=ticket, outcome=outcome) if ticket in self._asked:
+                return _reply(self._asked.pop(ticket), outcome)
+            case ChunkPulled(ticket=ticket, error=error) if ticket in self._pulls:
+                waiting = self._waiting.pop(self._pulls.pop(ticket))
+                return [effect for asker, message in waiting for effect in self._pulled(asker, message, error)]
+            case _:
+                return []
+
+    def check(self) -> None:
+        """Assert what must always hold.
+
+        Raises:
+            InvariantBroken: chunks that are being pulled and askers that wait for chunks do not match.
+        """
+        if sorted(self._pulls.values()) != sorted(self._waiting):
+            raise InvariantBroken(f"chunks being pulled {self._pulls} are not those waited for {self._waiting}")
+
+    def _operate(self, asked: _Asked, operation: Operation) -> list[RingEffect]:
+        if len(self._asked) >= self._asked_max:
+            return []
+        ticket = next(self._tickets)
+        self._asked[ticket] = asked
+        return [Operate(ticket=ticket, operation=operation)]
+
+    def _pull(self, asker: PeerId, message: StoreChunk) -> list[RingEffect]:
+        """Pull a chunk once, however many ask for it meanwhile."""
+        waiting = self._waiting.get(message.digest)
+        if waiting is not None:
+            waiting += [] if (asker, message) in waiting else [(asker, message)]
+            return []
+        if len(self._waiting) >= self._asked_max:
+            return []
+        ticket = next(self._tickets)
+        self._pulls[ticket], self._waiting[message.digest] = message.digest, [(asker, message)]
+        return [PullChunk(ticket=ticket, digest=message.digest, size=message.size, sources=(message.source,))]
+
+    def _pulled(self, asker: PeerId, message: StoreChunk, error: str) -> list[RingEffect]:
+        if error or message.hint_for is None:
+            return [Send(to=asker, message=ChunkStored(request=message.request, error=error[:_ERROR_MAX]))]
+        note = NoteChunkHint(digest=message.digest, size=message.size, hint_for=PeerId(message.hint_for))
+        return self._operate(_Asked(asker=asker, message=message), note)
+
+
+def _operation_of(message: StoreVersions | FetchVersions | ListKeys) -> Operation:
+    match message:
+        case StoreVersions(key=key, versions=versions, hint_for=target):
+            return MergeVersions(key=key, versions=versions, hint_for=None if target is None else PeerId(target))
+        case FetchVersions(key=key):
+            return ReadVersions(key=key)
+        case ListKeys(prefix=prefix, after=after, limit=limit):
+            return ListVersions(prefix=prefix, after=after, limit=limit)
+        case _:
+            assert_never(message)
+
+
+def _reply(asked: _Asked, outcome: StoreOutcome) -> list[RingEffect]:
+    """Answer with what came of the operation; an outcome that is none of these leaves the asker to its patience."""
+    to, request = asked.asker, asked.message.request
+    match asked.message, outcome:
+        case StoreVersions(key=key), VersionsMerged(versions=versions):
+            return [Send(to=to, message=VersionsStored(request=request)), *record_seen(key, versions)]
+        case FetchVersions(), VersionsRead(versions=copy):
+            return [Send(to=to, message=VersionsFetched(request=request, versions=copy))]
+        case FetchVersions(), StoreFailed(reason=reason):
+            error = reason[:_ERROR_MAX] or "unreadable"
+            return [Send(to=to, message=VersionsFetched(request=request, versions=None, error=error))]
+        case ListKeys(), VersionsListed(entries=entries, more=more):
+            return [Send(to=to, message=KeysListed(request=request, entries=entries, more=more))]
+        case StoreChunk(), Noted():
+            return [Send(to=to, message=ChunkStored(request=request, error=""))]
+        case StoreChunk(), StoreFailed(reason=reason):
+            return [Send(to=to, message=ChunkStored(request=request, error=reason[:_ERROR_MAX] or "disk failed"))]
+        case _:
+            return []

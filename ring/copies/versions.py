@@ -1,0 +1,114 @@
+"""Tell which of the values of a key are still current: dotted version vector sets, without any clock.
+
+Theory of operation. A write is named by its dot, the n-th write of one actor, and only a primary mints dots. A set
+knows of every dot up to `seen[actor]`, and those that are not among its siblings were overwritten. So two sets merge
+by one rule: drop a sibling if and only if the *other* set has seen its dot and no longer holds it. A put brings the
+context of the read it is based on, and overwrites exactly what that read saw; a delete is a put of None, a tombstone.
+
+A context may name actors that this peer never met: what they wrote has been read, so it is overwritten here as well,
+even before it arrives. Every function returns the canonical form, in which equal sets are equal bytes.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from ..errors import CallerError
+from ..messages import Context, Dot, Sibling, Versions
+
+EMPTY = Versions(seen={}, siblings=())
+
+SIBLINGS_MAX = 100
+"""Concurrent values of one key; they come from writers that never read, and each is carried by every answer."""
+
+ACTORS_MAX = 256
+"""Actors that one key may ever have been written by; what the wire carries."""
+
+COUNTER_MAX = (1 << 63) - 1
+
+
+def canonical(seen: Mapping[str, int], siblings: Iterable[Sibling]) -> Versions:
+    """Put a set into the one form that equal sets share: sorted, every dot of a sibling seen, no actor at zero."""
+    ordered = tuple(sorted(siblings, key=lambda sibling: (sibling.dot.actor, sibling.dot.counter)))
+    own = {sibling.dot.actor: sibling.dot.counter for sibling in ordered}
+    known = _upper(seen, own)
+    return Versions(seen={actor: known[actor] for actor in sorted(known) if known[actor]}, siblings=ordered)
+
+
+def mint(versions: Versions, context: Context, value: bytes | None, actor: str) -> Versions:
+    """Write `value` (None deletes) by a new dot of `actor` over what `context` covers.
+
+    Raises:
+        CallerError: The key would have more concurrent values, writers or writes than a set can carry.
+    """
+    seen = _upper(versions.seen, context)
+    counter = seen.get(actor, 0) + 1
+    if counter > COUNTER_MAX:
+        raise CallerError(f"the context claims more writes of {actor} than there can be: read the key for a true one")
+    kept = [sibling for sibling in versions.siblings if not _saw(context, sibling.dot)]
+    written = Sibling(dot=Dot(actor=actor, counter=counter), value=value)
+    merged = canonical(seen | {actor: counter}, [*kept, written])
+    require_bounded(merged)
+    return merged
+
+
+def join(a: Versions, b: Versions) -> Versions:
+    """Merge two sets: nothing that either has overwritten comes back, and nothing concurrent is lost."""
+    ours, theirs = _by_dot(a), _by_dot(b)
+    kept = [sibling for dot, sibling in ours.items() if dot not in theirs and not _saw(b.seen, dot)]
+    kept += [sibling for dot, sibling in theirs.items() if dot not in ours and not _saw(a.seen, dot)]
+    kept += [_same(ours[dot], theirs[dot]) for dot in ours.keys() & theirs.keys()]
+    return canonical(_upper(a.seen, b.seen), kept)
+
+
+def covers(a: Versions, b: Versions) -> bool:
+    """Tell if `a` knows all that `b` knows, so that merging `b` would change nothing; values are not looked at.
+
+    The dots suffice: what `b` overwrote, it overwrote by a write whose dot it has seen, and so `a` has seen it too.
+    """
+    return all(a.seen.get(actor, 0) >= counter for actor, counter in b.seen.items())
+
+
+def context_of(versions: Versions) -> Context:
+    """Give what a put must bring in order to overwrite all that this set holds."""
+    return dict(versions.seen)
+
+
+def live_values(versions: Versions) -> tuple[bytes, ...]:
+    """Give the current values, tombstones left out."""
+    return tuple(sibling.value for sibling in versions.siblings if sibling.value is not None)
+
+
+def stripped(versions: Versions) -> Versions:
+    """Take the values out and leave the dots; a tombstone can still be told from a value."""
+    bare = tuple(
+        Sibling(dot=sibling.dot, value=None if sibling.value is None else b"") for sibling in versions.siblings
+    )
+    return Versions(seen=versions.seen, siblings=bare)
+
+
+def require_bounded(versions: Versions) -> None:
+    """Refuse a set that the wire could not carry.
+
+    Raises:
+        CallerError: There are too many concurrent values or writers; the message says how to resolve it.
+    """
+    if len(versions.siblings) > SIBLINGS_MAX:
+        raise CallerError(f"over {SIBLINGS_MAX} concurrent values: read the key, then put one value with that context")
+    if len(versions.seen) > ACTORS_MAX:
+        raise CallerError(f"over {ACTORS_MAX} actors have written this key: move its value to a new key")
+
+
+def _upper(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
+    return {actor: max(a.get(actor, 0), b.get(actor, 0)) for actor in {**a, **b}}
+
+
+def _saw(seen: Mapping[str, int], dot: Dot) -> bool:
+    return seen.get(dot.actor, 0) >= dot.counter
+
+
+def _by_dot(versions: Versions) -> dict[Dot, Sibling]:
+    return {sibling.dot: sibling for sibling in versions.siblings}
+
+
+def _same(a: Sibling, b: Sibling) -> Sibling:
+    """Choose one of two siblings with one dot; they differ only if a dot was used twice, and then all must agree."""
+    return max(a, b, key=lambda sibling: (sibling.value is not None, sibling.value or b""))

@@ -1,0 +1,1 @@
+"""Know who the members are, and who of them lives."""

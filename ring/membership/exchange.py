@@ -1,0 +1,75 @@
+"""Decide with whom whole member tables are exchanged, and when: joining, healing, and what gossip has missed."""
+
+from math import ceil, log2
+from random import Random
+
+from ..messages import Liveness
+from ..terms import PeerId
+from .beliefs import Beliefs
+from .settings import MembershipSettings
+
+GROWTH = 1.5
+ROUNDS_COUNTED_MAX = 64
+"""Rounds that lengthen the pause; far above what reaches any cap, and far below a float's overflow."""
+
+STRETCHED_ABOVE_MEMBERS = 32
+
+
+def exchange_cap_s(members: int, settings: MembershipSettings, *, alone: bool) -> float:
+    """Tell the longest pause between two exchanges; above 32 members it grows, as memberlist's does."""
+    if alone:
+        return settings.exchange_alone_s
+    if members <= settings.small_members:
+        return settings.exchange_small_s
+    if members <= STRETCHED_ABOVE_MEMBERS:
+        return settings.exchange_s
+    return settings.exchange_s * (ceil(log2(members) - log2(STRETCHED_ABOVE_MEMBERS)) + 1)
+
+
+def exchange_pause_s(rounds: int, cap_s: float, settings: MembershipSettings) -> float:
+    """Tell the pause after so many rounds: short at first, so that a start is quick though messages are lost."""
+    grown_s: float = settings.exchange_first_s * GROWTH ** min(rounds, ROUNDS_COUNTED_MAX)
+    return min(cap_s, grown_s)
+
+
+class Exchanges:
+    """The seeds, and the rounds since this peer was last left alone or ceased to be."""
+
+    def __init__(self, beliefs: Beliefs, settings: MembershipSettings, rng: Random) -> None:
+        self._beliefs = beliefs
+        self._settings = settings
+        self._rng = rng
+        self._seeds: tuple[str, ...] = ()
+        self._alone = True
+        self._rounds = 0
+
+    def start(self, seeds: tuple[str, ...]) -> None:
+        """Remember where to join."""
+        self._seeds = tuple(dict.fromkeys(url for url in seeds if url != self._beliefs.own.member.url))
+
+    def pause_s(self) -> float:
+        """Tell how long to wait for the next round, and count this one; jittered by a tenth."""
+        alone = not self._beliefs.others(Liveness.ALIVE)
+        if alone != self._alone:
+            self._alone, self._rounds = alone, 0
+        cap_s = exchange_cap_s(len(self._beliefs.all), self._settings, alone=alone)
+        pause_s = exchange_pause_s(self._rounds, cap_s, self._settings)
+        self._rounds += 1
+        return pause_s * self._rng.uniform(0.9, 1.1)
+
+    def peers(self) -> list[PeerId]:
+        """Choose one living member, and one of the dead, for it may be only cut off; of many silent ones, several."""
+        living, silent = self._beliefs.others(Liveness.ALIVE), self._beliefs.others(Liveness.SUSPECT)
+        dead = self._beliefs.others(Liveness.DEAD)
+        if not living:
+            lost = silent + dead
+            return self._rng.sample(lost, min(self._settings.exchange_lost_fanout, len(lost)))
+        return [self._rng.choice(some) for some in (living, dead) if some]
+
+    def urls(self) -> list[str]:
+        """Choose the seeds to try: all while alone, else one at which no member was ever seen."""
+        if not self._beliefs.others(Liveness.ALIVE):
+            return list(self._seeds)
+        known = {held.member.url for held in self._beliefs.all.values()}
+        unseen = [url for url in self._seeds if url not in known]
+        return [self._rng.choice(unseen)] if unseen else []

@@ -1,0 +1,1 @@
+"""Say where keys live: a pure function of the members."""

@@ -1,0 +1,1 @@
+"""Bring copies to where they belong: after an absence, and after a change of members."""

@@ -1,0 +1,116 @@
+"""Bring hinted writes home once their primary is back (DeCandia 2007, section 4.6).
+
+    target alive again, or a scan every 10 s:   ListHints ──> StoreVersions or StoreChunk ──> target
+                                                DropHint  <── only its acknowledgement of a durable copy
+
+The receiver merges, so a late hint never undoes newer data, and one delivered twice does no harm. Few targets at a
+time, few hints in flight for each, and a rest between two deliveries to one target: a flapping peer causes no storm.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from random import Random
+
+from ..alarm import Alarm
+from ..effects import RingEffect
+from ..errors import InvariantBroken
+from ..events import HandoffDue, RingEvent, Started
+from ..messages import Liveness, Update
+from ..placement.roster import Roster
+from ..requests.quorum import QuorumSettings
+from ..terms import Instant, Member, PeerId
+from .delivery import HintDelivery
+from .handoff_settings import HandoffSettings
+
+
+class Handoff:
+    """Decides to whom hints are delivered when."""
+
+    def __init__(
+        self,
+        *,
+        me: Member,
+        roster: Roster,
+        replicas: int,
+        tickets: Iterator[int],
+        ids: Iterator[str],
+        settings: HandoffSettings,
+        quorum: QuorumSettings,
+        rng: Random,
+    ) -> None:
+        self._me = me
+        self._roster = roster
+        self._replicas = replicas
+        self._tickets = tickets
+        self._ids = ids
+        self._settings = settings
+        self._quorum = quorum
+        self._rng = rng
+        self._alarm = Alarm(HandoffDue())
+        self._queue: deque[PeerId] = deque()
+        self._running: dict[PeerId, HintDelivery] = {}
+        self._begun_at: dict[PeerId, Instant] = {}
+
+    def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
+        """Take the time for a scan, or an event of a delivery under way; all else is not this part's."""
+        match event:
+            case Started():
+                return self._alarm.set(self._next_scan(now))
+            case HandoffDue() if self._alarm.rings(now):
+                return [*self._enqueue(now, self._targets()), *self._alarm.set(self._next_scan(now))]
+            case _:
+                effects = [step for delivery in self._running.values() for step in delivery.handle(now, event)]
+                return [*effects, *self._begin_due(now)]
+
+    def member_changed(self, now: Instant, update: Update) -> list[RingEffect]:
+        """Deliver to a peer that is back, or in place of one that has left; stop where the target is gone again."""
+        for delivery in self._running.values():
+            delivery.members_changed()
+        is_due = update.liveness in (Liveness.ALIVE, Liveness.LEFT)
+        return self._enqueue(now, [PeerId(update.member.id)] if is_due else [])
+
+    def check(self) -> None:
+        """Assert what must always hold.
+
+        Raises:
+            InvariantBroken: more targets than allowed are delivered to, or one is queued twice.
+        """
+        if len(self._running) > self._settings.targets_max or len(set(self._queue)) < len(self._queue):
+            raise InvariantBroken(f"too many deliveries of hints: to {list(self._running)}, then {list(self._queue)}")
+
+    def _targets(self) -> tuple[PeerId, ...]:
+        return (*self._roster.alive_peers, *self._roster.left_peers)
+
+    def _next_scan(self, now: Instant) -> Instant:
+        jitter = self._rng.uniform(-self._settings.scan_jitter, self._settings.scan_jitter)
+        return Instant(now + self._settings.scan_interval_s * (1 + jitter))
+
+    def _enqueue(self, now: Instant, targets: Iterable[PeerId]) -> list[RingEffect]:
+        for target in targets:
+            rested = now - self._begun_at.get(target, -self._settings.rest_s) >= self._settings.rest_s
+            if target != self._roster.me and target not in self._queue and target not in self._running and rested:
+                self._queue.append(target)
+        return self._begin_due(now)
+
+    def _begin_due(self, now: Instant) -> list[RingEffect]:
+        """Put finished deliveries away and begin as many as there is room for."""
+        self._running = {target: delivery for target, delivery in self._running.items() if not delivery.is_over}
+        effects: list[RingEffect] = []
+        while self._queue and len(self._running) < self._settings.targets_max:
+            target = self._queue.popleft()
+            self._begun_at[target] = now
+            self._running[target] = delivery = self._delivery(target)
+            effects += delivery.begin()
+        return effects
+
+    def _delivery(self, target: PeerId) -> HintDelivery:
+        return HintDelivery(
+            target=target,
+            me=self._me,
+            roster=self._roster,
+            replicas=self._replicas,
+            tickets=self._tickets,
+            ids=self._ids,
+            settings=self._settings,
+            quorum=self._quorum,
+        )

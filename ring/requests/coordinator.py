@@ -1,0 +1,238 @@
+"""Coordinate writes of this and other peers: mint one dot for each, spread the copies, and say what was achieved.
+
+    asker ── CoordinatePut ──> coordinator: MintVersion, durable here
+                               ── StoreVersions ──> the other primaries (fallbacks with a hint where one is absent)
+                               <── VersionsStored ──
+          <── PutCoordinated ── at W durable copies, its own included; the rest follow after the answer
+
+An actor is one start of one peer, with a number drawn at that start: a disk put back to an older state makes its peer
+count starts again that it has lived through, and with the same names it would use dots again that others know.
+
+A retry brings the same request id; the coordinator remembers recent ones, so it mints no second dot. It would serve
+even where it is no primary in its own eyes: its dots are its own, so nothing breaks, and tables soon agree.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from msgspec import msgpack
+
+from ..alarm import Alarm
+from ..copies.records import record_seen
+from ..effects import Operate, RingEffect, Send
+from ..events import MessageReceived, OperationDone, RequestDue, RingEvent
+from ..messages import Context, CoordinatePut, PutCoordinated, StoreVersions, Versions, VersionsStored
+from ..operations import MintVersion, ReadVersions, StoreFailed, StoreOutcome, VersionsMerged, VersionsRead
+from ..placement.roster import Roster
+from ..terms import Incarnation, Instant, PeerId, Quorum, start_of
+from .quorum import Copy, QuorumSettings, Spread
+
+_LINGER_PATIENCES = 4
+"""A write stays open for so many replica patiences at least: time for a fallback's fallback, and then for a hint."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Write:
+    """One write under coordination; it outlives its answer until all N copies are durable or hinted."""
+
+    id: str
+    identity: bytes
+    order: CoordinatePut
+    askers: list[PeerId]
+    spread: Spread
+    alarm: Alarm
+    deadline: Instant
+    closes: Instant
+    versions: Versions | None = None
+    is_answered: bool = False
+
+
+class Coordinator:
+    """Holds the writes that this peer coordinates, and remembers those it has finished."""
+
+    def __init__(
+        self,
+        *,
+        roster: Roster,
+        incarnation: Incarnation,
+        drawn: int,
+        tickets: Iterator[int],
+        ids: Iterator[str],
+        settings: QuorumSettings,
+    ) -> None:
+        """Mint by an actor of this start's own; `drawn` is a random number of 32 bits."""
+        self._roster = roster
+        self._actor = f"{roster.me}.{start_of(incarnation)}.{drawn:08x}"
+        self._tickets = tickets
+        self._ids = ids
+        self._settings = settings
+        self._writes: dict[str, _Write] = {}
+        self._by_identity: dict[bytes, _Write] = {}
+        self._minting: dict[int, _Write] = {}
+        self._remembered: OrderedDict[bytes, PutCoordinated] = OrderedDict()
+
+    def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
+        """Take an order, what comes of it or a wake; all else is no business of this part."""
+        match event:
+            case MessageReceived(sender=sender, message=CoordinatePut() as order):
+                return self._ordered(now, sender, order)
+            case OperationDone(ticket=ticket, outcome=outcome) if ticket in self._minting:
+                return self._minted(now, self._minting.pop(ticket), outcome)
+            case MessageReceived(sender=sender, message=VersionsStored(request=id_)) if id_ in self._writes:
+                self._writes[id_].spread.acknowledged(sender)
+                return self._advance(now, self._writes[id_])
+            case RequestDue(request=id_) if id_ in self._writes and self._writes[id_].alarm.rings(now):
+                return self._advance(now, self._writes[id_])
+            case _:
+                return []
+
+    def members_changed(self, now: Instant) -> list[RingEffect]:
+        """Ask others for the copies of peers that are no longer alive, and peers that are back for their own."""
+        return [effect for write in list(self._writes.values()) for effect in self._advance(now, write)]
+
+    # --- one dot for each request ---
+
+    def _ordered(self, now: Instant, asker: PeerId, order: CoordinatePut) -> list[RingEffect]:
+        identity = _identity(order)
+        known = self._remembered.get(identity)
+        if known is not None and not known.error:
+            return [Send(to=asker, message=known)]
+        open_write = self._by_identity.get(identity)
+        if open_write is not None:
+            return self._joined(now, asker, open_write, order)
+        write = self._begin(now, asker, order, identity)
+        ticket = next(self._tickets)
+        self._minting[ticket] = write
+        if known is not None:
+            return [Operate(ticket=ticket, operation=ReadVersions(key=order.key)), *write.alarm.set(write.deadline)]
+        mint = MintVersion(key=order.key, value=order.value, context=order.context, actor=self._actor)
+        return [Operate(ticket=ticket, operation=mint), *write.alarm.set(write.deadline)]
+
+    def _begin(self, now: Instant, asker: PeerId, order: CoordinatePut, identity: bytes) -> _Write:
+        id_ = next(self._ids)
+        quorum = Quorum(replicas=order.replicas, writes_required=order.writes_required, strict=order.strict)
+        patience_s = self._settings.replica_patience_s
+        spread = Spread(
+            roster=self._roster, key=order.key, quorum=quorum, patience_s=patience_s, keeper=self._roster.me
+        )
+        write = _Write(
+            id=id_,
+            identity=identity,
+            order=order,
+            askers=[asker],
+            spread=spread,
+            alarm=Alarm(RequestDue(request=id_)),
+            deadline=Instant(now + order.patience_s),
+            closes=Instant(now + max(order.patience_s, _LINGER_PATIENCES * patience_s)),
+        )
+        self._writes[id_] = self._by_identity[identity] = write
+        return write
+
+    def _joined(self, now: Instant, asker: PeerId, write: _Write, order: CoordinatePut) -> list[RingEffect]:
+        """Let one more asker wait for a write that is under way, or that has missed W but not yet given up."""
+        write.askers.append(asker)
+        write.is_answered = False
+        write.deadline = Instant(now + order.patience_s)
+        write.closes = max(write.closes, write.deadline)
+        return self._advance(now, write)
+
+    def _minted(self, now: Instant, write: _Write, outcome: StoreOutcome) -> list[RingEffect]:
+        match outcome:
+            case VersionsMerged(versions=versions, actor=actor):
+                context = _context_after(write.order.context, versions, actor)
+                self._remember(write.identity, _reply(write, context, error="no copies are acknowledged yet"))
+            case VersionsRead(versions=Versions() as versions):
+                pass  # a retry of a write that was minted here before: what the key holds now contains its dot
+            case StoreFailed(reason=reason):
+                return self._refuse(write, reason)
+            case _:
+                return self._refuse(write, "the copy minted before is gone")
+        write.versions = versions
+        write.spread.acknowledged(self._roster.me)
+        return [*record_seen(write.order.key, versions), *self._advance(now, write)]
+
+    def _refuse(self, write: _Write, reason: str) -> list[RingEffect]:
+        self._forget(write)
+        return [Send(to=asker, message=refusal(write.order, reason)) for asker in write.askers]
+
+    # --- its copies ---
+
+    def _advance(self, now: Instant, write: _Write) -> list[RingEffect]:
+        effects: list[RingEffect] = []
+        if write.versions is not None:
+            effects += self._store(write, write.versions, write.spread.advance(now))
+        if not write.is_answered and (write.spread.reached or now >= write.deadline):
+            effects += self._answer(write)
+        if write.versions is not None and (write.spread.complete or now >= write.closes):
+            self._forget(write)
+            return [*effects, *self._store(write, write.versions, write.spread.hints_left())]
+        due = min(write.spread.next_due, write.closes if write.is_answered else write.deadline)
+        return [*effects, *(write.alarm.set(due) if due > now else [])]
+
+    def _store(self, write: _Write, versions: Versions, copies: list[Copy]) -> list[RingEffect]:
+        return [
+            Send(
+                to=copy.to,
+                message=StoreVersions(request=write.id, key=write.order.key, versions=versions, hint_for=copy.hint_for),
+            )
+            for copy in copies
+        ]
+
+    def _answer(self, write: _Write) -> list[RingEffect]:
+        spread = write.spread
+        minted = self._remembered.get(write.identity)
+        error = ""
+        if not spread.reached:
+            copies = spread.primaries + spread.fallbacks
+            error = f"only {copies} of {spread.required} copies durable in time: unknown whether it took effect"
+        reply = _reply(write, {} if minted is None else minted.context, error)
+        if minted is not None:
+            self._remember(write.identity, reply)
+        askers, write.askers, write.is_answered = write.askers, [], True
+        return [Send(to=asker, message=reply) for asker in dict.fromkeys(askers)]
+
+    def _remember(self, identity: bytes, reply: PutCoordinated) -> None:
+        self._remembered[identity] = reply
+        self._remembered.move_to_end(identity)
+        while len(self._remembered) > self._settings.remembered_max:
+            self._remembered.popitem(last=False)
+
+    def _forget(self, write: _Write) -> None:
+        del self._writes[write.id]
+        del self._by_identity[write.identity]
+
+
+def refusal(order: CoordinatePut, reason: str) -> PutCoordinated:
+    """Say by `replicas` 0 that nothing was written here, so that the asker may go to another coordinator."""
+    return PutCoordinated(request=order.request, error=reason[:1024], context={}, replicas=0, primaries=0, fallbacks=0)
+
+
+def _identity(order: CoordinatePut) -> bytes:
+    """Name a write by all that its retries have in common, in case two callers choose one request id."""
+    content = (order.request, order.key, order.value, sorted(order.context.items()))
+    return blake2b(msgpack.encode(content), digest_size=16).digest()
+
+
+def _reply(write: _Write, context: Context, error: str) -> PutCoordinated:
+    return PutCoordinated(
+        request=write.order.request,
+        error=error,
+        context=context,
+        replicas=write.spread.replicas,
+        primaries=write.spread.primaries,
+        fallbacks=write.spread.fallbacks,
+    )
+
+
+def _context_after(context: Context, versions: Versions, actor: str) -> Context:
+    """Give the writer a context that covers its own write, but no sibling that it has never seen.
+
+    A context covers all dots of an actor up to the greatest; where that would take in another's concurrent value, the
+    writer keeps the context it came with, for a false sibling is better than a lost write.
+    """
+    minted = versions.seen[actor]
+    seen = context.get(actor, 0)
+    hides = any(sibling.dot.actor == actor and seen < sibling.dot.counter < minted for sibling in versions.siblings)
+    return context if hides else {**context, actor: minted}

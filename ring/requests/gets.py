@@ -1,0 +1,211 @@
+"""Read keys for this process: ask the N primaries, answer at R, then repair the copies that were behind.
+
+DeCandia 2007, sections 4.5 and 4.6. A silent replica is hedged after a while by the next peer of the preference list.
+A fallback without a copy proves nothing, so it counts towards R only while no primary is up. That a key is absent is
+said only when all have answered or have had their time, the next N fallbacks included: after a placement change these
+are the old primaries. With R = 1 so the first copy found answers, which is right for records that never change.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import reduce
+
+from ..alarm import Alarm
+from ..copies.versions import EMPTY, context_of, covers, join
+from ..effects import Completed, Failed, GetDone, RingEffect, Send
+from ..events import GetRequested, MessageReceived, RequestDue, RingEvent
+from ..messages import FetchVersions, StoreVersions, Versions, VersionsFetched
+from ..placement.roster import Roster
+from ..terms import Instant, PeerId, Quorum
+from .quorum import QuorumSettings, required_of
+
+MENDED_HOMES_MAX = 16
+"""A peer so far down the preference list has no business with the key; its copy may stay corrupt."""
+
+NOBODY = ""
+"""In whose name a read is made that only mends."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Get:
+    """One read; it outlives its answer until the stragglers are in or have had their time."""
+
+    id: str
+    event: GetRequested
+    primaries: tuple[PeerId, ...]
+    spare: list[PeerId]
+    deadline: Instant
+    patience_ends: Instant
+    alarm: Alarm
+    hedge_at: dict[PeerId, Instant] = field(default_factory=dict)
+    answers: dict[PeerId, Versions | None] = field(default_factory=dict)
+    unreadable: dict[PeerId, str] = field(default_factory=dict)
+    is_widened: bool = False
+    is_answered: bool = False
+
+    @property
+    def required(self) -> int:
+        """R, but no more than N as it really is."""
+        return required_of(self.event.quorum.reads_required, len(self.primaries))
+
+    @property
+    def merged(self) -> Versions:
+        """Join all copies found so far."""
+        return reduce(join, (copy for copy in self.answers.values() if copy is not None), EMPTY)
+
+    @property
+    def is_found(self) -> bool:
+        """Tell whether anybody holds a copy, be it of a tombstone."""
+        return any(copy is not None for copy in self.answers.values())
+
+
+class Gets:
+    """Holds the open reads of this process."""
+
+    def __init__(self, *, roster: Roster, ids: Iterator[str], settings: QuorumSettings) -> None:
+        self._roster = roster
+        self._ids = ids
+        self._settings = settings
+        self._open: dict[str, _Get] = {}
+
+    def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
+        """Take a request, an answer to it or a wake; all else is no business of this part."""
+        match event:
+            case GetRequested():
+                return self._begin(now, event)
+            case MessageReceived(sender=sender, message=VersionsFetched() as message) if message.request in self._open:
+                return self._answered(now, sender, self._open[message.request], message)
+            case RequestDue(request=id_) if id_ in self._open and self._open[id_].alarm.rings(now):
+                return self._advance(now, self._open[id_])
+            case _:
+                return []
+
+    def mend(self, now: Instant, key: bytes) -> list[RingEffect]:
+        """Read a key whose copy here is corrupt, so that it is replaced by what the better homes hold; tell nobody."""
+        homes = self._roster.preference(key).index(self._roster.me) + 1
+        if homes > MENDED_HOMES_MAX:
+            return []
+        quorum = Quorum(replicas=homes, reads_required=1)
+        patience_s = self._settings.coordinator_patience_s
+        return self._begin(now, GetRequested(request=NOBODY, key=key, quorum=quorum, patience_s=patience_s))
+
+    def _begin(self, now: Instant, event: GetRequested) -> list[RingEffect]:
+        preference = self._roster.preference(event.key)
+        count = max(1, event.quorum.replicas)
+        id_ = next(self._ids)
+        get = _Get(
+            id=id_,
+            event=event,
+            primaries=preference[:count],
+            spare=[] if event.quorum.strict else list(preference[count:]),
+            deadline=Instant(now + event.patience_s),
+            patience_ends=Instant(now + self._settings.replica_patience_s),
+            alarm=Alarm(RequestDue(request=id_)),
+        )
+        self._open[id_] = get
+        asked = [effect for peer in get.primaries for effect in self._ask(now, get, peer)]
+        return [*asked, *self._advance(now, get)]
+
+    def _answered(self, now: Instant, sender: PeerId, get: _Get, message: VersionsFetched) -> list[RingEffect]:
+        if sender not in get.hedge_at:
+            return []
+        if not message.error:
+            get.answers[sender] = message.versions
+            return self._advance(now, get)
+        get.unreadable[sender] = message.error
+        return [*self._ask_spare(now, get), *self._advance(now, get)]
+
+    # --- whom to ask ---
+
+    def _ask(self, now: Instant, get: _Get, peer: PeerId) -> list[RingEffect]:
+        """Ask a peer, or at once the next one in its place if it is not alive."""
+        get.hedge_at[peer] = Instant(now + self._settings.hedge_after_s)
+        if not self._roster.alive(peer):
+            return self._ask_spare(now, get)
+        return [Send(to=peer, message=FetchVersions(request=get.id, key=get.event.key))]
+
+    def _ask_spare(self, now: Instant, get: _Get) -> list[RingEffect]:
+        spare = next(filter(self._roster.alive, get.spare), None)
+        if spare is None:
+            return []
+        get.spare.remove(spare)
+        return self._ask(now, get, spare)
+
+    def _hedge(self, now: Instant, get: _Get) -> list[RingEffect]:
+        """Ask one more peer for each that was silent too long, or that peer again where there is no other."""
+        effects: list[RingEffect] = []
+        for peer in [peer for peer in self._silent(get) if now >= get.hedge_at[peer]]:
+            get.hedge_at[peer] = Instant(now + self._settings.hedge_after_s)
+            effects += self._ask_spare(now, get) or (self._ask(now, get, peer) if self._roster.alive(peer) else [])
+        return effects
+
+    def _widen(self, now: Instant, get: _Get) -> list[RingEffect]:
+        """Ask the next N peers as well before a key is called absent."""
+        if get.is_widened or get.is_found or any(map(self._roster.alive, self._silent(get))):
+            return []
+        get.is_widened = True
+        return [effect for _ in get.primaries for effect in self._ask_spare(now, get)]
+
+    def _silent(self, get: _Get) -> list[PeerId]:
+        return [peer for peer in get.hedge_at if peer not in get.answers and peer not in get.unreadable]
+
+    # --- what to say ---
+
+    def _advance(self, now: Instant, get: _Get) -> list[RingEffect]:
+        effects: list[RingEffect] = []
+        if not get.is_answered:
+            effects += [*self._hedge(now, get), *self._widen(now, get)]
+            effects += self._answer(now, get)
+        if get.is_answered and self._have_all_had_their_time(now, get):
+            del self._open[get.id]
+            return [*effects, *self._repair(get)]
+        dues = [get.hedge_at[peer] for peer in self._silent(get)] if not get.is_answered else []
+        ends = [end for end in (get.patience_ends, get.deadline) if end > now]
+        return [*effects, *get.alarm.set(min(dues + ends))]
+
+    def _answer(self, now: Instant, get: _Get) -> list[RingEffect]:
+        counted = self._counted(get)
+        answer: GetDone | Failed
+        if counted >= get.required and self._is_certain(now, get):
+            merged = get.merged
+            answer = GetDone(
+                siblings=merged.siblings,
+                context=context_of(merged),
+                replicas=len(get.primaries),
+                answered=counted,
+            )
+        elif now >= get.deadline:
+            unreadable = "".join(f"; {peer} has an unreadable copy: {why}" for peer, why in get.unreadable.items())
+            answer = Failed(reason=f"{counted} replicas answered in time, {get.required} were wanted{unreadable}")
+        else:
+            return []
+        get.is_answered = True
+        return [] if get.event.request == NOBODY else [Completed(request=get.event.request, answer=answer)]
+
+    def _counted(self, get: _Get) -> int:
+        is_primary_up = any(map(self._roster.alive, get.primaries))
+        return sum(peer in get.primaries or copy is not None or not is_primary_up for peer, copy in get.answers.items())
+
+    def _is_certain(self, now: Instant, get: _Get) -> bool:
+        """Tell whether something was found, or all who could have it had their time and nobody's copy is in doubt."""
+        return get.is_found or (self._have_all_had_their_time(now, get) and not get.unreadable)
+
+    def _have_all_had_their_time(self, now: Instant, get: _Get) -> bool:
+        return now >= get.patience_ends or not any(map(self._roster.alive, self._silent(get)))
+
+    def _repair(self, get: _Get) -> list[RingEffect]:
+        """Bring primaries up to date; never fallbacks, which would only hand the same copy back (riak_kv#1845)."""
+        if not get.is_found:
+            return []
+        merged = get.merged
+        behind = [
+            peer
+            for peer in get.primaries
+            if peer in get.unreadable or (peer in get.answers and not _is_current(get.answers[peer], merged))
+        ]
+        store = StoreVersions(request=get.id, key=get.event.key, versions=merged)
+        return [Send(to=peer, message=store) for peer in behind]
+
+
+def _is_current(copy: Versions | None, merged: Versions) -> bool:
+    return copy is not None and covers(copy, merged)

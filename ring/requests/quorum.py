@@ -1,0 +1,184 @@
+"""Spread one write over the homes of its key: who is asked, who stands in for whom, and how many have it.
+
+DeCandia 2007, sections 4.5 and 4.6. Each of the N primaries has one slot. An absent primary, or one that stays silent
+for longer than its patience, is replaced by the next unused live fallback, one to one, with a hint that names it: so
+the write that *discovers* a failure is hinted as well. Where no fallback is left the keeper, a peer that holds a copy
+anyway, sets the hint down itself; so no write ends while a primary has neither a copy nor a hint kept for it.
+"""
+
+from dataclasses import dataclass
+
+from ..placement.roster import Roster
+from ..terms import Instant, PeerId, Quorum
+
+NEVER = Instant(float("inf"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuorumSettings:
+    """Set how long replicas are waited for; all times in seconds."""
+
+    replica_patience_s: float = 0.5
+    """Dynamo's request time-out: a primary that is silent for so long is stood in for."""
+
+    hedge_after_s: float = 0.25
+    """A read asks one more replica after that; about the 95th percentile of a busy peer."""
+
+    coordinator_patience_s: float = 1.5
+    """Three replica patiences: a coordinator that meets two silent replicas in a row is still in time."""
+
+    chunk_patience_s: float = 2.0
+    chunk_bytes_per_s: float = 16 * 1024 * 1024
+    """A chunk is waited for as long as it takes at this slow pace, and `chunk_patience_s` more."""
+
+    remembered_max: int = 4096
+    """Finished writes that a coordinator remembers, so that a retry mints no second dot."""
+
+    serving_max: int = 4096
+    """Store operations under way for others; over it a peer stays silent, and the asker turns to a fallback."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            ValueError: a pause or a limit is not positive.
+        """
+        pauses = (self.replica_patience_s, self.hedge_after_s, self.coordinator_patience_s, self.chunk_patience_s)
+        if min(pauses) <= 0 or self.chunk_bytes_per_s <= 0 or min(self.remembered_max, self.serving_max) < 1:
+            raise ValueError(f"quorum settings must be positive: {self}")
+
+    def patience_with_chunk(self, size: int) -> float:
+        """Tell how many seconds one replica may take to pull a chunk of `size` bytes."""
+        return self.chunk_patience_s + size / self.chunk_bytes_per_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """One copy to send, with a hint if its receiver keeps it for an absent primary."""
+
+    to: PeerId
+    hint_for: PeerId | None
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One of the N copies: its primary, and who is asked for it now."""
+
+    primary: PeerId
+    asked: PeerId | None = None
+    due: Instant = NEVER
+    holder: PeerId | None = None
+    hint_kept: bool = False
+
+
+def required_of(wanted: int, homes: int) -> int:
+    """Tell how many of `homes` must answer where `wanted` are asked for; 0 asks for a majority."""
+    return homes // 2 + 1 if wanted == 0 else min(wanted, homes)
+
+
+class Spread:
+    """Tracks the copies of one write; `advance` may be called at any time and says what to send now."""
+
+    def __init__(
+        self, *, roster: Roster, key: bytes, quorum: Quorum, patience_s: float, keeper: PeerId | None = None
+    ) -> None:
+        """Plan N copies of `key`; without a `keeper` the first holder sets down the hints that nobody else can."""
+        preference = roster.preference(key)
+        count = max(1, quorum.replicas)
+        self._roster = roster
+        self._patience_s = patience_s
+        self._keeper = keeper
+        self._slots = [_Slot(primary) for primary in preference[:count]]
+        self._slot_of = {slot.primary: slot for slot in self._slots}
+        self._unused = [] if quorum.strict else list(preference[count:])
+        self._required = required_of(quorum.writes_required, len(self._slots))
+
+    @property
+    def replicas(self) -> int:
+        """N as it really is: no more than there are members."""
+        return len(self._slots)
+
+    @property
+    def required(self) -> int:
+        """W as it really is: no more than N."""
+        return self._required
+
+    @property
+    def primaries(self) -> int:
+        """Durable copies at primaries."""
+        return sum(slot.holder == slot.primary for slot in self._slots)
+
+    @property
+    def fallbacks(self) -> int:
+        """Durable copies at fallbacks whose primary has none yet."""
+        return len(self.holders) - self.primaries
+
+    @property
+    def holders(self) -> tuple[PeerId, ...]:
+        """Who has acknowledged, one for each slot, in the order of preference of the primaries."""
+        return tuple(slot.holder for slot in self._slots if slot.holder is not None)
+
+    @property
+    def reached(self) -> bool:
+        """Tell whether W copies are durable."""
+        return len(self.holders) >= self._required
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether all N copies are durable."""
+        return len(self.holders) == len(self._slots)
+
+    @property
+    def next_due(self) -> Instant:
+        """When the first patience ends."""
+        return min((slot.due for slot in self._slots if slot.holder is None), default=NEVER)
+
+    def advance(self, now: Instant) -> list[Copy]:
+        """Ask for every copy that nobody is asked for, or whose peer is absent or was silent for too long."""
+        open_slots = [slot for slot in self._slots if slot.holder is None]
+        return [copy for slot in open_slots if self._is_stuck(now, slot) for copy in self._ask(now, slot)]
+
+    def acknowledged(self, peer: PeerId) -> None:
+        """Count a durable copy; a primary that answers late takes its place back from its fallback."""
+        slot = self._slot_of.get(peer)
+        if slot is not None and (slot.holder is None or peer == slot.primary):
+            slot.holder = peer
+
+    def refused(self, now: Instant, peer: PeerId) -> None:
+        """Take note that a peer cannot keep its copy: the next `advance` asks a fallback, if there is one."""
+        slot = self._slot_of.get(peer)
+        if slot is not None and slot.asked == peer and any(map(self._roster.alive, self._unused)):
+            slot.due = now
+
+    def hints_left(self) -> list[Copy]:
+        """Let the keeper hint for each primary without a copy, as the write ends and nobody else will."""
+        return [hint for slot in self._slots if slot.holder is None for hint in self._keep_hint(slot)]
+
+    def _is_stuck(self, now: Instant, slot: _Slot) -> bool:
+        return slot.asked is None or not self._roster.alive(slot.asked) or now >= slot.due
+
+    def _ask(self, now: Instant, slot: _Slot) -> list[Copy]:
+        is_first = slot.asked is None and self._roster.alive(slot.primary)
+        peer = slot.primary if is_first else self._take_fallback()
+        hints = [] if peer else self._keep_hint(slot)
+        if peer is None and self._roster.alive(slot.primary):
+            peer = slot.primary
+        slot.asked = peer
+        slot.due = NEVER if peer is None else Instant(now + self._patience_s)
+        if peer is None:
+            return hints
+        self._slot_of[peer] = slot
+        return [Copy(to=peer, hint_for=None if peer == slot.primary else slot.primary), *hints]
+
+    def _take_fallback(self) -> PeerId | None:
+        peer = next(filter(self._roster.alive, self._unused), None)
+        if peer is not None:
+            self._unused.remove(peer)
+        return peer
+
+    def _keep_hint(self, slot: _Slot) -> list[Copy]:
+        keeper = self._keeper or next(iter(self.holders), None)
+        if keeper is None or slot.hint_kept:
+            return []
+        slot.hint_kept = True
+        return [Copy(to=keeper, hint_for=slot.primary)]
