@@ -15,15 +15,12 @@ from ...node.wire.requests import ClientReply, ClientRequest
 from ...ring.effects import Operate
 from ...ring.messages import Liveness
 from ...ring.terms import Instant, Member, PeerId, Source
-from ..faults import Fault, LinkFault, title_of
 from .disk import Disk, Run
 from .history import History, Kind
-from .injuries import injure
 from .network import Network, queue_s
 from .process import Later, Letter, Outgoing, Pace, Process, Working
 from .telling import key_of, title_of_message
 from .timeline import Timeline
-from .weather import change
 from .witness import Witness
 
 CLIENT_URL = "tcp://client"
@@ -127,17 +124,6 @@ class Cluster:
                 return True
             self._step(self.timeline.next())
         return done()
-
-    def inject(self, fault: Fault) -> None:
-        """Let a fault happen now."""
-        title = title_of(fault)
-        self.story.faults.append(f"{self.timeline.now:8.3f} {title}")
-        self.story.changed_at = self.timeline.now
-        self.tell(Kind.FAULT, getattr(fault, "peer", ""), title)
-        if isinstance(fault, LinkFault):
-            change(self.network, fault)
-        else:
-            injure(self, fault)
 
     def ask(self, peer: str, question: ClientRequest) -> str:
         """Send a client's question to a peer; its reply, if any, appears in `replies` under the name given back."""

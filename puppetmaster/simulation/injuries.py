@@ -1,15 +1,17 @@
-"""Carry out the faults of peers on the simulated cluster: of their processes, clocks, roles and disks."""
+"""Inject faults into the simulated cluster: those of peers here, those of links through `weather`."""
 
 from functools import partial
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from ...ring.events import LeaveRequested
 from ...ring.terms import Instant
 from ..faults import (
     Crash,
+    Fault,
     Freeze,
     FreezeTracker,
     Leave,
+    LinkFault,
     PeerFault,
     Restart,
     SetClock,
@@ -20,12 +22,13 @@ from ..faults import (
     Spoil,
     Thaw,
     ThawTracker,
+    title_of,
 )
+from .cluster import Cluster
 from .disk import Disk
+from .history import Kind
 from .process import Process
-
-if TYPE_CHECKING:
-    from .cluster import Cluster
+from .weather import change
 
 FAREWELL_S = 0.5
 """How long a peer that leaves stays to see its news off."""
@@ -33,8 +36,19 @@ BURST = 10
 """So many things that wait for a thawed peer make a burst."""
 
 
-def injure(cluster: "Cluster", fault: PeerFault) -> None:
-    """Let a fault happen to a peer now; one that does not fit its state, as a crash of the dead, does nothing."""
+def inject(cluster: Cluster, fault: Fault) -> None:
+    """Let a fault happen now; one that does not fit the state of its peer, as a crash of the dead, does nothing."""
+    title, now = title_of(fault), cluster.timeline.now
+    cluster.story.faults.append(f"{now:8.3f} {title}")
+    cluster.story.changed_at = now
+    cluster.tell(Kind.FAULT, getattr(fault, "peer", ""), title)
+    if isinstance(fault, LinkFault):
+        change(cluster.network, fault)
+    else:
+        _injure(cluster, fault)
+
+
+def _injure(cluster: Cluster, fault: PeerFault) -> None:
     match fault:
         case Crash(peer=peer):
             _crash(cluster, peer)
@@ -56,7 +70,7 @@ def injure(cluster: "Cluster", fault: PeerFault) -> None:
 
 
 def _disturb(
-    cluster: "Cluster",
+    cluster: Cluster,
     process: Process,
     fault: Leave | Freeze | Thaw | FreezeTracker | ThawTracker | SetClock | Slow,
 ) -> None:
@@ -86,13 +100,13 @@ def _disturb(
             assert_never(fault)
 
 
-def _end(cluster: "Cluster", process: Process) -> None:
+def _end(cluster: Cluster, process: Process) -> None:
     """End a process that has left, unless it has ended before and another has its name."""
     if cluster.running.get(process.name) is process:
         _crash(cluster, process.name)
 
 
-def _crash(cluster: "Cluster", peer: str) -> None:
+def _crash(cluster: Cluster, peer: str) -> None:
     process = cluster.running.pop(peer, None)
     if process is None:
         return
@@ -109,7 +123,7 @@ def _crash(cluster: "Cluster", peer: str) -> None:
             note(rarity)
 
 
-def _restart(cluster: "Cluster", fault: Restart) -> None:
+def _restart(cluster: Cluster, fault: Restart) -> None:
     peer = fault.peer
     if peer in cluster.running:
         return
@@ -123,7 +137,7 @@ def _restart(cluster: "Cluster", fault: Restart) -> None:
     cluster.boot(peer)
 
 
-def _thaw(cluster: "Cluster", process: Process) -> None:
+def _thaw(cluster: Cluster, process: Process) -> None:
     process.frozen = False
     if len(process.late) >= BURST:
         cluster.witness.note("burst after thaw")
@@ -134,7 +148,7 @@ def _thaw(cluster: "Cluster", process: Process) -> None:
     process.late.clear()
 
 
-def _let_speak(cluster: "Cluster", process: Process) -> None:
+def _let_speak(cluster: Cluster, process: Process) -> None:
     if len(process.silence):
         cluster.witness.note("tracker spoke late")
         if any(cluster.witness.has_passed(job, 1) for job in process.node.scheduling.jobs):
@@ -143,7 +157,7 @@ def _let_speak(cluster: "Cluster", process: Process) -> None:
         cluster.let_go(outgoing)
 
 
-def _is_succeeded(cluster: "Cluster", process: Process) -> bool:
+def _is_succeeded(cluster: Cluster, process: Process) -> bool:
     """Tell whether another peer has taken over a role that was this one's, in a job that it still takes for live."""
     tracked = (job for job in process.node.scheduling.jobs.values() if job.live and job.tracker == process.id)
     return any(cluster.witness.has_passed(job.id, job.epoch) for job in tracked)

@@ -15,6 +15,7 @@ from .check_hygiene import SLACK_S, hygiene_violations
 from .check_members import Views, convergence_s, member_violations
 from .cluster import CHECK_EVERY, Cluster, names_of
 from .history import History
+from .injuries import inject
 from .job_run import JobRun
 from .job_watches import RedoneWork
 from .plan import Plan, plan_of
@@ -112,7 +113,7 @@ class Schedule:
         cluster, plan = self.cluster, self.plan
         cluster.start(but=plan.latecomers)
         for planned in plan.faults:
-            cluster.at(planned.at, partial(cluster.inject, planned.fault))
+            cluster.at(planned.at, partial(inject, cluster, planned.fault))
         for workload in self.workloads:
             workload.begin()
         cluster.repeat(self._look, 0.0, LOOK_EVERY_S, until=lambda: False)
@@ -128,8 +129,8 @@ class Schedule:
         """Bring every disk back, let the copies settle, and judge what is left."""
         cluster = self.cluster
         for name in cluster.disks:
-            cluster.inject(SetDisk(peer=name, state=DiskState.OK))
-            cluster.inject(Restart(peer=name))
+            inject(cluster, SetDisk(peer=name, state=DiskState.OK))
+            inject(cluster, Restart(peer=name))
         back = cluster.timeline.now
         bound_s = convergence_s(self.plan.peers)
         if not cluster.run_until(cluster.agreed, back + bound_s):

@@ -6,20 +6,19 @@ What a peer refuses on a live stage, as to start on another one's directory, fai
 """
 
 import random
-from dataclasses import dataclass, field
 from functools import partial
 
-from ...scheduling.jobs import JobState
 from ...scheduling.status import JobStatus, TaskState
 from .. import faults
 from ..faults import Fault
 from ..language import commands
 from ..language.commands import After, AtProgress, Command, Immediate
-from ..language.fields import NEWEST, TRACKER
 from ..language.script import Line, Script
+from .cast import Cast, Submitted
 from .check_jobs import job_violations
 from .cluster import Cluster
 from .conditions import Judge
+from .injuries import inject
 from .job_workload import SHARE, JobWorkload, some_job, some_text
 from .process import Pace
 from .schedule import SETTINGS
@@ -33,16 +32,6 @@ LINES = 200
 REDUCERS = 2
 
 
-@dataclass(slots=True)
-class Submitted:
-    """One job of the script, its text, and what was told of it: two halves of a cluster tell two things in turn."""
-
-    workload: JobWorkload
-    text: bytes
-    begun: float
-    told: set[tuple[JobState, str, int]] = field(default_factory=set)
-
-
 class Stage:
     """A simulated cluster under the hands of a puppet master; `transcript` grows as the script is played."""
 
@@ -50,12 +39,12 @@ class Stage:
         self._workers = workers_of(script)
         names = list(dict.fromkeys(worker.id for worker in self._workers))
         self.cluster = Cluster(names, SETTINGS, seed, Pace(task_s=task_s), host="stage")
-        self.jobs: list[Submitted] = []
+        self._cast = Cast(self.cluster)
         self.transcript: list[str] = [str(problem) for problem in script.problems]
         self.held = not script.problems
         self._script = script
         self._rng = random.Random(seed + 2)
-        self._translator = Translator(self.peer, self.cluster.disks.keys())
+        self._translator = Translator(self._cast.peer, self.cluster.disks.keys())
         self._owners = {name: name for name in names}
         """Whose directory each peer has; not always its own."""
 
@@ -63,7 +52,7 @@ class Stage:
         """Play all lines, and judge every job that has ended."""
         for line in self._script.lines:
             self._line(line)
-        for number, job in enumerate(self.jobs, start=1):
+        for number, job in enumerate(self._cast.jobs, start=1):
             expected = None
             for violation in job_violations(self.cluster, job.workload, job.text, expected):
                 self._fail(f"job {number}: {violation}")
@@ -116,7 +105,7 @@ class Stage:
                     self._fail("the peers have not found each other")
             case commands.JoinJobs():
                 cluster.run_until(
-                    lambda: all(job.workload.ended for job in self.jobs), cluster.timeline.now + WAIT_MAX_S
+                    lambda: all(job.workload.ended for job in self._cast.jobs), cluster.timeline.now + WAIT_MAX_S
                 )
             case commands.At():
                 self._put_off(command)
@@ -134,7 +123,7 @@ class Stage:
                 self._at_progress(moment, command.command)
 
     def _at_progress(self, moment: AtProgress, later: Immediate) -> None:
-        job = self.job(moment.job)
+        job = self._cast.job(moment.job)
         due = [later]
 
         def look() -> None:
@@ -156,11 +145,11 @@ class Stage:
             case commands.Status():
                 self._status()
             case commands.Assert(condition=condition):
-                found = Judge(self).decide(condition)
+                found = Judge(self._cast).decide(condition)
                 if found:
                     self._fail(f"the assertion: {found}")
             case commands.Swap():
-                self._swap(self.peer(command.id), self.peer(command.other))
+                self._swap(self._cast.peer(command.id), self._cast.peer(command.other))
             case _:
                 self._inject(command)
 
@@ -170,7 +159,7 @@ class Stage:
             if refusal:
                 self._fail(refusal)
                 return
-            self.cluster.inject(fault)
+            inject(self.cluster, fault)
             if isinstance(fault, faults.Restart):
                 self._owners[fault.peer] = fault.peer
             title = faults.title_of(fault)
@@ -210,8 +199,8 @@ class Stage:
         entry = next((worker.id for worker in self._workers if worker.service.is_same(command.entry)), "")
         workload = JobWorkload(self.cluster, record, random.Random(self._rng.getrandbits(48)), entry=entry)
         job = Submitted(workload, text, self.cluster.timeline.now)
-        self.jobs.append(job)
-        number = len(self.jobs)
+        self._cast.jobs.append(job)
+        number = len(self._cast.jobs)
 
         def step() -> None:
             workload.step()
@@ -224,21 +213,6 @@ class Stage:
             process = self.cluster.running.get(name)
             state = "dead" if process is None else "frozen" if process.frozen else "alive"
             self._write(f"  {name} is {state}, with {len(process.attempts) if process else 0} tasks")
-
-    # --- names ---
-
-    def job(self, number: int) -> Submitted:
-        """Find a job by its number, or the newest."""
-        return self.jobs[-1 if number == NEWEST else number - 1]
-
-    def peer(self, name: str) -> str:
-        """Find a peer by its id, or the tracker of the newest job."""
-        if name != TRACKER:
-            return name
-        job = self.job(NEWEST).workload.record.id
-        known = [process.node.scheduling.jobs.get(job) for process in self.cluster.running.values()]
-        latest = max((replica for replica in known if replica is not None), key=lambda replica: replica.epoch)
-        return next(each for each in self.cluster.disks if self.cluster.member(each).id == latest.tracker)
 
 
 def workers_of(script: Script) -> list[commands.Worker]:

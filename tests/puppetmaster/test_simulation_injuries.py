@@ -20,6 +20,7 @@ from murmuration.puppetmaster.faults import (
     ThawTracker,
 )
 from murmuration.puppetmaster.simulation.cluster import Cluster, Letter
+from murmuration.puppetmaster.simulation.injuries import inject
 from murmuration.puppetmaster.simulation.job_workload import SHARE, JobWorkload, some_job, some_text
 from murmuration.puppetmaster.simulation.nemesis import Planned
 from murmuration.puppetmaster.simulation.peer_troubles import restored
@@ -65,12 +66,12 @@ def epochs(cluster, client):
 
 def test_silenced_tracker_is_succeeded_while_its_peer_lives_and_does_no_harm_when_it_speaks(cluster):
     client = submitted(cluster)
-    cluster.inject(FreezeTracker(peer="A"))
+    inject(cluster, FreezeTracker(peer="A"))
     assert cluster.run_until(lambda: client.ended, 60.0)
     assert client.status.epoch == 2
     assert all(update.liveness is Liveness.ALIVE for update in cluster.running["B"].node.ring.members.values())
     assert len(cluster.running["A"].silence)
-    cluster.inject(ThawTracker(peer="A"))
+    inject(cluster, ThawTracker(peer="A"))
     pass_time(cluster, 2.0)
     assert not len(cluster.running["A"].silence)
     assert "tracker spoke late" in cluster.witness.reached
@@ -79,10 +80,10 @@ def test_silenced_tracker_is_succeeded_while_its_peer_lives_and_does_no_harm_whe
 
 def test_silence_is_latent_until_the_role_comes_to_the_peer(cluster):
     for name in NAMES[1:]:
-        cluster.inject(FreezeTracker(peer=name))
+        inject(cluster, FreezeTracker(peer=name))
     client = submitted(cluster)
     assert not any(len(cluster.running[name].silence) for name in NAMES[1:])
-    cluster.inject(Crash(peer="A"))
+    inject(cluster, Crash(peer="A"))
     pass_time(cluster, 20.0)
     assert any(len(cluster.running[name].silence) for name in NAMES[1:])
     assert not client.ended
@@ -90,10 +91,10 @@ def test_silence_is_latent_until_the_role_comes_to_the_peer(cluster):
 
 @pytest.mark.parametrize("offset_s", [3600.0, -3600.0, -0.002])
 def test_peer_whose_clock_is_set_goes_on_probing_and_delivering(cluster, offset_s):
-    cluster.inject(SetClock(peer="A", offset_s=offset_s))
+    inject(cluster, SetClock(peer="A", offset_s=offset_s))
     events = cluster.running["A"].events
     pass_time(cluster, 15.0)
-    cluster.inject(SetClock(peer="A", offset_s=0.0))
+    inject(cluster, SetClock(peer="A", offset_s=0.0))
     pass_time(cluster, 15.0)
     assert cluster.running["A"].events > events + 200
     assert cluster.agreed()
@@ -101,7 +102,7 @@ def test_peer_whose_clock_is_set_goes_on_probing_and_delivering(cluster, offset_
 
 
 def test_clock_that_is_set_forward_is_what_the_machine_sees(cluster):
-    cluster.inject(SetClock(peer="A", offset_s=3600.0))
+    inject(cluster, SetClock(peer="A", offset_s=3600.0))
     assert cluster.running["A"].time_at(cluster.timeline.now) == cluster.timeline.now + 3600.0
 
 
@@ -110,7 +111,7 @@ def test_spoiled_copy_is_not_served_and_is_replaced_by_a_read(cluster):
     pass_time(cluster, 1.0)
     holder = next(name for name in NAMES if b"v/k" in cluster.disks[name].rows)
     for fault in (Crash(peer=holder), Spoil(peer=holder, damage=Damage.FLIPPED), Restart(peer=holder)):
-        cluster.inject(fault)
+        inject(cluster, fault)
     assert b"v/k" in cluster.disks[holder].damaged
     assert cluster.run_until(cluster.agreed, cluster.timeline.now + 30.0)
     got = ask(cluster, holder, GetKey(key=b"k"))
@@ -122,18 +123,18 @@ def test_spoiled_copy_is_not_served_and_is_replaced_by_a_read(cluster):
 
 
 def test_running_peer_is_not_spoiled(cluster):
-    cluster.inject(Spoil(peer="A", damage=Damage.TORN))
+    inject(cluster, Spoil(peer="A", damage=Damage.TORN))
     assert not cluster.disks["A"].damaged
 
 
 def test_old_disk_holds_what_was_there_at_the_snapshot_and_nothing_later(cluster):
     for fault in (Crash(peer="A"), Snapshot(peer="A"), Restart(peer="A")):
-        cluster.inject(fault)
+        inject(cluster, fault)
     rows = dict(cluster.backups["A"].rows)
     ask(cluster, "A", PutKey(key=b"later", value=b"v", context={}))
     pass_time(cluster, 1.0)
-    cluster.inject(Crash(peer="A"))
-    cluster.inject(Restart(peer="A", old=True))
+    inject(cluster, Crash(peer="A"))
+    inject(cluster, Restart(peer="A", old=True))
     assert cluster.disks["A"].rows == rows
     assert cluster.running["A"].start == 2
 
@@ -149,8 +150,8 @@ def test_peer_on_an_old_disk_uses_no_dot_twice_and_learns_what_it_has_forgotten(
 
 def test_message_for_the_peer_that_had_an_address_before_is_not_taken_by_the_next(cluster):
     before = cluster.running["A"].id
-    cluster.inject(Crash(peer="A"))
-    cluster.inject(Restart(peer="A", empty=True))
+    inject(cluster, Crash(peer="A"))
+    inject(cluster, Restart(peer="A", empty=True))
     events = cluster.running["A"].events
     letter = Letter("B", "tcp://A", object(), before)
     cluster.let_go(letter)
@@ -161,7 +162,7 @@ def test_message_for_the_peer_that_had_an_address_before_is_not_taken_by_the_nex
 
 
 def test_slow_disk_delays_user_code_too(cluster):
-    cluster.inject(SlowDisk(peer="E", delay_s=30.0))
+    inject(cluster, SlowDisk(peer="E", delay_s=30.0))
     submitted(cluster)
     pass_time(cluster, 10.0)
     makers = {mapped.peer for mapped in cluster.witness.mapped_by.values()}
@@ -170,7 +171,7 @@ def test_slow_disk_delays_user_code_too(cluster):
 
 
 def test_faults_that_do_not_fit_a_peer_do_nothing(cluster):
-    cluster.inject(Crash(peer="A"))
+    inject(cluster, Crash(peer="A"))
     for fault in (
         Crash(peer="A"),
         Freeze(peer="A"),
@@ -179,5 +180,5 @@ def test_faults_that_do_not_fit_a_peer_do_nothing(cluster):
         FreezeTracker(peer="A"),
         SetClock(peer="A", offset_s=1.0),
     ):
-        cluster.inject(fault)
+        inject(cluster, fault)
     assert "A" not in cluster.running
