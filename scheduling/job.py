@@ -299,13 +299,19 @@ class Job:
         return JobNews(self.id, self.epoch, self.tracker, self.killed, brief=True)
 
     def is_ahead_of(self, news: JobNews) -> bool:
-        """Tell whether the sender of some news could learn from this replica."""
+        """Tell whether the sender of some news could learn from this replica.
+
+        To one that knows the ending it no longer matters who tracked the job, or that somebody wanted it killed: two
+        that have ended with unlike memories would correct each other for ever.
+        """
+        has_seal, has_ending = self.seal_value is not None, self.ending_value is not None
+        if news.ending is not None:
+            return has_seal and news.seal is None
         if outranks(self.epoch, self.tracker, news.epoch, news.tracker) or (self.killed and not news.kill):
             return True
         if news.brief:
             return not self.live
-        has_seal, has_ending = self.seal_value is not None, self.ending_value is not None
-        return (has_seal and news.seal is None) or (has_ending and news.ending is None)
+        return has_ending or (has_seal and news.seal is None)
 
     def digest(self) -> bytes:
         """Summarise the replica for comparison with another peer's."""

@@ -13,6 +13,7 @@ from ...node.machine import NodeSettings
 from ...node.wire.codec import encode_peer
 from ...node.wire.requests import ClientReply, ClientRequest
 from ...ring.effects import Operate
+from ...ring.errors import InvariantBroken
 from ...ring.messages import Liveness
 from ...ring.terms import Instant, Member, PeerId, Source
 from .disk import Disk, Run
@@ -38,6 +39,10 @@ class Tick:
     action: Callable[[], None]
 
 
+STORM_EVENTS = 10_000
+"""Events of one peer in one second that are too many: some fifty are usual, and a thousand come when one thaws."""
+
+
 @dataclass(slots=True)
 class Story:
     """What happened, as a hash of everything and a line for each fault."""
@@ -47,6 +52,21 @@ class Story:
     faults: list[str] = field(default_factory=list)
     changed_at: float = 0.0
     """When the last fault was."""
+    second: int = 0
+    events_before: int = 0
+    """How many events there had been when that second began."""
+
+    def count(self, now: Instant, peers: int) -> None:
+        """Count an event.
+
+        Raises:
+            InvariantBroken: a storm; without an end to it virtual time would hardly go on.
+        """
+        self.events += 1
+        if int(now) != self.second:
+            self.second, self.events_before = int(now), self.events
+        elif self.events - self.events_before > STORM_EVENTS * peers:
+            raise InvariantBroken(f"X3: a storm of messages in second {self.second}")
 
 
 def size_of(letter: Letter) -> int:
@@ -244,7 +264,7 @@ class Cluster:
     def feed(self, process: Process, event: NodeEvent) -> None:
         """Hand an event to a process, and let go of what comes of it."""
         now, story = self.timeline.now, self.story
-        story.events += 1
+        story.count(now, len(self.disks))
         story.hash.update(b"%.9f%s%s" % (now, process.name.encode(), type(event).__name__.encode()))
         for outgoing in process.handle(now, event):
             self.let_go(outgoing)
