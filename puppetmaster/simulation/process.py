@@ -8,7 +8,7 @@ from typing import assert_never
 
 from ...node.effects import NodeEffect, Piece, Post, ReplyTo, RunAttempt, RunPlace, Wake
 from ...node.events import NodeEvent, PeerSpoke
-from ...node.gate.tracker import TrackerSilence, says_tracker
+from ...node.gate.tracker import TrackerSilence
 from ...node.machine import Node, NodeSettings
 from ...node.steady import SteadyTime
 from ...ring.digests import chunk_digest
@@ -125,16 +125,20 @@ class Process:
         self.events += 1
         if isinstance(event, OperationDone):
             self.unreported -= 1
-        effects = self.node.handle(self.time_at(now), event)
-        return self._carry_out(now, self._hold_back(effects) if self.silence.frozen else effects)
+        outgoing: list[Outgoing] = []
+        for effect in self.node.handle(self.time_at(now), event):
+            if not self._holds_back(effect):
+                self._perform(now, effect, outgoing)
+        return outgoing
 
-    def _hold_back(self, effects: list[NodeEffect]) -> list[NodeEffect]:
+    def _holds_back(self, effect: NodeEffect) -> bool:
         """Keep what a silenced tracker role says; it is judged by what it knew when it would have said so."""
-        for effect in effects:
-            if isinstance(effect, Post) and says_tracker(self.id, effect):
-                self._witness.posted(self.id, effect.message)
-                self._witness.note("tracker silent")
-        return self.silence.let_out(effects)
+        if not self.silence.frozen or self.silence.let_out([effect]):
+            return False
+        if isinstance(effect, Post):
+            self._witness.posted(self.id, effect.message)
+            self._witness.note("tracker silent")
+        return True
 
     def time_at(self, now: Instant) -> Instant:
         """Tell the machine's time."""
@@ -153,12 +157,6 @@ class Process:
                 outgoing.append(self._letter(effect))
             else:
                 self._perform(now, effect, outgoing)
-        return outgoing
-
-    def _carry_out(self, now: Instant, effects: list[NodeEffect]) -> list[Outgoing]:
-        outgoing: list[Outgoing] = []
-        for effect in effects:
-            self._perform(now, effect, outgoing)
         return outgoing
 
     # --- work that ends ---
