@@ -2,7 +2,7 @@
 
 J1  the output is the sequential one, byte for byte
 J2  the sealed splits tile the input, and their records and the ending's totals add up to it
-J3  the job ends within a bound after the last fault, and ends alike at all peers
+J3  the job ends within a bound after the last fault if a majority of its electorate runs, and ends alike at all peers
 J4  a register has one value, ever (the witness sees to that while the schedule runs)
 J5  only user code fails a job, with its error, split and line
 J6  an epoch never falls (the witness); no done split is done again while its run is within reach (`job_watches`)
@@ -35,6 +35,9 @@ def job_violations(cluster: Cluster, workload: JobWorkload, text: bytes, expecte
     if not workload.accepted:
         return []
     if not workload.ended:
+        if not _is_decidable(cluster, workload.record):
+            cluster.witness.note("electorate lost")
+            return []
         state = workload.status.state.title if workload.status else "unknown"
         waits = workload.status.waiting_for if workload.status else ""
         return [f"J3: the job has not ended; it is {state}, waits for {waits or 'nothing'}"]
@@ -52,6 +55,12 @@ def job_violations(cluster: Cluster, workload: JobWorkload, text: bytes, expecte
         case _:
             violations += _failed(workload, status, expected)
     return violations
+
+
+def _is_decidable(cluster: Cluster, record: JobRecord) -> bool:
+    """Tell whether a majority of the electorate runs: of four, two may be gone for good."""
+    running = {process.id for process in cluster.running.values()}
+    return 2 * sum(peer in running for peer in record.electorate) > len(record.electorate)
 
 
 def _tiles(record: JobRecord, text: bytes) -> Iterator[str]:

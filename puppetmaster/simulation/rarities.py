@@ -19,6 +19,7 @@ RARITIES: Final = {
     "tracker crashed": "the tracker of a live job crashed",
     "tracker frozen": "the tracker of a live job stood still",
     "electorate cut": "fewer than a majority of the peers were up at once",
+    "electorate lost": "a job of four electors lost two of them for good",
     "hint written": "a write was kept for an absent primary",
     "hint delivered": "a hint was dropped because its target had acknowledged it",
     "chunk hinted": "a chunk was kept for an absent primary",
