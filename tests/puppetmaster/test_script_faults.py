@@ -69,7 +69,7 @@ def test_fault_is_read_as_it_is_written(text, command):
         ("SWAP 1 1", "cannot be swapped with itself"),
         ("RESTART 3 young", "RESTART ID empty or RESTART ID old"),
         ("DISK 3 wet", "write full, readonly, broken, ok or slow TIME"),
-        ("BANDWITH 1>2 1MB", "did you mean BANDWIDTH?"),
+        ("BANDWIDTHS 1>2 1MB", "did you mean BANDWIDTH?"),
         ("SNAPSHOTS 3", "did you mean SNAPSHOT?"),
     ],
 )
