@@ -117,8 +117,9 @@ def read_events(monitor: Socket) -> list[int]:
 
 def close_watched(socket: Socket, monitor: Socket) -> None:
     """Close a socket together with its monitor; what is not sent yet is dropped."""
-    monitor.close()
+    # First the source of events: one that comes while nobody can take it any more blocks for ever, and with it this.
     socket.disable_monitor()
+    monitor.close()
     socket.close()
 
 
