@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -184,9 +185,8 @@ def test_link_to_a_killed_process_is_reported_broken_at_once():
 def test_link_to_an_address_where_nobody_listens_is_reported_broken_once():
     async def story():
         ears, a = peer()
-        _, gone = peer()
-        url = gone.url
-        gone.close()
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            url = f"tcp://127.0.0.1:{gone.getsockname()[1]}"
         a.send(url, b"lost")
         await ears.until(lambda: ears.broken)
         assert ears.broken == [url]
