@@ -6,8 +6,8 @@ reported only once the writes are durable.
 
 from dataclasses import dataclass
 
-from .messages import Ballot, Context, Update, Versions
-from .terms import PeerId
+from .messages import Ballot, Context, LeafPage, Update, Versions
+from .terms import Condition, PeerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +19,22 @@ class ReadVersions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MintVersion:
-    """Write `value` (None deletes) over what `context` covers with a new dot of `actor`; outcome `VersionsMerged`."""
+    """Write `value` (None deletes) over what `context` covers with a new dot of `actor`; outcome `VersionsMerged`.
+
+    What others hold of the key, `known`, is merged first. Where the `condition` then does not hold, nothing is written
+    and the outcome is `MintConflict`. With `over_corrupt` a copy that cannot be read is replaced. The dot's counter is
+    `above` any that this actor has seen given up.
+    """
 
     key: bytes
     value: bytes | None
     context: Context
     actor: str
+    expires_at: int = 0
+    condition: Condition = Condition.NONE
+    known: Versions | None = None
+    over_corrupt: bool = False
+    above: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +47,13 @@ class MergeVersions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireVersions:
+    """Turn values that have ended into tombstones, of at most `limit` keys; the outcome is `VersionsExpired`."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListVersions:
     """List local keys by `prefix` after `after`, in order, at most `limit`; the outcome is `VersionsListed`."""
 
@@ -46,12 +63,35 @@ class ListVersions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoteChunkHint:
-    """Set down that the chunk `digest` of `size` bytes is kept here for `hint_for`; the outcome is `Noted`."""
+class CompareVersions:
+    """Find those of the offered copies that hold what the copy here does not; the outcome is `VersionsCompared`."""
+
+    entries: tuple[tuple[bytes, Versions], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeighVersions:
+    """List local keys after `after`, in order, at most `limit`, with the bytes of each; outcome `VersionsWeighed`."""
+
+    after: bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListChunks:
+    """List the chunks that are kept here after `after`, in order, at most `limit`; the outcome is `ChunksListed`."""
+
+    after: bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteChunk:
+    """Set down that the chunk `digest` of `size` bytes is kept here, if so for `hint_for`; the outcome is `Noted`."""
 
     digest: bytes
     size: int
-    hint_for: PeerId
+    hint_for: PeerId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +158,89 @@ class ListOpenRecords:
     limit: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrubRows:
+    """Look for damage in the rows of all kinds after `after`, at most `limit`; the outcome is `RowsScrubbed`.
+
+    Damaged hints are made anew in the same step.
+    """
+
+    after: bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropHints:
+    """Forget hints for `target`, at most `limit` of each kind; the outcome is `HintsDropped`."""
+
+    target: PeerId
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexCopies:
+    """Index some more of a store that is older than its index; the outcome is `CopiesIndexed`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadTrees:
+    """Read all trees from number `first` to `last` that are not empty; the outcome is `TreesRead`."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListLeaves:
+    """List what falls into leaves, those of the first after the cursor `after`; the outcome is `LeavesListed`.
+
+    At most `limit` entries are listed, and so perhaps not all `spots`.
+    """
+
+    spots: tuple[tuple[int, int], ...]
+    after: bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListStrays:
+    """List at most `each` keys of each of these trees, and at most `limit`; the outcome is `StraysListed`."""
+
+    trees: tuple[int, ...]
+    each: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListTombstones:
+    """List keys that hold nothing but deletes, after the cursor `after`; the outcome is `TombstonesListed`."""
+
+    after: bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropCopy:
+    """Give up the copy of `key` if it is still that of `versions`, and the hints of it for `hinted`.
+
+    The outcome is `CopyDropped`. Values are not compared, only what is known of writes.
+    """
+
+    key: bytes
+    versions: Versions
+    hinted: tuple[PeerId, ...]
+
+
 Operation = (
     ReadVersions
     | MintVersion
     | MergeVersions
+    | ExpireVersions
     | ListVersions
-    | NoteChunkHint
+    | CompareVersions
+    | WeighVersions
+    | ListChunks
+    | NoteChunk
     | ListHints
     | DropHint
     | PromiseBallot
@@ -132,9 +249,29 @@ Operation = (
     | ForgetMember
     | ListMembers
     | ListOpenRecords
+    | ScrubRows
+    | DropHints
+    | IndexCopies
+    | ReadTrees
+    | ListLeaves
+    | ListStrays
+    | ListTombstones
+    | DropCopy
 )
 
-READS = (ReadVersions, ListVersions, ListHints, ListMembers, ListOpenRecords)
+READS = (
+    ReadVersions,
+    ListVersions,
+    CompareVersions,
+    WeighVersions,
+    ListChunks,
+    ListHints,
+    ListMembers,
+    ListOpenRecords,
+    ListLeaves,
+    ListStrays,
+    ListTombstones,
+)
 """The operations that write nothing, and so need no room on the disk."""
 
 
@@ -147,10 +284,29 @@ class VersionsRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionsMerged:
-    """What the key holds after a merge or a mint; `actor` is in whose name the mint was."""
+    """What the key holds after a merge or a mint; `actor` is in whose name the mint was.
+
+    `replaced_corrupt` says that a copy that could not be read was written over.
+    """
 
     versions: Versions
     actor: str = ""
+    replaced_corrupt: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MintConflict:
+    """What the key holds, which is not what a conditional put expects: nothing was minted."""
+
+    versions: Versions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionsExpired:
+    """How many values have become tombstones; `more` may be waiting."""
+
+    expired: int
+    more: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +319,29 @@ class VersionsListed:
     entries: tuple[tuple[bytes, Versions], ...]
     more: bool
     corrupt: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionsCompared:
+    """The keys of which an offer knows more than the copy here, if there is any."""
+
+    wanted: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionsWeighed:
+    """Keys in order with the bytes that their copies take; `more` sort after the last of them."""
+
+    entries: tuple[tuple[bytes, int], ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunksListed:
+    """Digests in order with the sizes of their chunks; `more` sort after the last of them."""
+
+    entries: tuple[tuple[bytes, int], ...]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +385,71 @@ class OpenRecordsListed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowsScrubbed:
+    """What a step of the scrub has met: `keys` with a damaged copy, `hints` made anew, and damaged `others`.
+
+    `after` is where the next step begins, None at the end.
+    """
+
+    keys: tuple[bytes, ...]
+    hints: int
+    others: tuple[bytes, ...]
+    after: bytes | None
+    rows: int
+    bytes_read: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HintsDropped:
+    """Hints were forgotten; perhaps there are more."""
+
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiesIndexed:
+    """A page of copies is indexed; perhaps there are more."""
+
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreesRead:
+    """Trees by their numbers, in order."""
+
+    trees: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeavesListed:
+    """A page for each of the first leaves that were asked for."""
+
+    pages: tuple[LeafPage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StraysListed:
+    """Keys, each with the tree that sums it up."""
+
+    keys: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TombstonesListed:
+    """Trees and keys with their versions; `after` is where the next page begins, None at the end."""
+
+    entries: tuple[tuple[int, bytes, Versions], ...]
+    after: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyDropped:
+    """The copy is gone, or it has changed meanwhile and stays."""
+
+    is_dropped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
     """A write that has nothing to report but that it is durable."""
 
@@ -215,16 +459,30 @@ class StoreFailed:
     """The disk refused: `reason` is for people; nothing of the operation was kept, or the copy read is corrupt."""
 
     reason: str
+    is_corrupt: bool = False
 
 
 StoreOutcome = (
     VersionsRead
     | VersionsMerged
+    | MintConflict
+    | VersionsExpired
     | VersionsListed
+    | VersionsCompared
+    | VersionsWeighed
+    | ChunksListed
     | HintsListed
     | AcceptorState
     | MembersListed
     | OpenRecordsListed
+    | RowsScrubbed
     | Noted
     | StoreFailed
+    | HintsDropped
+    | CopiesIndexed
+    | TreesRead
+    | LeavesListed
+    | StraysListed
+    | TombstonesListed
+    | CopyDropped
 )

@@ -39,6 +39,14 @@ def is_present(job: Job, flock: Flock) -> bool:
     return flock.start_of(job.tracker) == job.tracker_start
 
 
+def is_unmet(job: Job, flock: Flock) -> bool:
+    """Tell whether nothing is known of the tracker's process but what the disk remembers from before this start.
+
+    That says nothing of whether it lives: only the role's own silence counts until the two have met.
+    """
+    return job.tracker_start < 0 and flock.liveness(job.tracker) is Liveness.SUSPECT
+
+
 def patience_s(rank: int, epoch: int, *, announcement_s: float, takeover_s: float) -> float:
     """Tell how long the successor of that rank waits once the tracker is gone, or was never announced (epoch 0)."""
     return rank * takeover_s + (announcement_s if epoch == 0 else 0.0)

@@ -89,7 +89,7 @@ def test_frame_is_plain_msgpack_that_any_language_reads():
         1,
         ME,
         OTHER,
-        ["StoreVersions", "r1", b"key", [{"a": 3}, [[["a", 3], b"value"], [["a", 2], None]]], ME],
+        ["StoreVersions", "r1", b"key", [{"a": 3}, [[["a", 3], b"value", 0], [["a", 2], None, 0]]], ME],
     ]
 
 

@@ -22,7 +22,7 @@ from murmuration.ring.operations import (
     ListVersions,
     MergeVersions,
     MintVersion,
-    NoteChunkHint,
+    NoteChunk,
     Operation,
     PromiseBallot,
     ReadVersions,
@@ -41,7 +41,7 @@ FULL = SetDisk(state=DiskState.FULL)
 WRITES: tuple[Operation, ...] = (
     MintVersion(key=b"k", value=b"v", context={}, actor="a"),
     MergeVersions(key=b"k", versions=NOTHING),
-    NoteChunkHint(digest=b"d" * 32, size=1, hint_for=PEER),
+    NoteChunk(digest=b"d" * 32, size=1, hint_for=PEER),
     DropHint(target=PEER, key=b"k", versions=NOTHING),
     PromiseBallot(key=b"r", ballot=BALLOT),
     AcceptBallot(key=b"r", ballot=BALLOT, value=b"v"),
