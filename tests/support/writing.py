@@ -28,7 +28,7 @@ class Writing:
 
     def is_all_there(self, client: Client) -> bool:
         """Tell whether each acknowledged key has its one value."""
-        wrong = {key: client.kv.get(key).values for key in self.acknowledged}
+        wrong = {key: read_at_last(client, key) for key in self.acknowledged}
         wrong = {key: values for key, values in wrong.items() if values != (self.acknowledged[key],)}
         assert not wrong, f"{len(wrong)} of {len(self.acknowledged)} acknowledged keys: {wrong}"
         return True
@@ -63,3 +63,18 @@ def writing(urls: Sequence[str], name: str = "write") -> Iterator[Writing]:
     finally:
         found.end()
         thread.join()
+
+
+def read_at_last(client: Client, key: bytes) -> tuple[bytes, ...]:
+    """Read a key as soon as enough of its homes answer: one that does not answer yet has lost nothing."""
+    found: list[tuple[bytes, ...]] = []
+
+    def is_read() -> bool:
+        try:
+            found.append(client.kv.get(key).values)
+        except WorldError:
+            return False
+        return True
+
+    until(is_read)
+    return found[0]
