@@ -1,7 +1,7 @@
 """Decide whether membership kept its promises; the letters are those of the invariants in the documentation.
 
 M1  a crashed peer is dead, M2 and a live one alive, in all live views within a bound after the last fault
-M3  no live peer is believed dead while no fault has touched anybody but the dead
+M3  no live peer is believed dead while no fault has touched anybody but the dead, and nobody without time to refute
 M4  a member that is dead or gone comes back only with a higher incarnation, and no incarnation falls
 M5  equal views give equal preference lists
 
@@ -16,6 +16,8 @@ from ...ring.messages import Liveness, Update
 from ...ring.terms import REFUTATION_BITS, PeerId
 from .cluster import Cluster
 
+REFUTATION_S = 3.0
+"""The least time to refute that a look now and then can tell: four periods of one second, and a second to spare."""
 SUSPICION_S = 24.0
 """The longest that an unconfirmed suspicion lasts among ten peers or fewer, in seconds."""
 KEYS = (b"key/0", b"key/1", b"job/0", b"x")
@@ -32,6 +34,8 @@ class Views:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._seen: defaultdict[tuple[PeerId, int], dict[PeerId, Update]] = defaultdict(dict)
+        self._suspected_at: dict[tuple[PeerId, int], float] = {}
+        """When each peer was first seen suspected by anybody, by its incarnation."""
         self._touched = False
 
     def look(self) -> None:
@@ -44,10 +48,11 @@ class Views:
                 cluster.witness.note("refutation")
             seen = self._seen[process.id, process.serial]
             for peer, update in process.node.ring.members.items():
-                old = seen.get(peer, update)
+                old = seen.get(peer)
                 seen[peer] = update
                 if update is not old:
-                    self._compare(process.id, old, update)
+                    self._compare(process.id, old or update, update)
+                    self._time(update)
                 if update.liveness is Liveness.DEAD and peer in running:
                     self._dead(process.name, running[peer], update.incarnation)
 
@@ -58,6 +63,15 @@ class Views:
                 f"M4: {believer[:8]} believes {new.member.id[:8]} {(new.incarnation, new.liveness)} "
                 f"after {(old.incarnation, old.liveness)}"
             )
+
+    def _time(self, update: Update) -> None:
+        """Hold the cluster to the time that a suspect has; a clock that somebody sets may cut it short."""
+        now, at = self._cluster.timeline.now, (PeerId(update.member.id), update.incarnation)
+        if update.liveness is Liveness.SUSPECT:
+            self._suspected_at.setdefault(at, now)
+        was_set = any(process.clock_was_set for process in self._cluster.running.values())
+        if update.liveness is Liveness.DEAD and now - self._suspected_at.get(at, now) < REFUTATION_S and not was_set:
+            self._cluster.witness.accuse(f"M3: {at[0][:8]} is dead as soon as it is suspected")
 
     def _dead(self, believer: str, name: str, incarnation: int) -> None:
         if self._cluster.running[name].start != incarnation >> REFUTATION_BITS:

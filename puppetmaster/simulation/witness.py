@@ -64,6 +64,7 @@ class Witness:
         self._remapped: set[tuple[str, int]] = set()
         self._values: dict[tuple[bytes, str, int], bytes | None] = {}
         self._proposers: dict[bytes, str] = {}
+        self._promises: dict[tuple[PeerId, bytes], Ballot] = {}
         self._ranks: dict[tuple[PeerId, str], tuple[int, str]] = {}
         self._epochs: defaultdict[str, int] = defaultdict(int)
         self._trackers: dict[tuple[str, int], str] = {}
@@ -139,7 +140,7 @@ class Witness:
             case NoteChunkHint():
                 self.note("chunk hinted")
             case PromiseBallot(key=key, ballot=ballot) | AcceptBallot(key=key, ballot=ballot):
-                self._voted(key, ballot, outcome)
+                self._voted(peer, key, ballot, outcome)
             case _:
                 pass
 
@@ -162,12 +163,19 @@ class Witness:
             if self._values.setdefault(at, sibling.value) != sibling.value:
                 self.accuse(f"S3: the dot {at[1][:8]}:{at[2]} of {key!r} has two values")
 
-    def _voted(self, key: bytes, ballot: Ballot, outcome: StoreOutcome) -> None:
+    def _voted(self, peer: PeerId, key: bytes, ballot: Ballot, outcome: StoreOutcome) -> None:
+        """Hold an acceptor to its promises (J4); at round 0 none is made."""
         is_seal = key.endswith((b"/map", b"/end"))
         if is_seal and self._proposers.setdefault(key, ballot.proposer) != ballot.proposer:
             self.note("seal proposed twice")
-        if isinstance(outcome, AcceptorState) and outcome.promised > ballot:
+        if not isinstance(outcome, AcceptorState) or not outcome.promised.round:
+            return
+        if outcome.promised > ballot:
             self.note("ballot conflict")
+        promised = self._promises.setdefault((peer, key), outcome.promised)
+        if outcome.promised < promised:
+            self.accuse(f"J4: {peer[:8]} goes back on its promise for {key!r}: {outcome.promised} after {promised}")
+        self._promises[peer, key] = max(promised, outcome.promised)
 
     # --- work ---
 

@@ -47,7 +47,11 @@ def caught(bug: PlantedBug) -> bool:
         copy_product(product)
         bug.plant(product)
         done = subprocess.run(
-            [sys.executable, "-c", HUNT], env={**os.environ, "PYTHONPATH": folder}, capture_output=True, text=True
+            [sys.executable, "-c", HUNT],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": folder},
+            capture_output=True,
+            text=True,
         )
     found = done.stdout.strip() or f"1 crashed: {done.stderr.strip().splitlines()[-1][:70]}"
     sys.stdout.write(f"{bug.name:<55} {found}\n")
