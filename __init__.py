@@ -12,18 +12,34 @@ if TYPE_CHECKING:
     from .client.failures import JobFailed
     from .client.job import Job
     from .node.executor.program_api import Mapper, Reducer
+    from .ring.errors import Conflict, Unknown
+    from .ring.terms import Quorum
 
     __version__: str
 
-__all__ = ["Client", "Job", "JobFailed", "LocalCluster", "Mapper", "Reducer", "__version__"]
+__all__ = [
+    "Client",
+    "Conflict",
+    "Job",
+    "JobFailed",
+    "LocalCluster",
+    "Mapper",
+    "Quorum",
+    "Reducer",
+    "Unknown",
+    "__version__",
+]
 
 _HOMES = {
     "Client": ".client.api",
+    "Conflict": ".ring.errors",
     "Job": ".client.job",
     "JobFailed": ".client.failures",
     "LocalCluster": ".client.cluster",
     "Mapper": ".node.executor.program_api",
+    "Quorum": ".ring.terms",
     "Reducer": ".node.executor.program_api",
+    "Unknown": ".ring.errors",
 }
 
 

@@ -20,7 +20,7 @@ from etcd_cluster import etcd_client
 
 import murmuration as mm
 from murmuration.ring.errors import MurmurationError
-from murmuration.ring.messages import Context
+from murmuration.ring.facts import Context
 
 Kind = Literal["murmuration", "etcd", "floor"]
 Operation = Literal["put", "get"]

@@ -17,7 +17,7 @@ from pathlib import Path
 from store_clients import WARM_UP_S, Clients, Fill, Open, Operation
 
 import murmuration as mm
-from murmuration.ring.messages import Liveness
+from murmuration.ring.facts import Liveness
 
 SIZE = 100
 NAME = "failing"

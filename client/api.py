@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from os import PathLike, fspath
+from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TypedDict, Unpack
 
@@ -16,18 +17,22 @@ from ..node.wire.requests import (
     JobTaken,
     ListJobs,
     ListPeers,
+    MetricsShown,
     PeersShown,
     PeerView,
     PrepareJob,
     RingShown,
+    ShowMetrics,
     SubmitJob,
     Welcome,
 )
 from ..ring.errors import CallerError
-from ..ring.messages import Liveness
+from ..ring.facts import Liveness
 from ..scheduling.jobs import JobRecord, Program
 from ..scheduling.status import JobStatus
 from .addresses import find_urls
+from .backup import Backup
+from .backup_format import BackupManifest
 from .chunks import ChunkReader
 from .connection import Connection
 from .files import RingFiles
@@ -35,11 +40,14 @@ from .functions import pack_functions
 from .inputs import find_inputs
 from .job import Job
 from .kv import KeyValueStore
+from .measuring import metrics_of_all, with_load_and_disk
+from .moves import Moves
 from .output import Delivery, check_output, output_place
 from .paths import is_ring_path
 from .planning import JobOptions, Planner
 from .programs import find_program
 from .progress import Progress, Silence
+from .restoring import Restore, Restored
 from .share import Share
 from .units import parse_size
 
@@ -201,13 +209,40 @@ class Client:
         """List the jobs that the answering peer knows, the newest first."""
         return self._connection.ask(ListJobs(), JobsShown).statuses
 
-    def peers(self) -> tuple[PeerView, ...]:
-        """List the members of the cluster, as the answering peer sees them."""
-        return self._connection.ask(ListPeers(), PeersShown).peers
+    def peers(self, *, measured: bool = False) -> tuple[PeerView, ...]:
+        """List the members of the cluster, as the answering peer sees them.
+
+        When `measured`, each live one is asked itself for its load and the bytes on its disk.
+        """
+        views = self._connection.ask(ListPeers(), PeersShown).peers
+        if not measured:
+            return views
+        metrics = metrics_of_all(views)
+        return tuple(with_load_and_disk(view, metrics) for view in views)
 
     def ring(self, key: bytes = b"") -> RingShown:
         """Describe the placement, and with a key that key's homes."""
         return self._connection.ask(DescribeRing(key=key), RingShown)
+
+    def moves(self) -> Moves:
+        """Give access to who the members are: have them leave, remove them, and plan both."""
+        return Moves(self._connection)
+
+    def backup(
+        self, directory: str | PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
+    ) -> BackupManifest:
+        """Copy all keys and files into a local directory; raises as `Backup.take`."""
+        return Backup(self._connection).take(Path(directory), overwrite=overwrite, progress=progress)
+
+    def restore(
+        self, directory: str | PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
+    ) -> Restored:
+        """Bring a backup back; raises as `Restore.run`."""
+        return Restore(self._connection, self._share, overwrite=overwrite).run(Path(directory), progress)
+
+    def metrics(self) -> MetricsShown:
+        """Ask the answering peer what its mechanisms have done and have still to do."""
+        return self._connection.ask(ShowMetrics(), MetricsShown)
 
     def hello(self) -> Welcome:
         """Ask the answering peer who it is."""

@@ -18,14 +18,14 @@ from typing import IO, Self
 
 from ..node.wire.requests import ListPeers, PeersShown
 from ..ring.errors import CallerError, WorldError
-from ..ring.messages import Liveness
+from ..ring.facts import Liveness, Standing
 from .connection import Connection
 
 START_PATIENCE_S = 30.0
 """Time for peers to say that they are ready, and again for all to see each other: long, for many start at once."""
 
 STOP_PATIENCE_S = 5.0
-"""Time that peers get to leave gracefully before they are killed."""
+"""Time that peers get to stop in good order before they are killed."""
 
 LOOK_EVERY_S = 0.05
 ERROR_LINES = 20
@@ -141,7 +141,7 @@ class LocalCluster:
         """End all peers, gracefully where they can, and remove the directory if it is temporary; twice is harmless."""
         for peer in self._peers.values():
             if peer.process.poll() is None:
-                peer.process.send_signal(signal.SIGTERM)
+                peer.process.send_signal(signal.SIGINT)  # to stop; SIGTERM would have each hand over its keys
                 peer.process.send_signal(signal.SIGCONT)  # a stopped one could not hear the first
         deadline = time.monotonic() + STOP_PATIENCE_S
         for peer in self._peers.values():
@@ -211,7 +211,7 @@ class LocalCluster:
                     key.data.url = _read_url(key.data)
 
     def _await_acquaintance(self) -> None:
-        """Wait until every peer sees every other one alive."""
+        """Wait until every peer sees every other one alive and in its place."""
         deadline = time.monotonic() + START_PATIENCE_S
         for peer in self._peers.values():
             with Connection((peer.url,), patience_s=START_PATIENCE_S) as connection:
@@ -224,7 +224,8 @@ class LocalCluster:
 
     def _sees_all(self, connection: Connection) -> bool:
         shown = connection.ask(ListPeers(), PeersShown).peers
-        alive = {view.member.name for view in shown if view.liveness is Liveness.ALIVE}
+        settled = {Standing.VALID, Standing.LEAVING}
+        alive = {view.member.name for view in shown if view.liveness is Liveness.ALIVE and view.standing in settled}
         return alive >= self._peers.keys()
 
 

@@ -17,8 +17,17 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from ..node.wire.codec import decode_reply, encode_request
-from ..node.wire.requests import ClientReply, ClientRequest, Hello, Refused, Welcome
-from ..ring.errors import CallerError, MurmurationError, RemoteError, Unreachable, WorldError
+from ..node.wire.requests import ClientReply, ClientRequest, Hello, KeyConflict, Refused, Welcome
+from ..ring.errors import (
+    CallerError,
+    Conflict,
+    Corrupt,
+    MurmurationError,
+    RemoteError,
+    Unknown,
+    Unreachable,
+    WorldError,
+)
 from .addresses import WAY_OUT
 from .dealers import Carrier, Dealers
 
@@ -47,8 +56,8 @@ IN_FLIGHT_MAX = 32
 TRIES = 3
 """How often to ask for something harmless to repeat when a quorum is missed, as while a death is being noticed."""
 
-QUORUM_MISSED = "quorum"
-"""The kind of refusal that says: too few copies answered in time; a write may or may not have taken effect."""
+QUORUM_MISSED = ("quorum", "unknown")
+"""The kinds of refusal that say: too few copies answered in time; of the second, a write may have taken effect."""
 
 R = TypeVar("R", bound=ClientReply)
 
@@ -108,7 +117,9 @@ class Connection:
 
         Raises:
             Unreachable: no known peer answers.
-            WorldError: the peer could not do it, as when a quorum is missed; the outcome of a write is then unknown.
+            Unknown: too few copies of a write were acknowledged in time; it may take effect all the same.
+            Conflict: a conditional put was not written, for something else is there.
+            WorldError: the peer could not do it, as when a quorum is missed; nothing was written.
             CallerError: the peer refuses because it was asked for something wrong.
             RemoteError: the peer breaks the protocol.
         """
@@ -140,7 +151,7 @@ class Connection:
                 for name in [name for name in waiting if self._questions[name].reply is not None]:
                     number, left = waiting.pop(name)
                     question = self._questions.pop(name)
-                    if left > 1 and isinstance(question.reply, Refused) and question.reply.kind == QUORUM_MISSED:
+                    if left > 1 and isinstance(question.reply, Refused) and question.reply.kind in QUORUM_MISSED:
                         waiting[self._send(question.request)] = number, left - 1
                     else:
                         yield number, _checked(question.reply, expected)
@@ -245,6 +256,8 @@ def _checked(reply: ClientReply | None, expected: type[R]) -> R:
         return reply
     if isinstance(reply, Refused):
         raise _error_of(reply)
+    if isinstance(reply, KeyConflict):
+        raise Conflict(_conflict_text(reply), tuple(dict.fromkeys(reply.values)), reply.context)
     raise RemoteError(f"a peer answered with {type(reply).__name__} in place of {expected.__name__}: versions differ?")
 
 
@@ -255,8 +268,17 @@ def _error_of(refused: Refused) -> MurmurationError:
             return CallerError(refused.reason)
         case "internal" | "protocol":
             return RemoteError(f"the peer failed: {refused.reason}")
+        case "unknown":
+            return Unknown(refused.reason)
+        case "corrupt":
+            return Corrupt(refused.reason)
         case _:
             return WorldError(refused.reason)
+
+
+def _conflict_text(found: KeyConflict) -> str:
+    there = f"{len(found.values)} other values are" if len(found.values) > 1 else "another value is"
+    return f"not written: {there if found.values else 'a newer delete is'} there; read the key and decide anew"
 
 
 def _listed(urls: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from ..ring.errors import WorldError
-from ..ring.messages import Liveness
+from ..ring.facts import Liveness
 from ..scheduling.status import JobEvent, JobStatus, TaskState
 from .cluster import LocalCluster
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..node.wire.requests import KeyPut, PutKey
 from ..ring.errors import CallerError
 from ..scheduling.jobs import ChunkRef, manifest_key
+from .checking import CheckReport, FileChecker
 from .chunks import ChunkReader
 from .connection import TRIES, Connection
 from .paths import file_path, joined, means_directory, name_of, ring_path, shown
@@ -160,6 +161,24 @@ class RingFiles:
         """
         sizes = [file.size for file in self.walk(source)]
         return len(sizes), sum(sizes)
+
+    def check(
+        self,
+        source: str = "ring:/",
+        *,
+        replicas: int = CHUNK_REPLICAS,
+        repair: bool = False,
+        progress: Progress | None = None,
+    ) -> CheckReport:
+        """Have every live peer read its copies of the files at or below a path; with `repair` bring back missing ones.
+
+        Raises:
+            CallerError: the source does not exist.
+            WorldError: no peer answers.
+        """
+        checker = FileChecker(self._connection, replicas)
+        files = list(checker.check(self.walk(source), progress or Silence(), repair=repair))
+        return CheckReport(files=files, silent=frozenset(checker.silent))
 
     def rm(self, source: str, *, recursive: bool = False) -> list[str]:
         """Remove a file, or with `recursive` a directory and all below it; give the paths removed.

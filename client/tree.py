@@ -12,7 +12,7 @@ import msgspec
 
 from ..node.wire.requests import FindKeys, GetKey, KeyGot, KeysFound
 from ..ring.errors import CallerError, RemoteError
-from ..ring.messages import Context
+from ..ring.facts import Context
 from ..ring.terms import RECORD_QUORUM
 from ..scheduling.jobs import ChunkRef, Manifest, StoredFile, manifest_key
 from .connection import TRIES, Connection

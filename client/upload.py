@@ -17,7 +17,7 @@ import msgspec
 from ..node.wire.requests import ChunkKept, KeyPut, OfferChunk, PutKey
 from ..ring.digests import chunk_digest
 from ..ring.errors import CallerError, WorldError
-from ..ring.messages import Context
+from ..ring.facts import Context
 from ..ring.terms import CHUNK_BYTES_MAX, RECORD_QUORUM, VALUE_BYTES_MAX, Quorum
 from ..scheduling.jobs import ChunkRef, Manifest, StoredFile, manifest_key
 from .connection import TRIES, Connection

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..ring.machine import RingSettings
+from ..ring.settings import RingSettings
 from ..scheduling.settings import SchedulingSettings
 from .machine import NodeSettings
 from .storage.store import StoreSettings
@@ -21,6 +21,8 @@ class PeerConfig:
     zone: str = ""
     weight: float = 1.0
     store: StoreSettings = field(default_factory=StoreSettings)
+    leave_patience_s: float = 30.0
+    """SIGTERM ends the peer after so long, though its leave is not finished."""
 
     def machine_settings(self) -> NodeSettings:
         """Give the settings of the pure machines, which are the same at every peer of a cluster."""

@@ -6,7 +6,7 @@ A peer that a puppet master has started gets a gate in place of this plain edge;
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from ..ring.messages import Update
+from ..ring.facts import Update
 from ..ring.terms import Member, PeerId
 from .clock import Clock, LoopClock
 from .effects import NodeEffect

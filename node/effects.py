@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..ring.effects import Operate, PullChunk, SendTo
+from ..ring.effects import DiskOld, Operate, Parted, PullChunk, ScrubChunks, SendTo, Usurped
 from ..ring.events import RingEvent
 from ..ring.messages import RingMessage
 from ..ring.terms import Instant, PeerId, Source
@@ -66,4 +66,38 @@ class RunAttempt:
     runs: tuple[RunPlace, ...] = ()
 
 
-NodeEffect = Post | SendTo | Wake | Operate | PullChunk | RunAttempt | StopAttempt | DismissJob | ForgetJob | ReplyTo
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyCopies:
+    """Read this peer's copies of chunks for a client; its `CopiesVerified` has the same route and request."""
+
+    route: bytes
+    request: str
+    digests: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureDisk:
+    """Measure this peer's disk for a client; its `DiskMeasured` has the same route and request."""
+
+    route: bytes
+    request: str
+
+
+NodeEffect = (
+    Post
+    | SendTo
+    | Wake
+    | Operate
+    | PullChunk
+    | ScrubChunks
+    | VerifyCopies
+    | MeasureDisk
+    | Usurped
+    | Parted
+    | DiskOld
+    | RunAttempt
+    | StopAttempt
+    | DismissJob
+    | ForgetJob
+    | ReplyTo
+)

@@ -7,7 +7,7 @@ from ..ring.messages import RingMessage
 from ..ring.terms import PeerId
 from ..scheduling.events import SchedulingEvent
 from ..scheduling.messages import SchedulingMessage
-from .wire.requests import ClientRequest
+from .wire.requests import ClientRequest, CopyState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,4 +34,22 @@ class PeerStarted:
     seeds: tuple[str, ...]
 
 
-NodeEvent = RingEvent | SchedulingEvent | PeerSpoke | ClientAsked | PeerStarted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiesVerified:
+    """The copies of a `VerifyCopies` were read; `states` are in the order of its digests."""
+
+    route: bytes
+    request: str
+    states: tuple[CopyState, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskMeasured:
+    """The disk of a `MeasureDisk` was measured: bytes by name."""
+
+    route: bytes
+    request: str
+    values: dict[str, float]
+
+
+NodeEvent = CopiesVerified | DiskMeasured | RingEvent | SchedulingEvent | PeerSpoke | ClientAsked | PeerStarted

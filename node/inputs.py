@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from ..ring.messages import Update
+from ..ring.facts import Update
 from ..ring.terms import Member, PeerId, Source
 from ..scheduling.effects import StartAttempt
 from ..scheduling.jobs import InputFile, Phase, Split

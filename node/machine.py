@@ -21,15 +21,20 @@ from typing import TypeAlias, get_args
 
 from ..ring.effects import (
     Completed,
+    DiskOld,
     Failed,
     GetDone,
     MemberChanged,
+    MendChunk,
     Operate,
+    Parted,
     PullChunk,
     RecordSeen,
     RingEffect,
+    ScrubChunks,
     Send,
     SendTo,
+    Usurped,
     WakeAt,
 )
 from ..ring.effects import Decided as RingDecided
@@ -43,8 +48,9 @@ from ..ring.events import (
     RingEvent,
     Started,
 )
-from ..ring.machine import Ring, RingSettings
-from ..ring.messages import Liveness, RingMessage, Update
+from ..ring.machine import Ring
+from ..ring.messages import RingMessage
+from ..ring.settings import RingSettings
 from ..ring.terms import RECORD_QUORUM, Instant, Member, PeerId, Quorum
 from ..scheduling.effects import (
     Answer,
@@ -75,12 +81,16 @@ from ..scheduling.events import (
 from ..scheduling.jobs import job_key, register_key
 from ..scheduling.machine import Scheduling
 from ..scheduling.settings import SchedulingSettings
-from .effects import NodeEffect, Post, ReplyTo, Wake
-from .events import ClientAsked, NodeEvent, PeerSpoke, PeerStarted
-from .inputs import chunk_source, with_inputs
-from .questions import job_event, job_reply, store_event, store_reply
+from .effects import MeasureDisk, NodeEffect, Post, ReplyTo, VerifyCopies, Wake
+from .events import ClientAsked, CopiesVerified, DiskMeasured, NodeEvent, PeerSpoke, PeerStarted
+from .inputs import with_inputs
+from .latency import Latencies
+from .lookup import Lookup
+from .moves import move_event, move_objection
+from .questions import StoreQuestion, job_event, job_reply, objection, store_event, store_reply
 from .wire.requests import (
-    ChunkAt,
+    CheckChunks,
+    ChunksChecked,
     ClientReply,
     DescribeRing,
     FindKeys,
@@ -88,19 +98,20 @@ from .wire.requests import (
     Hello,
     JobPrepared,
     KillJob,
+    LeaveRing,
     ListJobs,
     ListPeers,
     LocateChunk,
+    MetricsShown,
     OfferChunk,
-    PeersShown,
-    PeerView,
+    PlanMove,
     PrepareJob,
     PutKey,
     Refused,
-    RingShown,
+    RemovePeer,
+    ShowMetrics,
     SubmitJob,
     WatchJob,
-    Welcome,
 )
 
 RECORD_PATIENCE_S = 5.0
@@ -144,19 +155,28 @@ class Node:
     """One peer's decisions: events in, effects out."""
 
     def __init__(
-        self, me: Member, incarnation: int, settings: NodeSettings, rng: random.Random, version: str = ""
+        self,
+        me: Member,
+        incarnation: int,
+        settings: NodeSettings,
+        rng: random.Random,
+        version: str = "",
+        recorded: int = 0,
     ) -> None:
+        """Make a peer; `recorded` is the start before this one by its own disk, 0 where the directory is new."""
         self._me = me
-        self._version = version
-        self.ring = Ring(me, incarnation, settings.ring, rng)
+        self.ring = Ring(me, incarnation, settings.ring, rng, recorded)
         self.scheduling = Scheduling(PeerId(me.id), incarnation, me.workers, settings.scheduling, rng)
-        self._replicas = settings.ring.replicas
+        self._lookup = Lookup(me, version, self.ring, settings.ring.replicas)
         self._names: Iterator[int] = count(1)
         self._name_root = f"{me.id[:12]}.{incarnation:x}."
         self._waiting: dict[str, _Waiting] = {}
+        self._now = Instant(0.0)
+        self._latencies = Latencies("puts", "gets")
 
     def handle(self, now: Instant, event: NodeEvent) -> list[NodeEffect]:
         """Take one event through both halves until only effects on the world are left."""
+        self._now = now
         out: list[NodeEffect] = []
         todo: deque[_Step] = deque(self._admit(event, out))
         while todo:
@@ -168,6 +188,10 @@ class Node:
                 for effect in self.scheduling.handle(now, step):  # type: ignore[arg-type]
                     todo.extend(self._of_scheduling(effect, out))
         return out
+
+    def metrics(self) -> dict[str, float]:
+        """Count what each mechanism of this peer has done and has still to do."""
+        return {**self.ring.metrics(self._now), **self._latencies.metrics(), "slots.load": self.scheduling.load}
 
     def check(self) -> None:
         """Assert the invariants of both halves."""
@@ -184,6 +208,13 @@ class Node:
                 return self._asked(event, out)
             case PeerStarted(seeds=seeds):
                 return [Started(seeds=seeds), SchedulingStarted()]
+            case CopiesVerified(route=route, request=request, states=states):
+                out.append(ReplyTo(route=route, request=request, reply=ChunksChecked(states=states)))
+                return []
+            case DiskMeasured(route=route, request=request, values=values):
+                shown = MetricsShown(peer=self._me.name, values={**values, **self.metrics()})
+                out.append(ReplyTo(route=route, request=request, reply=shown))
+                return []
             case _:
                 return [event]
 
@@ -192,57 +223,37 @@ class Node:
     def _asked(self, event: ClientAsked, out: list[NodeEffect]) -> list[_Step]:
         match event.question:
             case PutKey() | GetKey() | FindKeys() | OfferChunk() as question:
-                return [store_event(self._expect(_Client(event.route, event.request)), question)]
+                return self._asked_of_store(event, question, out)
             case SubmitJob() | WatchJob() | ListJobs() | KillJob() as question:
                 return [job_event(self._expect(_Client(event.route, event.request)), question)]
+            case LeaveRing() | RemovePeer() | PlanMove() as question:
+                refused = move_objection(question, PeerId(self._me.id), self.ring.members)
+                if refused is None:
+                    return [move_event(self._expect(_Client(event.route, event.request)), question)]
+                reply: ClientReply = refused
+            case CheckChunks(digests=digests):
+                out.append(VerifyCopies(route=event.route, request=event.request, digests=digests))
+                return []
+            case ShowMetrics():
+                out.append(MeasureDisk(route=event.route, request=event.request))
+                return []
             case PrepareJob(job=job):
                 preparation = self._expect(_Preparation(_Client(event.route, event.request), job))
                 return [ClusterAwaited(request=preparation, patience_s=RECORD_PATIENCE_S)]
-            case Hello():
-                reply: ClientReply = Welcome(member=self._me, version=self._version, urls=self._urls())
-            case LocateChunk(digest=digest):
-                reply = ChunkAt(sources=tuple(chunk_source(m, digest) for m in self._holders(digest))[:64])
-            case ListPeers():
-                reply = PeersShown(peers=tuple(self._peer_view(update) for update in self.ring.members.values()))
-            case DescribeRing(key=key):
-                reply = self._ring_shown(key)
+            case Hello() | LocateChunk() | ListPeers() | DescribeRing() as question:
+                reply = self._lookup.answer(question)
         out.append(ReplyTo(route=event.route, request=event.request, reply=reply))
         return []
 
-    def _urls(self) -> tuple[str, ...]:
-        return tuple(u.member.url for u in self.ring.members.values() if u.liveness is Liveness.ALIVE)
-
-    def _peer_view(self, update: Update) -> PeerView:
-        return PeerView(member=update.member, liveness=update.liveness, incarnation=update.incarnation)
-
-    def _ring_shown(self, key: bytes) -> RingShown:
-        placement = self.ring.placement
-        names = {peer: update.member.name for peer, update in self.ring.members.items()}
-        copies = {names[peer]: number for peer, number in placement.copies().items()}
-        if not key:
-            return RingShown(vnodes=placement.vnodes, replicas=self._replicas, copies=copies)
-        preference = self.ring.preference(key)
-        titles = tuple(names[peer] for peer in preference)
-        return RingShown(
-            vnodes=placement.vnodes,
-            replicas=self._replicas,
-            copies=copies,
-            vnode=placement.vnode_of(key),
-            primaries=titles[: self._replicas],
-            fallbacks=titles[self._replicas :],
-            preference=preference,
-        )
-
-    def _holders(self, digest: bytes) -> list[Member]:
-        """List who may hold a chunk: this peer first if it is a home, then the living in order of preference."""
-        preference = self.ring.preference(b"chunk/" + digest)
-        mine = PeerId(self._me.id)
-        homes = preference[: self._replicas]
-        ordered = ([mine] if mine in homes else []) + [peer for peer in preference if peer != mine]
-        ordered.sort(key=lambda peer: not self.ring.alive(peer))
-        if mine not in homes:
-            ordered.append(mine)
-        return [self.ring.members[peer].member for peer in ordered]
+    def _asked_of_store(self, event: ClientAsked, question: StoreQuestion, out: list[NodeEffect]) -> list[_Step]:
+        refused = objection(question)
+        if refused is not None:
+            out.append(ReplyTo(route=event.route, request=event.request, reply=refused))
+            return []
+        name = self._expect(_Client(event.route, event.request))
+        if isinstance(question, PutKey | GetKey):
+            self._latencies.begun(name, "puts" if isinstance(question, PutKey) else "gets", self._now)
+        return [store_event(name, question)]
 
     # --- from one half to the other ---
 
@@ -257,13 +268,16 @@ class Node:
                 self._post(to, message, out)
             case WakeAt(at=at, event=event):
                 out.append(Wake(at=at, event=event))
-            case SendTo() | Operate() | PullChunk():
+            case SendTo() | Operate() | PullChunk() | ScrubChunks() | Usurped() | DiskOld() | Parted():
                 out.append(effect)
+            case MendChunk(ticket=ticket, digest=digest, size=size):
+                out.append(PullChunk(ticket=ticket, digest=digest, size=size, sources=self._lookup.elsewhere(digest)))
             case MemberChanged(update=update):
                 return [MemberSeen(update=update)]
             case RecordSeen(key=key, values=values):
                 return [RecordFound(job=key.removeprefix(b"job/").decode(), value=min(values, default=None))]
             case Completed(request=request, answer=answer):
+                self._latencies.ended(request, self._now)
                 return self._completed(self._waiting.pop(request), answer, out)
         return []
 
@@ -301,7 +315,7 @@ class Node:
             case StopAttempt() | DismissJob() | ForgetJob():
                 out.append(effect)
             case StartAttempt():
-                out.append(with_inputs(effect, self._holders, self.ring.members))
+                out.append(with_inputs(effect, self._lookup.holders, self.ring.members))
             case Answer(request=request, answer=answer):
                 who = self._waiting.pop(request)
                 assert isinstance(who, _Client)

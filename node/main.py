@@ -14,13 +14,19 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from ..ring.errors import CallerError, MurmurationError
+from ..ring.errors import CallerError, MurmurationError, WorldError
+from ..ring.facts import Standing
 from .config import PeerConfig
 from .peer import Peer
 from .storage.store import StoreSettings
+from .sync_modes import RELAXED_NOTICE, SYNC_HELP, SYNC_MODES
 
 if TYPE_CHECKING:
     from .gate.strings import Strings
+
+
+FAREWELL_S = 0.3
+"""A peer that has left stays so long, to tell that to who still speaks to it."""
 
 
 @click.command("peer")
@@ -31,7 +37,15 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(0, 4096), help="Attempts at once; the number of cores by default.")
 @click.option("--zone", default="", help="Copies are kept in distinct zones while there are enough of them.")
 @click.option("--weight", default=1.0, type=click.FloatRange(0.001, 1000), help="Share of the ring's keys.")
-@click.option("--sync", type=click.Choice(["full", "relaxed"]), default="full", help="What a power cut may take.")
+@click.option("--sync", type=click.Choice(SYNC_MODES), default="full", show_default=True, help=SYNC_HELP)
+@click.option(
+    "--leave-patience",
+    "leave_patience_s",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(0.0),
+    help="Seconds after SIGTERM until it ends with its leave unfinished.",
+)
 @click.option(
     "--test-hooks", type=int, metavar="FD", hidden=True, help="Socket of a puppet master: see node/gate/orders.py."
 )
@@ -44,9 +58,14 @@ def peer_command(  # one parameter for each option of the command line
     zone: str,
     weight: float,
     sync: str,
+    leave_patience_s: float,
     test_hooks: int | None,
 ) -> None:
-    """Run one peer in the foreground until SIGTERM or Ctrl-C."""
+    """Run one peer in the foreground.
+
+    SIGTERM has it leave: it hands over all that it keeps, then ends. Ctrl-C only stops it: it keeps its place, and is
+    started again on the same --data.
+    """
     config = PeerConfig(
         listen=listen,
         directory=directory,
@@ -56,6 +75,7 @@ def peer_command(  # one parameter for each option of the command line
         zone=zone,
         weight=weight,
         store=StoreSettings(relaxed=sync == "relaxed"),
+        leave_patience_s=leave_patience_s,
     )
     _raise_descriptor_limit()
     asyncio.run(_run(config, test_hooks))
@@ -83,21 +103,53 @@ async def _run(config: PeerConfig, test_hooks: int | None) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, told: _end_at_once(told.get("exception"), str(told.get("message"))))
     threading.excepthook = lambda told: _end_at_once(told.exc_value, f"thread {told.thread}")
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked_to_stop.set)
     strings = None if test_hooks is None else _take_strings(test_hooks)
     peer = Peer(config, version("murmuration"), None if strings is None else strings.gate)
+    loop.add_signal_handler(signal.SIGINT, asked_to_stop.set)
+    loop.add_signal_handler(signal.SIGTERM, _leave, peer, config.leave_patience_s, asked_to_stop)
+    if config.store.relaxed:
+        sys.stderr.write(f"murmur: {RELAXED_NOTICE}\n")
     peer.start()
     ready = {"url": peer.me.url, "id": peer.me.id, "name": peer.me.name}
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
     ends = {loop.create_task(asked_to_stop.wait()), *([loop.create_task(strings.obey())] if strings else [])}
+    ends |= {loop.create_task(_end_usurped(peer)), loop.create_task(_end_left(peer))}
     done, waiting = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     for end in waiting:
         end.cancel()
+    is_leaving = peer.standing is Standing.LEAVING
+    await peer.stop()
     for end in done:
         end.result()
-    await peer.stop()
+    if is_leaving:
+        raise WorldError(
+            f"peer {peer.me.name} has stopped before all that it keeps was handed over: it is still a member; "
+            f"start it again on {config.directory}, or take it out with `murmur remove {peer.me.name}`"
+        )
+
+
+def _leave(peer: Peer, patience_s: float, asked_to_stop: asyncio.Event) -> None:
+    """Have the peer leave, for so long at most; stop it at once where it cannot, or is told so a second time."""
+    if peer.standing is Standing.LEAVING or not peer.leave():
+        asked_to_stop.set()
+    else:
+        asyncio.get_running_loop().call_later(patience_s, asked_to_stop.set)
+
+
+async def _end_left(peer: Peer) -> None:
+    """Wait until the peer has left, and a moment longer for its news to be on their way."""
+    await peer.left
+    await asyncio.sleep(FAREWELL_S)
+
+
+async def _end_usurped(peer: Peer) -> NoReturn:
+    """Wait until the process may not go on: another has taken the peer's place, or the peer was removed.
+
+    Raises:
+        WorldError: it is so; the message says where and what to do.
+    """
+    raise WorldError(await peer.usurped)
 
 
 def _take_strings(descriptor: int) -> "Strings":

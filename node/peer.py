@@ -6,9 +6,11 @@ import secrets
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 
+from ..ring.effects import DiskOld, Parted, Usurped
 from ..ring.errors import RemoteError
-from ..ring.events import LeaveRequested, LinkBroke
-from ..ring.operations import StoreOutcome
+from ..ring.events import LeaveRequested, LinkBroke, StopRequested
+from ..ring.facts import Standing
+from ..ring.outcomes import StoreOutcome
 from ..ring.terms import REFUTATION_BITS, Member, PeerId
 from .attempts import Attempts
 from .config import PeerConfig
@@ -19,7 +21,7 @@ from .fetching import Fetcher
 from .machine import Node
 from .performer import Performer
 from .shelf import PeerShelf
-from .storage.identity import open_identity
+from .storage.identity import SHORT_NAME_DIGITS, open_identity, renew_identity
 from .transport.bulk_server import BulkServer
 from .transport.host import host_id
 from .wire.codec import ClientFrame, PeerFrame, decode_incoming
@@ -47,6 +49,10 @@ class Peer:
         self._clock = edge.clock()
         self._inbox: deque[NodeEvent] = deque()
         self.refused_frames: Counter[str] = Counter()
+        self.usurped: asyncio.Future[str] = self._loop.create_future()
+        """Done, with the reason, once this process may not go on: another has its place, or its peer was removed."""
+        self.left: asyncio.Future[None] = self._loop.create_future()
+        """Done once this peer has left: others keep all that it kept, and it may end."""
         self._transport = edge.transport(config.listen, self._from_sockets, self._link_broken)
         self._identity = open_identity(config.directory, config.name)
         self._threads = ThreadPoolExecutor(TRANSFERS_AT_ONCE, thread_name_prefix="transfer")
@@ -55,13 +61,20 @@ class Peer:
         self._bulk = BulkServer(edge.shelf(PeerShelf(config.directory, self._chunks)))
         self.me = self._introduce()
         incarnation = self._identity.start << REFUTATION_BITS
-        self._node = Node(self.me, incarnation, config.machine_settings(), random.Random(secrets.randbits(64)), version)
+        self._node = Node(
+            self.me,
+            incarnation,
+            config.machine_settings(),
+            random.Random(secrets.randbits(64)),
+            version,
+            self._identity.recorded,
+        )
         self._pool = edge.pool(config.workers, config.directory, self._from_executor)
         passage = edge.passage()
         fetcher = Fetcher(self._chunks, passage)
         self._attempts = Attempts(self.me, self._pool, fetcher, self._threads, self.feed)
         self._performer = Performer(
-            me=PeerId(self.me.id),
+            me=self.me,
             clock=self._clock,
             transport=self._transport,
             store=self._store,
@@ -70,6 +83,7 @@ class Peer:
             attempts=self._attempts,
             threads=self._threads,
             emit=self.feed,
+            end=self._give_way,
         )
         edge.joined(self.me, lambda: self._node.ring.members, self._performer.perform)
 
@@ -87,9 +101,19 @@ class Peer:
             self._performer.perform(self._edge.let_out(effects))
             self._inbox.popleft()
 
+    @property
+    def standing(self) -> Standing:
+        """Where this peer is between joining and removal."""
+        return self._node.ring.members[PeerId(self.me.id)].standing
+
+    def leave(self) -> bool:
+        """Begin to hand over all that this peer keeps, see `left`; False where nobody could take it over."""
+        self.feed(LeaveRequested())
+        return self.standing in (Standing.LEAVING, Standing.REMOVED)
+
     async def stop(self) -> None:
         """Tell the others, end all user code, and close everything in an order that loses nothing."""
-        self.feed(LeaveRequested())
+        self.feed(StopRequested())
         await self._pool.close()
         self._transport.close()
         self._bulk.close()
@@ -133,9 +157,31 @@ class Peer:
 
     def _link_broken(self, url: str) -> None:
         for peer, update in self._node.ring.members.items():
-            if update.member.url == url:
+            if update.member.url == url and update.standing is not Standing.REMOVED:
                 self.feed(LinkBroke(peer=peer))
                 return
+
+    def _give_way(self, why: Usurped | DiskOld | Parted) -> None:
+        """Note that this process must end; an old disk is made a new peer's before, so that its id never comes back."""
+        if self.usurped.done() or self.left.done():
+            return
+        match why:
+            case Usurped(reason=reason):
+                self.usurped.set_result(reason)
+            case Parted(by_others=False):
+                self.left.set_result(None)
+            case Parted():
+                self.usurped.set_result(
+                    f"peer {self.me.name} was removed from its cluster, and cannot come back with what "
+                    f"{self._config.directory} holds: to let a new peer join, give it an empty directory with --data"
+                )
+            case DiskOld():
+                old, new = self.me.id[:SHORT_NAME_DIGITS], renew_identity(self._config.directory)[:SHORT_NAME_DIGITS]
+                self.usurped.set_result(
+                    f"{self._config.directory} is an old copy: the others know a later start of peer {self.me.name} "
+                    f"({old}). Start it again: it joins as the new peer {new} and keeps what it holds; "
+                    f"then take {old} out with `murmur remove`"
+                )
 
     def _from_store(self, outcomes: list[tuple[int, StoreOutcome]]) -> None:
         self._loop.call_soon_threadsafe(self._performer.stored, outcomes)

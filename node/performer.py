@@ -4,23 +4,27 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import assert_never
 
-from ..ring.effects import Operate, PullChunk, SendTo
-from ..ring.errors import CallerError, MurmurationError
-from ..ring.events import ChunkPulled, OperationDone
+from ..ring.effects import DiskOld, Operate, Parted, PullChunk, ScrubChunks, SendTo, Usurped
+from ..ring.errors import CallerError, MurmurationError, WorldError
+from ..ring.events import ChunkPulled, ChunksScrubbed, OperationDone
 from ..ring.messages import RingMessage
-from ..ring.operations import StoreOutcome
-from ..ring.terms import PeerId
+from ..ring.operations import Operation
+from ..ring.outcomes import StoreOutcome
+from ..ring.terms import Member, PeerId
 from ..scheduling.effects import DismissJob, ForgetJob, StopAttempt
 from ..scheduling.messages import SchedulingMessage
 from .attempts import Attempts
 from .clock import Clock
-from .effects import NodeEffect, Post, ReplyTo, RunAttempt, Wake
-from .events import NodeEvent
+from .effects import MeasureDisk, NodeEffect, Post, ReplyTo, RunAttempt, VerifyCopies, Wake
+from .events import CopiesVerified, DiskMeasured, NodeEvent
 from .storage.chunks import ChunkStore
+from .storage.measures import disk_metrics
+from .storage.scrub import copy_states, scrub_chunks
 from .storage.store import Store
-from .transport.bulk_pull import pull
+from .transport.bulk_pull import locate, pull
 from .transport.control import ControlTransport
 from .transport.passage import Passage
 from .wire.codec import encode_peer, encode_reply
@@ -35,7 +39,7 @@ class Performer:
     def __init__(
         self,
         *,
-        me: PeerId,
+        me: Member,
         clock: Clock,
         transport: ControlTransport,
         store: Store,
@@ -44,8 +48,10 @@ class Performer:
         attempts: Attempts,
         threads: Executor,
         emit: Callable[[NodeEvent], None],
+        end: Callable[[Usurped | DiskOld | Parted], None],
     ) -> None:
-        self._me = me
+        self._me = PeerId(me.id)
+        self._directory = Path(me.directory)
         self._clock = clock
         self._transport = transport
         self._store = store
@@ -54,6 +60,7 @@ class Performer:
         self._attempts = attempts
         self._threads = threads
         self._emit = emit
+        self._end = end
         self._loop = asyncio.get_running_loop()
         self._pulls: dict[bytes, asyncio.Future[str]] = {}
 
@@ -78,13 +85,24 @@ class Performer:
             case Wake(at=at, event=event):
                 self._clock.call_at(at, self._emit, event)
             case Operate(ticket=ticket, operation=operation):
-                self._store.submit(ticket, operation)
+                self._operate(ticket, operation)
             case PullChunk():
                 self._loop.create_task(self._pull(effect))
+            case ScrubChunks() | VerifyCopies() | MeasureDisk():
+                self._loop.create_task(self._inspect(effect))
+            case Usurped() | DiskOld() | Parted():
+                self._end(effect)
             case RunAttempt() | StopAttempt() | DismissJob() | ForgetJob():
                 self._work(effect)
             case _:
                 assert_never(effect)
+
+    def _operate(self, ticket: int, operation: Operation) -> None:
+        outcome = self._store.read_now(operation)
+        if outcome is None:
+            self._store.submit(ticket, operation)
+        else:
+            self._emit(OperationDone(ticket=ticket, outcome=outcome))
 
     def _work(self, effect: RunAttempt | StopAttempt | DismissJob | ForgetJob) -> None:
         match effect:
@@ -125,12 +143,45 @@ class Performer:
             del self._pulls[effect.digest]
         self._emit(ChunkPulled(ticket=effect.ticket, error=error))
 
+    async def _inspect(self, effect: ScrubChunks | VerifyCopies | MeasureDisk) -> None:
+        """Look at what is on the disk, in a thread."""
+        self._emit(await self._loop.run_in_executor(self._threads, self._look, effect))
+
+    def _look(self, effect: ScrubChunks | VerifyCopies | MeasureDisk) -> ChunksScrubbed | CopiesVerified | DiskMeasured:
+        match effect:
+            case ScrubChunks():
+                return self._scrub(effect)
+            case VerifyCopies(route=route, request=request, digests=digests):
+                return CopiesVerified(route=route, request=request, states=copy_states(self._chunks, digests))
+            case MeasureDisk(route=route, request=request):
+                return DiskMeasured(route=route, request=request, values=self._measures())
+            case _:
+                assert_never(effect)
+
+    def _measures(self) -> dict[str, float]:
+        values = disk_metrics(self._directory, self._chunks)
+        values["store.relaxed"] = float(self._store.is_relaxed)
+        try:
+            values |= self._store.hints()
+        except WorldError as error:
+            LOG.warning("the hints cannot be counted: %s", error)
+        return values
+
+    def _scrub(self, effect: ScrubChunks) -> ChunksScrubbed:
+        """Check some chunks; a disk that refuses is asked again at the next step."""
+        try:
+            return scrub_chunks(self._chunks, effect.ticket, effect.after, effect.bytes_max)
+        except WorldError as error:
+            LOG.warning("the scrub of chunks is put off: %s", error)
+            return ChunksScrubbed(ticket=effect.ticket, damaged=(), after=effect.after, bytes_read=0)
+
     def _adopt(self, effect: PullChunk) -> str:
         reason = "no source was named"
         for source in effect.sources:
             try:
-                pieces = pull(source, effect.size, passage=self._passage)
-                self._chunks.adopt(effect.digest, effect.size, pieces)
+                size = effect.size or locate(source, passage=self._passage).size
+                pieces = pull(source, size, passage=self._passage)
+                self._chunks.adopt(effect.digest, size, pieces)
             except (MurmurationError, OSError) as error:
                 reason = str(error) or type(error).__name__
             else:

@@ -4,9 +4,20 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from ..ring.effects import Answer as RingAnswer
-from ..ring.effects import ChunkPlaced, Decided, Failed, GetDone, Joined, KeysDone, PutDone
+from ..ring.effects import (
+    ChunkPlaced,
+    Decided,
+    Failed,
+    GetDone,
+    Joined,
+    KeysDone,
+    MoveBegun,
+    MovePlanned,
+    PutConflict,
+    PutDone,
+)
 from ..ring.events import ChunkOffered, GetRequested, KeysRequested, PutRequested
-from ..ring.messages import Update
+from ..ring.facts import Sibling, Update
 from ..ring.terms import PeerId
 from ..scheduling.effects import JobAccepted, JobRefused, JobSeen, JobsSeen, JobUnknown, SchedulingAnswer
 from ..scheduling.events import JobsRequested, JobSubmitted, KillRequested, StatusRequested
@@ -18,11 +29,14 @@ from .wire.requests import (
     JobShown,
     JobsShown,
     JobTaken,
+    KeyConflict,
     KeyGot,
     KeyPut,
     KeysFound,
     KillJob,
     ListJobs,
+    MoveForeseen,
+    MoveStarted,
     OfferChunk,
     PutKey,
     Refused,
@@ -45,6 +59,8 @@ def store_event(request: str, question: StoreQuestion) -> PutRequested | GetRequ
                 context=question.context,
                 quorum=question.quorum,
                 patience_s=question.patience_s,
+                expires_at=question.expires_at,
+                condition=question.condition,
             )
         case GetKey():
             return GetRequested(
@@ -80,21 +96,58 @@ def store_reply(answer: RingAnswer, members: Mapping[PeerId, Update]) -> ClientR
                 replicas=answer.replicas,
                 primaries=answer.primaries,
                 fallbacks=answer.fallbacks,
+                siblings=answer.siblings,
+                replaced_corrupt=answer.replaced_corrupt,
             )
+        case PutConflict():
+            return KeyConflict(values=_values(answer.siblings), context=answer.context)
         case GetDone():
-            values = tuple(sibling.value for sibling in answer.siblings if sibling.value is not None)
-            return KeyGot(values=values, context=answer.context, replicas=answer.replicas, answered=answer.answered)
+            return KeyGot(
+                values=_values(answer.siblings),
+                context=answer.context,
+                replicas=answer.replicas,
+                answered=answer.answered,
+                primaries=answer.primaries,
+            )
         case KeysDone():
             return KeysFound(keys=answer.keys, more=answer.more)
         case ChunkPlaced():
             known = (members.get(holder) for holder in answer.holders)
             return ChunkKept(holders=tuple(update.member.name for update in known if update is not None))
+        case MoveBegun():
+            return MoveStarted()
+        case MovePlanned():
+            return MoveForeseen(
+                vnodes=answer.vnodes,
+                keys=answer.keys,
+                bytes=answer.bytes,
+                zone_violations=answer.zone_violations,
+            )
         case Failed():
-            return Refused(kind="quorum", reason=answer.reason)
+            kind = "unknown" if answer.is_unknown else "corrupt" if answer.is_corrupt else "quorum"
+            return Refused(kind=kind, reason=answer.reason)
         case Decided() | Joined():
             return Refused(kind="internal", reason="a register answered a question about stored things")
         case _:
             assert_never(answer)
+
+
+def objection(question: StoreQuestion) -> Refused | None:
+    """Refuse a question whose quorum can never be reached; None where all is well."""
+    match question:
+        case PutKey(quorum=quorum):
+            wanted, word = quorum.writes_required, "W"
+        case GetKey(quorum=quorum):
+            wanted, word = quorum.reads_required, "R"
+        case _:
+            return None
+    if wanted <= quorum.replicas:
+        return None
+    return Refused(kind="caller", reason=f"{word} = {wanted} copies are more than the N = {quorum.replicas} there are")
+
+
+def _values(siblings: tuple[Sibling, ...]) -> tuple[bytes, ...]:
+    return tuple(sibling.value for sibling in siblings if sibling.value is not None)
 
 
 def job_event(request: str, question: JobQuestion) -> JobSubmitted | StatusRequested | JobsRequested | KillRequested:

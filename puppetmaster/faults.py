@@ -35,7 +35,7 @@ class Crash:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
-    """The peer stops in good order, as by SIGTERM: it tells the others, and is gone."""
+    """The peer leaves, as by SIGTERM: it hands over all it keeps and is gone for good; or stops where it cannot."""
 
     peer: str
 

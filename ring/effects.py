@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from .events import RingEvent
-from .messages import Context, RingMessage, Sibling, Update
+from .facts import Context, Sibling, Update
+from .messages import RingMessage
 from .operations import Operation
 from .terms import Instant, PeerId, Source
 
@@ -51,10 +52,59 @@ class PullChunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MendChunk:
+    """Make a damaged chunk sound again from any other peer that may hold it; its `ChunkPulled` has the ticket."""
+
+    ticket: int
+    digest: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrubChunks:
+    """Check chunks kept here after `after`, until `bytes_max` are read; its `ChunksScrubbed` has the same ticket.
+
+    With them come those that readers have found damaged since the last step.
+    """
+
+    ticket: int
+    after: bytes
+    bytes_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberChanged:
     """The belief about a member has changed; the rest of the peer acts on it."""
 
     update: Update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usurped:
+    """A later start of this peer's identity runs at another address: this process must end, and has said its last word.
+
+    `reason` says so in one line, with the way out.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parted:
+    """End the process: its peer is no member any more, for it has left, or `by_others` it was removed."""
+
+    by_others: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskOld:
+    """The disk is an old copy: it has the start `recorded`, and others know a later one.
+
+    This process must end, and the directory must never again be used under the same id.
+    """
+
+    recorded: int
+    known: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,22 +117,39 @@ class RecordSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutDone:
-    """A write reached W: `primaries` + `fallbacks` durable copies of `replicas` homes."""
+    """A write reached W: `primaries` + `fallbacks` durable copies of `replicas` homes.
+
+    The key now holds so many `siblings`. With `replaced_corrupt` no home had a readable copy: what was there is lost.
+    """
 
     context: Context
     replicas: int
     primaries: int
     fallbacks: int
+    siblings: int = 1
+    replaced_corrupt: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutConflict:
+    """A conditional put was not written, because this is there."""
+
+    siblings: tuple[Sibling, ...]
+    context: Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetDone:
-    """A read reached R: the current siblings (tombstones included) and the context that covers them."""
+    """A read reached R: the current siblings (tombstones included) and the context that covers them.
+
+    Of the `answered` copies, `primaries` are of the key's own homes.
+    """
 
     siblings: tuple[Sibling, ...]
     context: Context
     replicas: int
     answered: int
+    primaries: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,13 +183,37 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MoveBegun:
+    """The member's standing has changed, and what follows from that is under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovePlanned:
+    """What a change would move: `vnodes` that get a new primary in the whole ring, and what this peer would send.
+
+    In `zone_violations` vnodes all copies would then lie in fewer zones than now.
+    """
+
+    vnodes: int
+    keys: int
+    bytes: int
+    zone_violations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The request missed its quorum within its patience; whether it took effect is unknown."""
+    """The request missed its quorum within its patience.
+
+    With `is_unknown` a write may have taken effect all the same; without, nothing was written. With `is_corrupt` a
+    read found copies, and none of them can be read.
+    """
 
     reason: str
+    is_unknown: bool = False
+    is_corrupt: bool = False
 
 
-Answer = PutDone | GetDone | KeysDone | ChunkPlaced | Decided | Joined | Failed
+Answer = PutDone | PutConflict | GetDone | KeysDone | ChunkPlaced | Decided | Joined | MoveBegun | MovePlanned | Failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,4 +224,18 @@ class Completed:
     answer: Answer
 
 
-RingEffect = Send | SendTo | WakeAt | Operate | PullChunk | MemberChanged | RecordSeen | Completed
+RingEffect = (
+    Send
+    | SendTo
+    | WakeAt
+    | Operate
+    | PullChunk
+    | MendChunk
+    | ScrubChunks
+    | MemberChanged
+    | Parted
+    | Usurped
+    | DiskOld
+    | RecordSeen
+    | Completed
+)

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
-from .messages import Context, RingMessage
-from .operations import StoreOutcome
-from .terms import PeerId, Quorum, Source
+from .facts import Context
+from .messages import RingMessage
+from .outcomes import StoreOutcome
+from .owners import Owner
+from .terms import Condition, PeerId, Quorum, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,10 @@ class ChunkPulled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutRequested:
-    """Someone in this process wants `key` written; answered by `Completed` with `PutDone` or `Failed`."""
+    """Someone in this process wants `key` written; answered by `Completed` with `PutDone`, `PutConflict` or `Failed`.
+
+    `expires_at` is when the value ends, in milliseconds since 1970; 0 for never.
+    """
 
     request: str
     key: bytes
@@ -55,6 +60,8 @@ class PutRequested:
     context: Context
     quorum: Quorum
     patience_s: float
+    expires_at: int = 0
+    condition: Condition = Condition.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +120,32 @@ class ClusterAwaited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequested:
+    """The peer is about to stop in good order, and means to come back: it tells the others, and keeps its keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaveRequested:
-    """The peer is about to stop in good order and tells the others."""
+    """The peer is to hand over all it keeps and go for good; answered by `Completed` with `MoveBegun` or `Failed`."""
+
+    request: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveRequested:
+    """`peer` is to own nothing from now on; answered by `Completed` with `MoveBegun` or `Failed`."""
+
+    request: str
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequested:
+    """Someone asks what this peer would send if `gone` left or were removed; answered by `MovePlanned` or `Failed`."""
+
+    request: str
+    gone: PeerId
+    by_removal: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +159,13 @@ class ProbeExpired:
 
     sequence: int
     stage: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayExpired:
+    """The ping `sequence` on another peer's behalf has waited so long that its asker is to be told."""
+
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +191,40 @@ class RequestDue:
     """A request of this peer has waited for its replicas long enough to try others, or to give up."""
 
     request: str
+    owner: Owner = Owner.ANY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiryDue:
+    """Time to look for values that have ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedChunk:
+    """A chunk kept here that is not what it was; its `size` in bytes is 0 where the disk no longer tells."""
+
+    digest: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunksScrubbed:
+    """The step of a `ScrubChunks` is done; `after` is where the next one begins, None at the end."""
+
+    ticket: int
+    damaged: tuple[DamagedChunk, ...]
+    after: bytes | None
+    bytes_read: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrubDue:
+    """Time for the next step of the scrub."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MendDue:
+    """Time to mend some of what was found damaged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,24 +232,23 @@ class HandoffDue:
     """Time to look for hints whose target is back."""
 
 
+MembershipEvent = (
+    ProbeDue | ProbeExpired | RelayExpired | SuspicionExpired | GossipDue | ExchangeDue | LinkBroke | StopRequested
+)
+RingRequest = PutRequested | GetRequested | KeysRequested | ChunkOffered | DecisionRequested | ClusterAwaited
+MoveRequest = LeaveRequested | RemoveRequested | PlanRequested
+DamageEvent = ChunksScrubbed | ScrubDue | MendDue
+
 RingEvent = (
     Started
     | MessageReceived
-    | LinkBroke
     | OperationDone
-    | ChunkPulled
-    | PutRequested
-    | GetRequested
-    | KeysRequested
-    | ChunkOffered
-    | DecisionRequested
-    | ClusterAwaited
-    | LeaveRequested
-    | ProbeDue
-    | ProbeExpired
-    | SuspicionExpired
-    | GossipDue
-    | ExchangeDue
     | RequestDue
+    | ChunkPulled
     | HandoffDue
+    | ExpiryDue
+    | MembershipEvent
+    | RingRequest
+    | MoveRequest
+    | DamageEvent
 )

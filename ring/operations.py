@@ -6,8 +6,8 @@ reported only once the writes are durable.
 
 from dataclasses import dataclass
 
-from .messages import Ballot, Context, Update, Versions
-from .terms import PeerId
+from .facts import Ballot, Context, Update, Versions
+from .terms import Condition, PeerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +19,22 @@ class ReadVersions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MintVersion:
-    """Write `value` (None deletes) over what `context` covers with a new dot of `actor`; outcome `VersionsMerged`."""
+    """Write `value` (None deletes) over what `context` covers with a new dot of `actor`; outcome `VersionsMerged`.
+
+    What others hold of the key, `known`, is merged first. Where the `condition` then does not hold, nothing is written
+    and the outcome is `MintConflict`. With `over_corrupt` a copy that cannot be read is replaced. The dot's counter is
+    `above` any that this actor has seen given up.
+    """
 
     key: bytes
     value: bytes | None
     context: Context
     actor: str
+    expires_at: int = 0
+    condition: Condition = Condition.NONE
+    known: Versions | None = None
+    over_corrupt: bool = False
+    above: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +47,13 @@ class MergeVersions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireVersions:
+    """Turn values that have ended into tombstones, of at most `limit` keys; the outcome is `VersionsExpired`."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListVersions:
     """List local keys by `prefix` after `after`, in order, at most `limit`; the outcome is `VersionsListed`."""
 
@@ -46,12 +63,35 @@ class ListVersions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoteChunkHint:
-    """Set down that the chunk `digest` of `size` bytes is kept here for `hint_for`; the outcome is `Noted`."""
+class CompareVersions:
+    """Find those of the offered copies that hold what the copy here does not; the outcome is `VersionsCompared`."""
+
+    entries: tuple[tuple[bytes, Versions], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeighVersions:
+    """List local keys after `after`, in order, at most `limit`, with the bytes of each; outcome `VersionsWeighed`."""
+
+    after: bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListChunks:
+    """List the chunks that are kept here after `after`, in order, at most `limit`; the outcome is `ChunksListed`."""
+
+    after: bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteChunk:
+    """Set down that the chunk `digest` of `size` bytes is kept here, if so for `hint_for`; the outcome is `Noted`."""
 
     digest: bytes
     size: int
-    hint_for: PeerId
+    hint_for: PeerId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +158,89 @@ class ListOpenRecords:
     limit: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrubRows:
+    """Look for damage in the rows of all kinds after `after`, at most `limit`; the outcome is `RowsScrubbed`.
+
+    Damaged hints are made anew in the same step.
+    """
+
+    after: bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropHints:
+    """Forget hints for `target`, at most `limit` of each kind; the outcome is `HintsDropped`."""
+
+    target: PeerId
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexCopies:
+    """Index some more of a store that is older than its index; the outcome is `CopiesIndexed`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadTrees:
+    """Read all trees from number `first` to `last` that are not empty; the outcome is `TreesRead`."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListLeaves:
+    """List what falls into leaves, those of the first after the cursor `after`; the outcome is `LeavesListed`.
+
+    At most `limit` entries are listed, and so perhaps not all `spots`.
+    """
+
+    spots: tuple[tuple[int, int], ...]
+    after: bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListStrays:
+    """List at most `each` keys of each of these trees, and at most `limit`; the outcome is `StraysListed`."""
+
+    trees: tuple[int, ...]
+    each: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListTombstones:
+    """List keys that hold nothing but deletes, after the cursor `after`; the outcome is `TombstonesListed`."""
+
+    after: bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropCopy:
+    """Give up the copy of `key` if it is still that of `versions`, and the hints of it for `hinted`.
+
+    The outcome is `CopyDropped`. Values are not compared, only what is known of writes.
+    """
+
+    key: bytes
+    versions: Versions
+    hinted: tuple[PeerId, ...]
+
+
 Operation = (
     ReadVersions
     | MintVersion
     | MergeVersions
+    | ExpireVersions
     | ListVersions
-    | NoteChunkHint
+    | CompareVersions
+    | WeighVersions
+    | ListChunks
+    | NoteChunk
     | ListHints
     | DropHint
     | PromiseBallot
@@ -132,99 +249,27 @@ Operation = (
     | ForgetMember
     | ListMembers
     | ListOpenRecords
+    | ScrubRows
+    | DropHints
+    | IndexCopies
+    | ReadTrees
+    | ListLeaves
+    | ListStrays
+    | ListTombstones
+    | DropCopy
 )
 
-READS = (ReadVersions, ListVersions, ListHints, ListMembers, ListOpenRecords)
+READS = (
+    ReadVersions,
+    ListVersions,
+    CompareVersions,
+    WeighVersions,
+    ListChunks,
+    ListHints,
+    ListMembers,
+    ListOpenRecords,
+    ListLeaves,
+    ListStrays,
+    ListTombstones,
+)
 """The operations that write nothing, and so need no room on the disk."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionsRead:
-    """The local copy of a key; None where there is none."""
-
-    versions: Versions | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionsMerged:
-    """What the key holds after a merge or a mint; `actor` is in whose name the mint was."""
-
-    versions: Versions
-    actor: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionsListed:
-    """Keys in order with their versions, values stripped; `more` sort after the last of them.
-
-    `corrupt` are keys in between whose copy here cannot be read: it is to be mended from another peer.
-    """
-
-    entries: tuple[tuple[bytes, Versions], ...]
-    more: bool
-    corrupt: tuple[bytes, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hint:
-    """A write kept for an absent primary: of `versions` at `key`, or of a chunk of `chunk_size` bytes named `key`."""
-
-    key: bytes
-    versions: Versions | None
-    chunk_size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HintsListed:
-    """Some of the hints for one target."""
-
-    hints: tuple[Hint, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptorState:
-    """What an acceptor has promised and accepted after a step."""
-
-    promised: Ballot
-    accepted: Ballot | None
-    value: bytes | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MembersListed:
-    """The members as they were last noted, those that have left included."""
-
-    members: tuple[Update, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRecordsListed:
-    """Keys of system records with their live values; `after` is where the next page begins, None at the end."""
-
-    records: tuple[tuple[bytes, tuple[bytes, ...]], ...]
-    after: bytes | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
-    """A write that has nothing to report but that it is durable."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreFailed:
-    """The disk refused: `reason` is for people; nothing of the operation was kept, or the copy read is corrupt."""
-
-    reason: str
-
-
-StoreOutcome = (
-    VersionsRead
-    | VersionsMerged
-    | VersionsListed
-    | HintsListed
-    | AcceptorState
-    | MembersListed
-    | OpenRecordsListed
-    | Noted
-    | StoreFailed
-)

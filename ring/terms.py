@@ -1,5 +1,6 @@
 """Name the few kinds of value that every part of the system speaks of."""
 
+from enum import IntEnum
 from typing import Annotated, NewType
 
 from msgspec import Meta, Struct
@@ -20,6 +21,9 @@ REFUTATION_BITS = 20
 
 Vnode = int
 """One of Q equal arcs of the key space, counted from 0."""
+
+VNODES = 1024
+"""Arcs of the key space, unless a cluster is made with another number; fixed for its life."""
 
 Name = Annotated[str, Meta(max_length=128)]
 Url = Annotated[str, Meta(max_length=256)]
@@ -67,6 +71,16 @@ class Source(Struct, frozen=True, array_like=True):
     offset: Annotated[int, Meta(ge=0)] = 0
 
 
+class Condition(IntEnum):
+    """What must hold of a key for a conditional put to be written."""
+
+    NONE = 0
+    IF_CURRENT = 1
+    """Nothing is there that the put's context does not cover."""
+    IF_ABSENT = 2
+    """No value is there; a tombstone is none."""
+
+
 class Quorum(Struct, frozen=True, array_like=True):
     """How many copies one request wants: N homes, R answers to a read, W durable acknowledgements of a write.
 
@@ -78,6 +92,12 @@ class Quorum(Struct, frozen=True, array_like=True):
     reads_required: Annotated[int, Meta(ge=0, le=16)] = 2
     writes_required: Annotated[int, Meta(ge=0, le=16)] = 2
     strict: bool = False
+
+    @property
+    def may_miss_newest(self) -> bool:
+        """Tell whether a read of R copies may see none of the W newest ones: where R + W is no more than N."""
+        majority = self.replicas // 2 + 1
+        return (self.reads_required or majority) + (self.writes_required or majority) <= self.replicas
 
 
 RECORD_QUORUM = Quorum(replicas=5, reads_required=0, writes_required=0)

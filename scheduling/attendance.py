@@ -1,6 +1,6 @@
 """Draw the consequences when a peer comes, falls under suspicion, goes or restarts."""
 
-from ..ring.messages import Liveness, Update
+from ..ring.facts import Liveness, Update
 from ..ring.terms import PeerId
 from .desk import Desk
 from .job import Job, task_title

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ..ring.terms import Instant
 from .desk import Desk
 from .effects import PlaceChunk
 from .events import AttemptFinished, ChunkSettled
@@ -44,13 +45,18 @@ class Deliveries:
         return self._report(running, delivery)
 
     def retry(self, running: Running) -> bool:
-        """Place again what failed; tell False once that was tried too often."""
-        delivery = running.delivery
-        if delivery is None or not delivery.failed:
+        """Place again what failed, after ever longer rests; tell False once that was tried too often.
+
+        Full disks refuse at once, so without rests all tries would be over before anybody could make room.
+        """
+        delivery, settings = running.delivery, self._desk.settings
+        if delivery is None or not delivery.failed or self._desk.now < delivery.rests_until:
             return True
         delivery.tries += 1
-        if delivery.tries >= self._desk.settings.placement_tries_max:
+        if delivery.tries >= settings.placement_tries_max:
             return False
+        rest_s = min(settings.backoff_max_s, settings.track_interval_s * 2**delivery.tries)
+        delivery.rests_until = Instant(self._desk.now + rest_s)
         failed, delivery.failed = delivery.failed, []
         for place in failed:
             self._place(running, delivery, place)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..ring.messages import Update
+from ..ring.facts import Update
 from ..ring.terms import PeerId, Source
 from .jobs import JobRecord, TaskReport, UserError
 from .messages import Attempt, SchedulingMessage

@@ -2,18 +2,17 @@
 
 from dataclasses import dataclass
 
-from ..ring.messages import Liveness, Update
+from ..ring.facts import Liveness, Standing, Update
 from ..ring.placement.rendezvous import Home, Placement, place
+from ..ring.placement.roster import current_homes
 from ..ring.terms import Incarnation, PeerId, start_of
 from .messages import Attempt
 from .settings import SchedulingSettings
 
 
-def _home_of(update: Update) -> Home | None:
-    """Give what placement knows of a member; ownership follows membership, so even a dead one keeps its home."""
-    if update.liveness is Liveness.LEFT:
-        return None
-    return Home(PeerId(update.member.id), update.member.weight, update.member.zone)
+def _home_of(update: Update) -> tuple[Standing, Home]:
+    """Give what placement knows of a member; ownership follows standing, so even a dead one keeps its home."""
+    return update.standing, Home(PeerId(update.member.id), update.member.weight, update.member.zone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +125,10 @@ class Flock:
         return tuple(PeerId(peer) for peer in sorted(staying, key=lambda peer: (self.name(peer), peer)))
 
     def preference(self, key: bytes) -> tuple[PeerId, ...]:
-        """List all members that have not left, best home of `key` first."""
+        """List all members that own keys, best home of `key` first."""
         if self._placement is None:
-            homes = {home for update in self._updates.values() if (home := _home_of(update)) is not None}
-            if self.me not in self._updates:
-                homes.add(Home(self.me))
-            self._placement = place(frozenset(homes), self._settings.vnodes, self._settings.replicas)
+            homes = current_homes(self._updates.values()) or frozenset({Home(self.me)})
+            self._placement = place(homes, self._settings.vnodes, self._settings.replicas)
         return self._placement.preference(key)
 
     def holders(self, digest: bytes) -> tuple[PeerId, ...]:

@@ -187,7 +187,8 @@ class Job:
             return False
         old, self.epoch, self.tracker = self.tracker, epoch, tracker
         self.tracker_heard_at = now
-        self.tracker_start = flock.start_of(tracker)
+        # What is remembered of a tracker that was not met yet may be outdated: its start counts once it is.
+        self.tracker_start = flock.start_of(tracker) if flock.alive(tracker) else -1
         if old == NOBODY:
             self.tell(now, f"tracker is {flock.name(tracker)} (epoch {epoch})")
         else:

@@ -78,6 +78,11 @@ class Scheduling:
         """All jobs known here by id, oldest first; to look at only."""
         return MappingProxyType(self._desk.jobs)
 
+    @property
+    def load(self) -> float:
+        """Tell the share of this peer's slots that are in use, from 0 to 1; a peer without slots is idle."""
+        return self._desk.slots.load
+
     def electorate(self, job: str) -> tuple[PeerId, ...]:
         """Choose who should decide a job of that id, were it submitted now."""
         return electorate_of(job, self._desk.flock, self._desk.settings.electorate_max)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ..ring.messages import Count, Message, PeerKey
+from ..ring.facts import Count, PeerKey
+from ..ring.messages import Message
 from ..ring.terms import Value
 from .jobs import Number, Phase, TaskReport, UserError
 

@@ -20,6 +20,7 @@ class Delivery:
     waiting: dict[str, int] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
     tries: int = 0
+    rests_until: Instant = NEVER
     error: str = ""
 
 
@@ -49,6 +50,12 @@ class Slots:
         """Count the attempts that may start now."""
         computing = sum(running.delivery is None for running in self.running.values())
         return min(self.capacity - computing, 2 * self.capacity - len(self.running))
+
+    @property
+    def load(self) -> float:
+        """Tell which share of the capacity computes."""
+        computing = sum(running.delivery is None for running in self.running.values())
+        return min(1.0, computing / self.capacity) if self.capacity else 0.0
 
     def of_job(self, job: str) -> list[Running]:
         """List the attempts under way of one job."""

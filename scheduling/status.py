@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ..ring.messages import Liveness
+from ..ring.facts import Liveness
 from ..ring.terms import Name
 from .jobs import JobEnding, JobState, Number, Phase, UserError
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..ring.messages import Liveness
+from ..ring.facts import Liveness
 from ..ring.terms import PeerId
 from .flock import Flock
 from .job import NOBODY, Job
@@ -37,6 +37,14 @@ def is_present(job: Job, flock: Flock) -> bool:
     if job.tracker_start < 0:
         job.tracker_start = flock.start_of(job.tracker)
     return flock.start_of(job.tracker) == job.tracker_start
+
+
+def is_unmet(job: Job, flock: Flock) -> bool:
+    """Tell whether nothing is known of the tracker's process but what the disk remembers from before this start.
+
+    That says nothing of whether it lives: only the role's own silence counts until the two have met.
+    """
+    return job.tracker_start < 0 and flock.liveness(job.tracker) is Liveness.SUSPECT
 
 
 def patience_s(rank: int, epoch: int, *, announcement_s: float, takeover_s: float) -> float:

@@ -17,7 +17,7 @@ from .job import NOBODY, Job
 from .jobs import JobEnding, JobState, Manifest, Phase, manifest_key
 from .messages import Account, Stage
 from .pulse import Pulse
-from .tracker import is_present, patience_s, succession
+from .tracker import is_present, is_unmet, patience_s, succession
 from .verdicts import seal_of, success_of
 
 RING_SCHEME = "ring:/"
@@ -114,12 +114,16 @@ class Tracking:
     def _is_tracked(self, job: Job) -> bool:
         if job.tracker == self._desk.me:
             return job.id in self._roles
-        return is_present(job, self._desk.flock) and not self._pulse.is_silent(job)
+        flock = self._desk.flock
+        return (is_present(job, flock) or is_unmet(job, flock)) and not self._pulse.is_silent(job)
 
     def welcome(self, peer: PeerId) -> None:
-        """Tell a peer that has come, or come back, of the jobs tracked here."""
+        """Tell a peer that has come, or come back, of the jobs tracked here; it may know who tracks those here."""
         for job in sorted(self._roles):
             self._desk.tell(peer, self._desk.jobs[job].news())
+        for job in self._gone_since:
+            if self._desk.jobs[job].epoch == 0:
+                self._gone_since[job] = self._desk.now
 
     # --- proposing ---
 

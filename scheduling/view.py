@@ -1,6 +1,6 @@
 """Show a job as this peer's replica has it, in the form that clients draw."""
 
-from ..ring.messages import Liveness
+from ..ring.facts import Liveness
 from ..ring.terms import start_of
 from .desk import Desk
 from .job import Job

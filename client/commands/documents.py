@@ -11,7 +11,7 @@ import msgspec
 
 from ...node.wire.requests import PeerView, RingShown
 from ...ring.errors import CallerError
-from ...ring.messages import Context
+from ...ring.facts import Context, Liveness, Standing
 from ...scheduling.jobs import UserError
 from ...scheduling.status import JobStatus, TaskState
 
@@ -63,13 +63,26 @@ def peer_document(view: PeerView) -> dict[str, Any]:
         "id": view.member.id,
         "url": view.member.url,
         "zone": view.member.zone,
-        "state": view.liveness.name.lower(),
+        "state": state_of(view),
+        "standing": view.standing.name.lower(),
+        "epoch": view.epoch,
         "incarnation": view.incarnation,
         "load": view.load if view.load >= 0 else None,
         "disk": view.disk_bytes if view.disk_bytes >= 0 else None,
         "workers": view.member.workers,
         "weight": view.member.weight,
     }
+
+
+def state_of(view: PeerView) -> str:
+    """Name a peer's state in one word: that it joins, leaves or was removed, else whether it lives."""
+    if view.standing is Standing.REMOVED:
+        return "removed"
+    if view.liveness is Liveness.LEFT:
+        return "stopped"
+    if view.liveness is Liveness.ALIVE and view.standing is not Standing.VALID:
+        return view.standing.name.lower()
+    return view.liveness.name.lower()
 
 
 def ring_document(ring: RingShown) -> dict[str, Any]:
@@ -79,6 +92,7 @@ def ring_document(ring: RingShown) -> dict[str, Any]:
         "replicas": ring.replicas,
         "copies": dict(ring.copies),
         "balance": balance(ring.copies),
+        "moving": msgspec.structs.asdict(ring.moving),
     }
     if ring.vnode >= 0:
         document |= {"vnode": ring.vnode, "primaries": list(ring.primaries), "fallbacks": list(ring.fallbacks)}

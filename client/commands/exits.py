@@ -2,13 +2,17 @@
 
 from typing import Final
 
-from ...ring.errors import CallerError, MurmurationError, Unreachable
+from ...ring.errors import CallerError, Conflict, MurmurationError, Unknown, Unreachable
 
 DONE: Final = 0
 FAILED: Final = 1
 WRONG_USE: Final = 2
 UNREACHABLE: Final = 3
 KILLED: Final = 4
+UNKNOWN: Final = 5
+"""A write may have taken effect, or not."""
+CONFLICT: Final = 6
+"""A conditional put was not written, for something else is there."""
 INTERRUPTED: Final = 130
 """As a shell reports a process that Ctrl-C ended: 128 + SIGINT."""
 TERMINATED: Final = 143
@@ -32,6 +36,10 @@ def code_of(error: MurmurationError) -> int:
             return WRONG_USE
         case Unreachable():
             return UNREACHABLE
+        case Unknown():
+            return UNKNOWN
+        case Conflict():
+            return CONFLICT
         case JobKilled():
             return KILLED
         case _:

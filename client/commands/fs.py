@@ -10,6 +10,7 @@ import click
 
 from ..units import format_size
 from .documents import print_json
+from .fs_check import check
 from .options import connect, examples, json_option, peer_option, plain_option, read_range, read_size, replicas_option
 
 if TYPE_CHECKING:
@@ -24,10 +25,14 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what 
         "murmur fs ls ring:/books",
         "murmur fs cat --range 0:200 ring:/books/moby.txt",
         "murmur fs get ring:/books ./copy",
+        "murmur fs check --repair",
     )
 )
 def fs() -> None:
     """Store and fetch files in the ring."""
+
+
+fs.add_command(check)
 
 
 @fs.command()

@@ -41,6 +41,12 @@ COMMANDS: Final = {
     "peer": Entry(place="...node.main:peer_command", summary="Run one peer in the foreground."),
     "peers": Entry(place=".peers:peers", summary="List the peers and whether they are alive."),
     "ring": Entry(place=".peers:ring", summary="Show how copies are spread, or the homes of a key."),
+    "leave": Entry(place=".moves:leave", summary="Have a peer hand over what it keeps and end."),
+    "remove": Entry(place=".moves:remove", summary="Take a dead peer out for ever."),
+    "replace": Entry(place=".moves:replace", summary="Have a new peer stand in for an old one."),
+    "metrics": Entry(
+        place=".metrics:metrics", summary="Show what each peer's mechanisms do, and what is on their disks."
+    ),
     "kv": Entry(place=".kv:kv", summary="Put and get keys of the replicated store."),
     "fs": Entry(place=".fs:fs", summary="Store and fetch files in the ring."),
     "submit": Entry(place=".submit:submit", summary="Run a job on the cluster."),

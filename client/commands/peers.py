@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from ...node.sync_modes import SYNC_HELP, SYNC_MODES
 from ..units import format_size
-from .documents import balance, peer_document, print_json, ring_document
+from .backup import backup, restore, verify
+from .documents import balance, peer_document, print_json, ring_document, state_of
 from .exits import FAILED, Exit
 from .options import connect, examples, json_option, peer_option
+from .ring_group import RingGroup
 
 if TYPE_CHECKING:
     from ...node.wire.requests import PeerView, RingShown
@@ -29,7 +32,8 @@ LOOK_S: Final = 0.5
 @click.option("--peers", "count", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of peers.")
 @click.option("--workers", type=click.IntRange(0, 4096), help="Attempts at once in each peer [its share of the cores].")
 @click.option("--data", "directory", type=click.Path(path_type=Path, file_okay=False), help="Keep the data here.")
-def up(count: int, workers: int | None, directory: Path | None) -> None:
+@click.option("--sync", type=click.Choice(SYNC_MODES), default="full", show_default=True, help=SYNC_HELP)
+def up(count: int, workers: int | None, directory: Path | None, sync: str) -> None:
     """Run peers on this machine in the foreground; Ctrl-C or SIGTERM stops them all.
 
     Prints the address of each, and remembers them for the other commands of this user. Without --data what they store
@@ -41,7 +45,8 @@ def up(count: int, workers: int | None, directory: Path | None) -> None:
     asked_to_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked_to_stop.set())
-    with LocalCluster(peers=count, workers=workers, directory=directory) as cluster:
+    options = ("--sync", sync)
+    with LocalCluster(peers=count, workers=workers, directory=directory, options=options) as cluster:
         try:
             remember_urls(cluster.urls)
         except OSError as error:
@@ -77,7 +82,7 @@ def _stay(cluster: "LocalCluster", asked_to_stop: threading.Event) -> None:
 def peers(*, as_json: bool, peers: tuple[str, ...]) -> None:
     """List the peers of the cluster, and what the answering one believes of them."""
     with connect(peers) as client:
-        views = client.peers()
+        views = client.peers(measured=True)
     if as_json:
         print_json([peer_document(view) for view in views])
     else:
@@ -86,12 +91,11 @@ def peers(*, as_json: bool, peers: tuple[str, ...]) -> None:
 
 def _print_peers(views: "tuple[PeerView, ...]") -> None:
     from ..view.tables import print_table
-    from ..view.words import LIVENESS
 
     rows = [
         (
             view.member.name,
-            LIVENESS[view.liveness],
+            state_of(view),
             view.member.url,
             view.member.zone,
             str(view.member.workers),
@@ -105,11 +109,28 @@ def _print_peers(views: "tuple[PeerView, ...]") -> None:
     print_table(headings, rows, right=frozenset({"workers", "load", "disk"}))
 
 
-@click.command()
+@click.group(
+    cls=RingGroup,
+    epilog=examples(
+        "murmur ring                        copies at each peer",
+        "murmur ring 'a key'                its homes",
+        "murmur ring backup ./monday",
+        "murmur ring restore ./monday",
+    ),
+)
+def ring() -> None:
+    """Show how copies are spread, or the homes of a KEY; back up the cluster, and bring a backup back."""
+
+
+for _command in (backup, restore, verify):
+    ring.add_command(_command)
+
+
+@ring.command()
 @click.argument("key", required=False)
 @json_option
 @peer_option
-def ring(key: str | None, *, as_json: bool, peers: tuple[str, ...]) -> None:
+def show(key: str | None, *, as_json: bool, peers: tuple[str, ...]) -> None:
     """Show how many copies each peer is home to and how even that is; with KEY, the homes of that key in order."""
     with connect(peers) as client:
         shown = client.ring(b"" if key is None else key.encode())

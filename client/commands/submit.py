@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from ...ring.errors import CallerError
-from ...ring.messages import Liveness
+from ...ring.facts import Liveness
 from ..paths import is_ring_path
 from .documents import print_json
 from .following import conclude, follow_to_end

@@ -5,7 +5,7 @@ from typing import Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ...ring.messages import Liveness
+from ...ring.facts import Liveness
 from ...scheduling.jobs import JobState, Phase
 from ...scheduling.status import JobEvent, JobStatus, Lane, RunningAttempt
 from ..printing import printable

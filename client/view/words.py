@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ...ring.messages import Liveness
+from ...ring.facts import Liveness
 from ...scheduling.jobs import UserError
 from ...scheduling.status import JobStatus, TaskState
 from ..printing import printable

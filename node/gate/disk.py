@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from ...ring.errors import WorldError
-from ...ring.operations import READS, Operation, StoreFailed
+from ...ring.operations import READS, Operation
+from ...ring.outcomes import StoreFailed, StoreOutcome
 from ..storage.chunks import ChunkStore
 from ..storage.store import Outcomes, Store, StoreSettings, Ticketed
 from ..transport.shelves import Shelf, Stretch
@@ -90,6 +91,11 @@ class GatedStore(Store):
             self._slow.put(self._slow.now + self._disk.delay_s, (ticket, operation))
         else:
             self._carry_on((ticket, operation))
+
+    def read_now(self, operation: Operation) -> StoreOutcome | None:
+        """Give the outcome of a read at once, unless the disk is slow or refuses it."""
+        is_held = self._disk.delay_s or self._slow or self._disk.refuses(operation)
+        return None if is_held else super().read_now(operation)
 
     def hurry(self) -> None:
         """Carry out at once what a slow disk has held back."""

@@ -6,7 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from ...ring.errors import RemoteError
-from ...ring.messages import PushPull, Update
+from ...ring.facts import Update
+from ...ring.messages import PushPull
 from ...ring.terms import PeerId
 from ..edge import Members
 from ..wire.codec import decode_peer

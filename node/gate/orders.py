@@ -4,7 +4,7 @@ Orders come by a socket pair that the peer inherits from the process that starte
 the puppet master can give any, and a peer that no puppet master started has no gate. Frames are msgpack, each after its
 length as four bytes, most significant first. Every order is answered by `Done`, `Refused` or `Condition`, in order.
 
-A peer ends as by SIGTERM when the other end of its socket is closed, or when a frame is no order: for nobody could lift
+A peer ends as by SIGINT when the other end of its socket is closed, or when a frame is no order: for nobody could lift
 its faults any more. All faults are lifted before that.
 """
 

@@ -8,12 +8,14 @@ A chunk's file is durable before its row commits, so a crash leaves at most a fi
 start. A row without a sound file is a damaged chunk, not an absent one: whoever asks learns that it must be mended.
 """
 
+import contextlib
 import os
 import secrets
 import struct
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -58,6 +60,7 @@ class ChunkStore:
         """
         self._directory = directory
         self._writing = threading.Lock()
+        self._damaged: dict[bytes, None] = {}
         self._index = Rows(directory / INDEX)
         try:
             (directory / INCOMING).mkdir(exist_ok=True)
@@ -95,13 +98,14 @@ class ChunkStore:
         Raises:
             Corrupt: the chunk should be here, but its file is gone or of another size.
         """
-        entry = self._entry(digest)
-        if entry is None:
-            return None
-        path = self._path(digest)
-        if not path.is_file() or path.stat().st_size != entry.size:
-            raise _corrupt(digest, "its file is gone or of another size")
-        return ChunkPlace(path=str(path), offset=0, size=entry.size)
+        with self._noting_damage(digest):
+            entry = self._entry(digest)
+            if entry is None:
+                return None
+            path = self._path(digest)
+            if not path.is_file() or path.stat().st_size != entry.size:
+                raise _corrupt(digest, "its file is gone or of another size")
+            return ChunkPlace(path=str(path), offset=0, size=entry.size)
 
     def read(self, digest: bytes, offset: int, length: int) -> bytes:
         """Read a range of a chunk, shorter only at its end, after checking every block that the range touches.
@@ -110,6 +114,10 @@ class ChunkStore:
             Corrupt: one of those blocks is damaged.
             WorldError: the chunk is not kept here.
         """
+        with self._noting_damage(digest):
+            return self._read_checked(digest, offset, length)
+
+    def _read_checked(self, digest: bytes, offset: int, length: int) -> bytes:
         entry = self._entry(digest)
         if entry is None:
             raise WorldError(f"no chunk {digest.hex()} is kept here")
@@ -134,6 +142,42 @@ class ChunkStore:
         for offset in range(0, entry.size if entry else 1, _READ_BYTES):
             self.read(digest, offset, _READ_BYTES)
 
+    def digests(self, after: bytes, limit: int) -> list[bytes]:
+        """List the chunks that should be here after `after`, in order, at most `limit`.
+
+        Raises:
+            WorldError: the disk refused.
+        """
+        return [digest for digest, _ in self._index.scan(b"", after, limit)] if limit else []
+
+    def size_of(self, digest: bytes) -> int:
+        """Tell how large a chunk is by its row, else by its file; 0 where neither tells."""
+        with contextlib.suppress(Corrupt):
+            entry = self._entry(digest)
+            if entry is not None:
+                return entry.size
+        with contextlib.suppress(OSError):
+            return self._path(digest).stat().st_size
+        return 0
+
+    def reindex(self, digest: bytes) -> None:
+        """Make a chunk's row anew from its file, for the file is sound if it has the chunk's name.
+
+        Raises:
+            RemoteError: the file is not that chunk.
+            WorldError: the file is gone, or the disk refused.
+        """
+        try:
+            with self._path(digest).open("rb") as file:
+                self.adopt(digest, os.fstat(file.fileno()).st_size, iter(partial(file.read, _READ_BYTES), b""))
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def take_damaged(self) -> list[bytes]:
+        """Give the chunks that readers have found damaged since this was last asked, and not mended meanwhile."""
+        damaged, self._damaged = self._damaged, {}
+        return list(damaged)
+
     def size_bytes(self) -> int:
         """Count the bytes of all chunks kept here."""
         return self._size_bytes
@@ -141,6 +185,15 @@ class ChunkStore:
     def close(self) -> None:
         """Close this thread's connection to the index; those of other threads end with them."""
         self._index.close()
+
+    @contextlib.contextmanager
+    def _noting_damage(self, digest: bytes) -> Iterator[None]:
+        """Remember a chunk that a reader finds damaged, for it is to be mended."""
+        try:
+            yield
+        except Corrupt:
+            self._damaged[digest] = None
+            raise
 
     def _is_sound(self, digest: bytes) -> bool:
         if not self.has(digest):
@@ -171,7 +224,7 @@ class ChunkStore:
         path = self._path(digest)
         path.parent.mkdir(exist_ok=True)
         with self._writing:
-            replaced = path.stat().st_size if path.exists() else 0
+            is_new = not self._index.has(digest)
             arriving.replace(path)
             sync_folder(path.parent)
             sync_folder(self._directory)
@@ -180,7 +233,8 @@ class ChunkStore:
             except WorldError:
                 path.unlink()
                 raise
-            self._size_bytes += entry.size - replaced
+            self._size_bytes += entry.size if is_new else 0
+            self._damaged.pop(digest, None)
 
     def _note(self, digest: bytes, row: bytes) -> None:
         """Write an index row, unless it is there: readers may be at it, and a chunk never changes."""

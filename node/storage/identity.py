@@ -44,6 +44,8 @@ class Identity:
     peer_id: PeerId
     name: str
     start: int
+    recorded: int
+    """The start before this one as the directory had it on record; 0 where the directory is new."""
     lock: int
     """Descriptor of the locked file; the lock ends with the process, however that ends."""
 
@@ -70,13 +72,30 @@ def open_identity(directory: Path, name: str | None) -> Identity:
         _make_private(directory)
         lock = _lock(directory)
         try:
-            record = _next_start(directory / IDENTITY_FILE, name)
+            recorded, record = _next_start(directory / IDENTITY_FILE, name)
         except BaseException:
             os.close(lock)
             raise
     except OSError as error:
         raise WorldError(f"{directory} cannot be used as a data directory: {error.strerror}") from error
-    return Identity(peer_id=PeerId(record.id), name=record.name, start=record.start, lock=lock)
+    return Identity(peer_id=PeerId(record.id), name=record.name, start=record.start, recorded=recorded, lock=lock)
+
+
+def renew_identity(directory: Path) -> PeerId:
+    """Give a directory a new id and give that; name and content stay, as those of a new peer.
+
+    Raises:
+        WorldError: the disk refused, or the identity file is damaged.
+    """
+    file = directory / IDENTITY_FILE
+    before, peer_id = _read(file), secrets.token_hex(16)
+    has_own_name = before is not None and before.name != before.id[:SHORT_NAME_DIGITS]
+    name = before.name if before is not None and has_own_name else peer_id[:SHORT_NAME_DIGITS]
+    try:
+        replace_durably(file, msgspec.json.encode(_Record(id=peer_id, name=name, start=0)))
+    except OSError as error:
+        raise WorldError(f"{file} cannot be written: {error.strerror}") from error
+    return PeerId(peer_id)
 
 
 def _make_private(directory: Path) -> None:
@@ -99,7 +118,8 @@ def _lock(directory: Path) -> int:
     return descriptor
 
 
-def _next_start(file: Path, name: str | None) -> _Record:
+def _next_start(file: Path, name: str | None) -> tuple[int, _Record]:
+    """Count a start; gives the one on record before it, too."""
     before = _read(file)
     if before is None:
         peer_id = secrets.token_hex(16)
@@ -112,7 +132,7 @@ def _next_start(file: Path, name: str | None) -> _Record:
     start = max(before.start + 1, int(time.time() * STARTS_A_SECOND))
     record = _Record(id=before.id, name=name or before.name, start=start)
     replace_durably(file, msgspec.json.encode(record))
-    return record
+    return before.start, record
 
 
 def _read(file: Path) -> _Record | None:

@@ -1,7 +1,8 @@
 """Hold durable rows of key and value in one directory: the typed face of diskcache, and its only user."""
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,7 @@ from diskcache import Cache, Timeout  # type: ignore[import-untyped]
 
 from ...ring.errors import Corrupt, WorldError
 from .checksums import seal, unseal
-from .disk import BytesDisk
+from .disk import IN_ROW, BytesDisk
 from .durable import sync_folder
 
 FILE_BYTES_MIN: Final = 32 << 10
@@ -18,6 +19,14 @@ FILE_BYTES_MIN: Final = 32 << 10
 
 _DISK_ERRORS = (sqlite3.Error, Timeout, OSError)
 _PAGE_ROWS = 10_000
+
+_UPSERT: Final = (
+    "INSERT INTO Cache(key, raw, store_time, access_time, access_count, size, mode, value)"
+    " VALUES (?, 1, ?, ?, 0, 0, ?, ?) ON CONFLICT(key, raw) DO UPDATE"
+    " SET store_time = excluded.store_time, mode = excluded.mode, value = excluded.value"
+    " WHERE filename IS NULL AND expire_time IS NULL"
+)
+"""What `Cache.set` does in two statements, for a small value; where a file is to be replaced it changes no row."""
 
 
 class Rows:
@@ -75,9 +84,22 @@ class Rows:
         except _DISK_ERRORS as error:
             raise self._refused(error) from error
 
+    def write(self, writes: Mapping[bytes, bytes | None]) -> None:
+        """Write rows, inside a transaction; None deletes."""
+        sql = self._cache._sql  # noqa: SLF001
+        now = time.time()
+        for key, value in writes.items():
+            if value is None:
+                self.delete(key)
+                continue
+            sealed = seal(key, value)
+            is_small = len(sealed) < FILE_BYTES_MIN
+            if not is_small or not sql(_UPSERT, (key, now, now, IN_ROW, sealed)).rowcount:
+                self._cache.set(key, sealed)
+
     def put(self, key: bytes, value: bytes) -> None:
         """Write a value, inside a transaction."""
-        self._cache.set(key, seal(key, value))
+        self.write({key: value})
 
     def delete(self, key: bytes) -> None:
         """Remove a key if it is there, inside a transaction."""
@@ -102,6 +124,20 @@ class Rows:
             return unseal(key, self._disk.fetch(mode, filename, value, read=False))
         except Corrupt:
             return None
+
+    def tally(self, prefix: bytes) -> tuple[int, int, float | None]:
+        """Count the rows whose keys begin with `prefix`, their bytes, and when the oldest was written, since 1970.
+
+        Raises:
+            WorldError: the disk refused.
+        """
+        columns = "COUNT(*), SUM(CASE WHEN filename IS NULL THEN LENGTH(value) ELSE size END), MIN(store_time)"
+        try:
+            query = f"SELECT {columns} FROM Cache WHERE key >= ? AND key < ?"
+            ((rows, size, oldest),) = self._cache._sql(query, (prefix, _after_prefix(prefix))).fetchall()  # noqa: SLF001
+        except _DISK_ERRORS as error:
+            raise self._refused(error) from error
+        return rows, size or 0, oldest
 
     def each_key(self, prefix: bytes = b"") -> Iterator[bytes]:
         """Give all keys that begin with `prefix`, in order."""

@@ -1,16 +1,23 @@
 """Carry out the ring's store operations durably: one writer thread, one commit for all that waits (group commit)."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, NoReturn
 
 from ...ring.copies.replica import apply
 from ...ring.errors import InvariantBroken, WorldError
-from ...ring.operations import Operation, StoreFailed, StoreOutcome
+from ...ring.operations import READS, IndexCopies, Operation, ReadVersions
+from ...ring.outcomes import CopiesIndexed, StoreFailed, StoreOutcome
+from ...ring.terms import VNODES
+from .draft import Draft
+from .lazy_sync import LazySync
+from .recent import RecentRows
 from .rows import Rows
+from .unsettled import UnsettledWrites
 
 Ticketed = tuple[int, Operation]
 Outcomes = list[tuple[int, StoreOutcome]]
@@ -23,12 +30,15 @@ CLOSING_S: Final = 30.0
 class StoreSettings:
     """How safe and how wide commits are.
 
-    `relaxed` syncs only now and then: a power cut may take the newest commits, though a killed process loses none.
-    At most `batch_max` operations share a commit: past 64 each costs 24 µs, so more would only add latency.
+    `relaxed` syncs once a second: a power cut may take the commits since, though a killed process loses none.
+    At most `batch_max` operations share a commit: past 64 each costs 24 µs, so more would only add latency. Rows of
+    `recent_bytes` in all are kept in memory beside the disk. The trees are those of `vnodes`, the same at all peers.
     """
 
     relaxed: bool = False
     batch_max: int = 256
+    recent_bytes: int = 16 << 20
+    vnodes: int = VNODES
 
 
 class Store:
@@ -40,12 +50,19 @@ class Store:
         Raises:
             WorldError: the disk refused.
         """
+        self.is_relaxed = settings.relaxed
         self._deliver = deliver
         self._batch_max = settings.batch_max
+        self._vnodes = settings.vnodes
+        self._is_indexed = False
         self._waiting: SimpleQueue[Ticketed | None] = SimpleQueue()
         self._closing = False
+        self._unix_ms = 0
+        self._recent = RecentRows(settings.recent_bytes)
+        self._unsettled = UnsettledWrites()
         self._rows = Rows(directory, full_sync=not settings.relaxed)
         self._rows.close()  # this thread's connection; the writer opens its own
+        self._lazy_sync = LazySync(directory) if settings.relaxed else None
         self._writer = threading.Thread(target=self._write, name="store", daemon=True)
         self._writer.start()
 
@@ -59,7 +76,31 @@ class Store:
         """
         if not self._closing and not self._writer.is_alive():
             raise InvariantBroken("the store's writer has ended; its last words are on stderr")
+        self._unsettled.begin(operation)
         self._waiting.put((ticket, operation))
+
+    def read_now(self, operation: Operation) -> StoreOutcome | None:
+        """Give the outcome of a read at once, if its row is in memory and no write submitted before may change it."""
+        if not isinstance(operation, ReadVersions) or self._unsettled.may_change(operation.key):
+            return None
+        try:
+            find = self._recent.find
+            return apply(operation, find, _nothing_else, unix_ms=self._clock_ms(), vnodes=self._vnodes)[1]
+        except KeyError:
+            return None
+
+    def hints(self) -> dict[str, float]:
+        """Count the hints that wait for their peers, their bytes, and the age of the oldest; in any thread.
+
+        Raises:
+            WorldError: the disk refused.
+        """
+        try:
+            rows, size, oldest = self._rows.tally(b"h/")
+        finally:
+            self._rows.close()  # this thread's connection
+        age_s = 0.0 if oldest is None else max(0.0, time.time() - oldest)
+        return {"hints.waiting": rows, "hints.waiting_bytes": size, "hints.oldest_s": age_s}
 
     def close(self) -> None:
         """Carry out what waits, then close.
@@ -74,13 +115,25 @@ class Store:
             raise WorldError(
                 f"the disk has not taken the last writes within {CLOSING_S:.0f} s; they are not acknowledged"
             )
+        if self._lazy_sync is not None:
+            self._lazy_sync.close()
 
     def _write(self) -> None:
         try:
+            self._index()
             while batch := self._next_batch():
+                if not self._is_indexed:
+                    self._index()
                 self._carry_out(batch)
         finally:
             self._rows.close()
+
+    def _index(self) -> None:
+        """Index a store that is older than its index, a page a commit; where the disk refuses, the next batch tries."""
+        outcome = self._alone(IndexCopies())
+        while isinstance(outcome, CopiesIndexed) and outcome.more:
+            outcome = self._alone(IndexCopies())
+        self._is_indexed = isinstance(outcome, CopiesIndexed)
 
     def _next_batch(self) -> list[Ticketed]:
         """Wait for an operation and take all that wait with it; nothing once the store is being closed."""
@@ -102,34 +155,51 @@ class Store:
         """Run a batch in one commit; if the disk refuses that, run them one by one, so that each fails for itself."""
         outcomes = self._in_one_commit(batch)
         if outcomes is not None:
-            self._deliver(outcomes)
+            self._settle(batch, outcomes)
             return
         for ticket, operation in batch:
-            self._deliver([(ticket, self._alone(operation))])
+            self._settle([(ticket, operation)], [(ticket, self._alone(operation))])
+
+    def _settle(self, batch: Sequence[Ticketed], outcomes: Outcomes) -> None:
+        for _, operation in batch:
+            self._unsettled.end(operation)
+        self._deliver(outcomes)
 
     def _in_one_commit(self, batch: Sequence[Ticketed]) -> Outcomes | None:
+        draft = Draft(self._rows, self._recent)
+        outcomes = [(ticket, self._step(draft, operation)) for ticket, operation in batch]
         try:
-            with self._rows.transaction():
-                return [(ticket, self._step(operation)) for ticket, operation in batch]
+            draft.commit()
         except WorldError:
             return None  # the reason comes out again, for each operation that meets it
+        return outcomes
 
     def _alone(self, operation: Operation) -> StoreOutcome:
+        draft = Draft(self._rows, self._recent)
+        outcome = self._step(draft, operation)
         try:
-            with self._rows.transaction():
-                return self._step(operation)
+            draft.commit()
         except WorldError as error:
             return StoreFailed(reason=str(error))
-
-    def _step(self, operation: Operation) -> StoreOutcome:
-        """Run one operation inside the open transaction; a copy that cannot be read fails this one only."""
-        try:
-            writes, outcome = apply(operation, self._rows.get, self._rows.scan)
-        except WorldError as error:
-            return StoreFailed(reason=str(error))
-        for key, value in writes.items():
-            if value is None:
-                self._rows.delete(key)
-            else:
-                self._rows.put(key, value)
         return outcome
+
+    def _step(self, draft: Draft, operation: Operation) -> StoreOutcome:
+        """Run one operation of a batch; a copy that cannot be read fails this one only."""
+        if not (self._is_indexed or isinstance(operation, (*READS, IndexCopies))):
+            return StoreFailed(reason="the disk is full or fails: the store's index could not be written yet")
+        try:
+            read, scan = draft.read, draft.scan
+            writes, outcome = apply(operation, read, scan, unix_ms=self._clock_ms(), vnodes=self._vnodes)
+        except WorldError as error:
+            return StoreFailed(reason=str(error))
+        draft.write(writes)
+        return outcome
+
+    def _clock_ms(self) -> int:
+        """Tell the time by which values end; it is not let run back, so that none is seen again."""
+        self._unix_ms = max(self._unix_ms, time.time_ns() // 1_000_000)
+        return self._unix_ms
+
+
+def _nothing_else(prefix: bytes, after: bytes, limit: int) -> NoReturn:  # noqa: ARG001, for it stands for a scan
+    raise KeyError(prefix)

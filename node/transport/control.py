@@ -2,6 +2,9 @@
 
 The descriptor of a ZeroMQ socket tells of changes, not of frames that are there (it is edge-triggered). So it is
 drained without blocking when it is readable, and looked at again after every send and every drain that was cut short.
+
+What is to be sent leaves together at the end of the turn of the loop: each send may wake a thread of ZeroMQ, and one
+that is awake already costs nothing to wake.
 """
 
 import asyncio
@@ -15,7 +18,7 @@ from ...ring.errors import CallerError, WorldError
 from ..wire.limits import CONTROL_FRAME_BYTES_MAX
 from .addresses import parse_listen_address
 from .links import Link
-from .sockets import bind, open_socket
+from .sockets import bind, can_receive, open_socket
 
 BATCH_MAX: Final = 256
 """Frames taken in one turn of the loop, so that timers and disks get their turn under any load."""
@@ -56,7 +59,10 @@ class ControlTransport:
         self._router.setsockopt(zmq.SNDHWM, UNREAD_MAX)
         self.url = bind(self._router, address, "choose another with --listen")
         self._loop.add_reader(self._router.FD, self._drain)
-        self._look_again: asyncio.Handle = self._loop.call_soon(self._drain)
+        self._leaving: list[tuple[str | bytes, bytes]] = []
+        self._is_handing_on = False
+        self._turn_end: asyncio.Handle | None = None
+        self._end_turn_soon()
         self._look_for_idle: asyncio.TimerHandle = self._loop.call_later(IDLE_S, self._close_idle)
 
     @property
@@ -66,12 +72,65 @@ class ControlTransport:
 
     def send(self, url: str, frame: bytes) -> None:
         """Send a frame to the process that listens at `url`, or drop it: it may be lost, but never blocks."""
-        link = self._links.get(url) or self._open(url)
-        if link is not None:
-            link.send(frame, self._loop.time())
+        self._leave((url, frame))
 
     def reply(self, routing_id: bytes, frame: bytes) -> None:
         """Send a frame back by the connection that it answers; if its client has gone, that is counted."""
+        self._leave((routing_id, frame))
+
+    def close(self) -> None:
+        """Close all sockets; what is not sent yet is dropped."""
+        self._let_leave()
+        if self._turn_end is not None:
+            self._turn_end.cancel()
+        self._look_for_idle.cancel()
+        self._loop.remove_reader(self._router.FD)
+        self._router.close()
+        for url in list(self._links):
+            self._close(url)
+
+    def _leave(self, outgoing: tuple[str | bytes, bytes]) -> None:
+        if self._router.closed:
+            return  # an alarm rang while the peer was ending
+        self._leaving.append(outgoing)
+        if not self._is_handing_on:
+            self._end_turn_soon()
+
+    def _end_turn_soon(self) -> None:
+        if self._turn_end is None:
+            self._turn_end = self._loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._turn_end = None
+        self._let_leave()
+        self._drain()
+
+    def _drain(self) -> None:
+        """Hand on what has come, send what that brings about, and look again for what the descriptor will not tell."""
+        arrivals = self._take()
+        if not arrivals:
+            return
+        self._is_handing_on = True
+        try:
+            self._on_frames(arrivals)
+        finally:
+            self._is_handing_on = False
+        self._let_leave()
+        if can_receive(self._router):
+            self._end_turn_soon()
+
+    def _let_leave(self) -> None:
+        leaving, self._leaving = self._leaving, []
+        now = self._loop.time()
+        for to, frame in leaving:
+            if isinstance(to, bytes):
+                self._answer(to, frame)
+                continue
+            link = self._links.get(to) or self._open(to)
+            if link is not None:
+                link.send(frame, now)
+
+    def _answer(self, routing_id: bytes, frame: bytes) -> None:
         try:
             self._router.send_multipart([routing_id, frame], zmq.NOBLOCK)
         except zmq.Again:
@@ -80,41 +139,24 @@ class ControlTransport:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
             self._dropped["client gone"] += 1
-        self._drain_soon()
 
-    def close(self) -> None:
-        """Close all sockets; what is not sent yet is dropped."""
-        self._look_again.cancel()
-        self._look_for_idle.cancel()
-        self._loop.remove_reader(self._router.FD)
-        self._router.close()
-        for url in list(self._links):
-            self._close(url)
-
-    def _drain(self) -> None:
+    def _take(self) -> Arrivals:
         arrivals: Arrivals = []
         size = 0
         for _ in range(BATCH_MAX):
             try:
                 parts = self._router.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
-                break
+                return arrivals
             if len(parts) == 2:
                 arrivals.append((parts[0], parts[1]))
             else:
                 self._dropped["malformed"] += 1
             size += sum(map(len, parts))
             if size >= BATCH_BYTES_MAX:
-                self._drain_soon()
                 break
-        else:
-            self._drain_soon()
-        if arrivals:
-            self._on_frames(arrivals)
-
-    def _drain_soon(self) -> None:
-        self._look_again.cancel()
-        self._look_again = self._loop.call_soon(self._drain)
+        self._end_turn_soon()
+        return arrivals
 
     def _open(self, url: str) -> Link | None:
         try:

@@ -23,6 +23,10 @@ SOCKETS_MAX: Final = 16_384
 MONITOR_EVENT: Final = struct.Struct("=H")
 """How a monitor's first frame begins (zmq_socket_monitor(3)); pyzmq's own parser would import asyncio and ssl."""
 
+_POLLIN: Final = int(zmq.POLLIN)
+_POLLOUT: Final = int(zmq.POLLOUT)
+"""As plain numbers: the flags of pyzmq cost more to compare than the question itself."""
+
 _watches = count()
 
 Socket = zmq.Socket[bytes]
@@ -84,12 +88,12 @@ def bind(socket: Socket, address: Address, way_out: str) -> str:
 
 def can_receive(socket: Socket) -> bool:
     """Tell whether a frame is there; asking also lets the socket take in what its threads have to tell."""
-    return bool(_events(socket) & zmq.POLLIN)
+    return bool(_events(socket) & _POLLIN)
 
 
 def can_send(socket: Socket) -> bool:
     """Tell whether a frame would be taken; asking also lets the socket take in what its threads have to tell."""
-    return bool(_events(socket) & zmq.POLLOUT)
+    return bool(_events(socket) & _POLLOUT)
 
 
 def watch(socket: Socket) -> Socket:

@@ -11,7 +11,8 @@ from msgspec import Meta, Struct
 from msgspec.msgpack import Decoder, Encoder
 
 from ...ring.errors import CallerError, RemoteError
-from ...ring.messages import Count, RingMessage
+from ...ring.facts import Count
+from ...ring.messages import RingMessage
 from ...ring.terms import Id, PeerId
 from ...scheduling.messages import SchedulingMessage
 from .bulk import BulkReply, BulkRequest

@@ -1,11 +1,12 @@
 """Spell what a client asks of a peer, and what the peer answers; every field is bounded."""
 
+from enum import IntEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ...ring.messages import Context, Count, Liveness
-from ...ring.terms import Digest, Id, Key, Member, Name, Quorum, Source, Value
+from ...ring.facts import Context, Count, Liveness, Standing
+from ...ring.terms import Condition, Digest, Id, Key, Member, Name, Quorum, Source, Value
 from ...scheduling.jobs import JobRecord
 from ...scheduling.messages import JobId
 from ...scheduling.status import JobStatus
@@ -23,13 +24,18 @@ class Hello(Request, frozen=True, array_like=True, tag=True):
 
 
 class PutKey(Request, frozen=True, array_like=True, tag=True):
-    """Write a key (None deletes it) over what `context` covers; answered by `KeyPut`."""
+    """Write a key (None deletes it) over what `context` covers; answered by `KeyPut`, or by `KeyConflict`.
+
+    The value ends at `expires_at`, in milliseconds since 1970; 0 for never.
+    """
 
     key: Key
     value: Value | None
     context: Context = {}
     quorum: Quorum = Quorum()
     patience_s: Patience = 5.0
+    expires_at: Count = 0
+    condition: Condition = Condition.NONE
 
 
 class GetKey(Request, frozen=True, array_like=True, tag=True):
@@ -63,6 +69,17 @@ class LocateChunk(Request, frozen=True, array_like=True, tag=True):
     """Ask where a chunk can be had, best place first; answered by `ChunkAt`."""
 
     digest: Digest
+
+
+class CheckChunks(Request, frozen=True, array_like=True, tag=True):
+    """Have this peer read its own copies of chunks and check them; answered by `ChunksChecked`."""
+
+    digests: Annotated[tuple[Digest, ...], Meta(max_length=1024)]
+    patience_s: Patience = 300.0
+
+
+class ShowMetrics(Request, frozen=True, array_like=True, tag=True):
+    """Ask this peer what its mechanisms have done and have still to do; answered by `MetricsShown`."""
 
 
 class PrepareJob(Request, frozen=True, array_like=True, tag=True):
@@ -99,6 +116,26 @@ class ListPeers(Request, frozen=True, array_like=True, tag=True):
     """Ask for the member table; answered by `PeersShown`."""
 
 
+class LeaveRing(Request, frozen=True, array_like=True, tag=True):
+    """Have `peer`, which must be the one that is asked, hand over all it keeps and end; answered by `MoveStarted`."""
+
+    peer: Id
+
+
+class RemovePeer(Request, frozen=True, array_like=True, tag=True):
+    """Take a member out for ever; answered by `MoveStarted`. One that lives is only removed by `force`."""
+
+    peer: Id
+    force: bool = False
+
+
+class PlanMove(Request, frozen=True, array_like=True, tag=True):
+    """Ask what the answering peer would send if `gone` left or were removed; answered by `MoveForeseen`."""
+
+    gone: Id
+    by_removal: bool
+
+
 class DescribeRing(Request, frozen=True, array_like=True, tag=True):
     """Ask for the placement, or with `key` for that key's preference list; answered by `RingShown`."""
 
@@ -112,12 +149,17 @@ ClientRequest = (
     | FindKeys
     | OfferChunk
     | LocateChunk
+    | CheckChunks
+    | ShowMetrics
     | PrepareJob
     | SubmitJob
     | WatchJob
     | ListJobs
     | KillJob
     | ListPeers
+    | LeaveRing
+    | RemovePeer
+    | PlanMove
     | DescribeRing
 )
 
@@ -127,7 +169,11 @@ class Reply(Struct, frozen=True, array_like=True, tag=True):
 
 
 class Refused(Reply, frozen=True, array_like=True, tag=True):
-    """The request was not carried out, or its outcome is unknown; `kind` is one word, `reason` one line."""
+    """The request was not carried out, or its outcome is unknown; `kind` is one word, `reason` one line.
+
+    Among the kinds: `quorum` (too few answered, nothing was written), `unknown` (too few answered, and a write may have
+    taken effect), `corrupt` (no copy can be read), `caller` (asked for something wrong).
+    """
 
     kind: Name
     reason: Line
@@ -142,21 +188,38 @@ class Welcome(Reply, frozen=True, array_like=True, tag=True):
 
 
 class KeyPut(Reply, frozen=True, array_like=True, tag=True):
-    """Say what a write really reached: `primaries` + `fallbacks` durable copies out of `replicas` homes."""
+    """Say what a write really reached: `primaries` + `fallbacks` durable copies out of `replicas` homes.
+
+    The key now holds so many `siblings`, tombstones included. With `replaced_corrupt` no home could read its copy of
+    the key, and what was there is lost.
+    """
 
     context: Context
     replicas: int
     primaries: int
     fallbacks: int
+    siblings: int = 1
+    replaced_corrupt: bool = False
+
+
+class KeyConflict(Reply, frozen=True, array_like=True, tag=True):
+    """A conditional put was not written: give what is there, and the context that covers it."""
+
+    values: Annotated[tuple[Value, ...], Meta(max_length=100)]
+    context: Context
 
 
 class KeyGot(Reply, frozen=True, array_like=True, tag=True):
-    """Give the live values of a key (none if it is absent) and the context that covers them."""
+    """Give the live values of a key (none if it is absent) and the context that covers them.
+
+    Of the `answered` copies, `primaries` are of the key's own homes.
+    """
 
     values: Annotated[tuple[Value, ...], Meta(max_length=100)]
     context: Context
     replicas: int
     answered: int
+    primaries: int = 0
 
 
 class KeysFound(Reply, frozen=True, array_like=True, tag=True):
@@ -176,6 +239,27 @@ class ChunkAt(Reply, frozen=True, array_like=True, tag=True):
     """Give places of a chunk, best first."""
 
     sources: Annotated[tuple[Source, ...], Meta(max_length=64)]
+
+
+class CopyState(IntEnum):
+    """What a peer has of a chunk."""
+
+    ABSENT = 0
+    SOUND = 1
+    DAMAGED = 2
+
+
+class ChunksChecked(Reply, frozen=True, array_like=True, tag=True):
+    """Tell what this peer has of each chunk that was asked about, in that order."""
+
+    states: Annotated[tuple[CopyState, ...], Meta(max_length=1024)]
+
+
+class MetricsShown(Reply, frozen=True, array_like=True, tag=True):
+    """Give this peer's counters by name, `part.what`: plain numbers, seconds or bytes, as the name says."""
+
+    peer: Name
+    values: Annotated[dict[Name, float], Meta(max_length=1024)]
 
 
 class JobPrepared(Reply, frozen=True, array_like=True, tag=True):
@@ -210,6 +294,30 @@ class PeerView(Struct, frozen=True, array_like=True):
     incarnation: int
     load: float = -1.0
     disk_bytes: int = -1
+    standing: Standing = Standing.VALID
+    epoch: int = 0
+
+
+class MoveStarted(Reply, frozen=True, array_like=True, tag=True):
+    """The member's standing has changed; what follows from that is under way."""
+
+
+class MoveForeseen(Reply, frozen=True, array_like=True, tag=True):
+    """Say in how many `vnodes` of the ring copies would move, and what the answering peer would send itself."""
+
+    vnodes: int
+    keys: int
+    bytes: int
+    zone_violations: int
+
+
+class Moving(Struct, frozen=True, array_like=True):
+    """How far the answering peer is with what it passes on to others."""
+
+    is_under_way: bool = False
+    keys_looked_at: int = 0
+    keys_sent: int = 0
+    bytes_sent: int = 0
 
 
 class PeersShown(Reply, frozen=True, array_like=True, tag=True):
@@ -231,20 +339,26 @@ class RingShown(Reply, frozen=True, array_like=True, tag=True):
     primaries: tuple[str, ...] = ()
     fallbacks: tuple[str, ...] = ()
     preference: tuple[str, ...] = ()
+    moving: Moving = Moving()
 
 
 ClientReply = (
     Refused
     | Welcome
     | KeyPut
+    | KeyConflict
     | KeyGot
     | KeysFound
     | ChunkKept
     | ChunkAt
+    | ChunksChecked
+    | MetricsShown
     | JobPrepared
     | JobTaken
     | JobShown
     | JobsShown
     | PeersShown
+    | MoveStarted
+    | MoveForeseen
     | RingShown
 )

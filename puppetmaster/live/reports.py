@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...client.commands.documents import job_document
-from ...ring.messages import Liveness
+from ...ring.facts import Liveness
 from ...scheduling.jobs import Phase
 from ...scheduling.status import JobStatus, Lane, RunningAttempt, TaskState
 from ..masters.master import PuppetView

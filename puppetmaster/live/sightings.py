@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ...client.connection import Connection
 from ...node.wire.requests import JobShown, JobsShown, ListJobs, ListPeers, PeersShown, PeerView, WatchJob
 from ...ring.errors import MurmurationError, Unreachable
-from ...ring.messages import Liveness
+from ...ring.facts import Liveness
 from ...scheduling.status import JobStatus
 
 PATIENCE_S = 1.0

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ...ring.messages import Versions
+from ...ring.facts import Versions
 from ...scheduling.decisions import decode_decision
 from ...scheduling.jobs import JobEnding, JobRecord, JobState, Manifest, StoredFile, UserError
 from ...scheduling.messages import MapSeal

@@ -5,7 +5,7 @@ S7  where quorums are strict and members static, a read that began after a write
 
 from collections.abc import Iterator
 
-from ...ring.messages import Context, Dot
+from ...ring.facts import Context, Dot
 from .register_workload import RegisterWorkload, Saw
 from .witness import Witness
 

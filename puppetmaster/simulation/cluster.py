@@ -4,6 +4,7 @@ import hashlib
 import random
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import assert_never
 
@@ -14,7 +15,7 @@ from ...node.wire.codec import encode_peer
 from ...node.wire.requests import ClientReply, ClientRequest
 from ...ring.effects import Operate
 from ...ring.errors import InvariantBroken
-from ...ring.messages import Liveness
+from ...ring.facts import Liveness, Standing
 from ...ring.terms import Instant, Member, PeerId, Source
 from .disk import Disk, Run
 from .history import History, Kind
@@ -24,9 +25,13 @@ from .telling import key_of, title_of_message
 from .timeline import Timeline
 from .witness import Witness
 
+FAREWELL_S = 0.5
+"""How long a peer that stops stays to see its news off."""
 CLIENT_URL = "tcp://client"
 NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 JAM_S = 1.0
+RESTART_S = 0.5
+"""How long whoever looks after a peer takes to start it again."""
 CHECK_EVERY = 8
 """A machine's invariants are asserted after every so many of its events: asserting takes longer than deciding, and what
 is broken stays broken for a while. A failing seed is told again with every single event checked."""
@@ -109,7 +114,7 @@ class Cluster:
         self._host = host
         self._requests: Iterator[int] = count()
         self._serials: Iterator[int] = count(1)
-        self.disks = {name: Disk() for name in names}
+        self.disks = {name: Disk(vnodes=settings.ring.vnodes) for name in names}
         self.running: dict[str, Process] = {}
         self.backups: dict[str, Disk] = {}
         """The disks that were copied, by peer name."""
@@ -131,7 +136,8 @@ class Cluster:
         disk = self.disks[name]
         seed = self.rng.getrandbits(48)
         serial = next(self._serials)
-        process = Process(self.member(name), disk, self.settings, self._pace, seed, self.witness, serial)
+        now = self.timeline.now
+        process = Process(self.member(name), disk, self.settings, self._pace, seed, self.witness, serial, now)
         self.running[name] = process
         self.witness.forget(process.id)
         seeds = tuple(self.member(other).url for other in self.disks if other != name)[:3]
@@ -163,6 +169,12 @@ class Cluster:
         doubters = (name for name in live if self._believed_alive(self.running[name]) != ids)
         self._doubter = next(doubters, "")
         return not self._doubter
+
+    def at_rest(self) -> bool:
+        """Tell whether nobody joins or leaves, in the eyes of all live peers."""
+        members = (process.node.ring.members for process in self.running.values() if not process.frozen)
+        resting = (Standing.VALID, Standing.REMOVED)
+        return all(update.standing in resting for table in members for update in table.values())
 
     def at(self, instant: float, action: Callable[[], None]) -> None:
         """Have something done at an instant."""
@@ -252,7 +264,7 @@ class Cluster:
     def _finish(self, process: Process, due: Working) -> None:
         work = due.work
         if isinstance(work, Operate):
-            for outgoing in process.operate(work):
+            for outgoing in process.operate(self.timeline.now, work):
                 self.let_go(outgoing)
         elif process.paused_until > self.timeline.now:
             self.timeline.at(process.paused_until, due)
@@ -270,6 +282,31 @@ class Cluster:
             self.let_go(outgoing)
         if process.events % self._check_every == 0:
             process.node.check()
+        if process.disk_is_old:
+            self._renew(process)
+        elif process.parted and not process.disk.is_given_up:
+            process.disk.is_given_up = True
+            self.at(now + FAREWELL_S, partial(self.end, process))
+
+    def end(self, process: Process) -> None:
+        """End a process, unless it has ended before; another may have its name."""
+        if self.running.get(process.name) is process:
+            del self.running[process.name]
+
+    def _renew(self, process: Process) -> None:
+        """End a process that has found its disk to be an old copy, and start that anew as a new peer's."""
+        if self.running.get(process.name) is not process:
+            return
+        del self.running[process.name]
+        process.disk.number, process.disk.starts = process.serial, 0
+        self.witness.note("old disk recognised")
+        self.tell(Kind.FAULT, process.name, f"{process.name} finds its disk to be old and becomes a new peer")
+
+        def start() -> None:
+            if process.name not in self.running:
+                self.boot(process.name)
+
+        self.at(self.timeline.now + RESTART_S, start)
 
     def let_go(self, outgoing: Outgoing) -> None:
         """Put a letter on its way, or set something for later."""

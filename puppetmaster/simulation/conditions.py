@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from ...ring.messages import Liveness
+from ...ring.facts import Liveness
 from ..language.conditions import Condition, JobIs, Measure, Measured, OutputsEqualSequential, TrackerIs
 from .cast import Cast
 from .check_jobs import job_violations

@@ -2,28 +2,24 @@
 
 import random
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from ...node.wire.requests import CopyState
 from ...ring.copies.replica import apply
 from ...ring.errors import Corrupt
-from ...ring.operations import (
-    READS,
-    AcceptBallot,
-    MergeVersions,
-    MintVersion,
-    Operation,
-    PromiseBallot,
-    ReadVersions,
-    StoreFailed,
-    StoreOutcome,
-)
+from ...ring.events import ChunksScrubbed, DamagedChunk
+from ...ring.operations import READS, AcceptBallot, MergeVersions, MintVersion, Operation, PromiseBallot, ReadVersions
+from ...ring.outcomes import StoreFailed, StoreOutcome
+from ...ring.terms import VNODES
 from ..faults import DiskState
 
 Run = tuple[dict[str, int], ...]
 """A map attempt's output: for each partition, the count of each word."""
+
+UNSYNCED_MS = 1000
 
 Kept = TypeVar("Kept", bytes, Run)
 
@@ -36,6 +32,7 @@ class Disk:
     """
 
     number: int = 0
+    vnodes: int = VNODES
     starts: int = 0
     state: DiskState = DiskState.OK
     delay_s: float = 0.0
@@ -46,6 +43,14 @@ class Disk:
     parts: dict[str, bytes] = field(default_factory=dict)
     damaged: set[bytes | str] = field(default_factory=set)
     """What does not match its checksum: keys of rows, digests of chunks, names of runs and parts."""
+    is_given_up: bool = False
+    """Whether its peer is no member any more: who starts on it starts anew."""
+    relaxed: bool = False
+    """Whether commits are synced once a second only."""
+    unsynced: list[tuple[int, bytes, bytes | None]] = field(default_factory=list)
+    """What rows held before each write of the last second of a relaxed disk, and when in ms that was."""
+    met: set[bytes] = field(default_factory=set)
+    """Digests of damaged chunks that a reader has met since the last step of the scrub."""
 
     @property
     def writable(self) -> bool:
@@ -59,21 +64,35 @@ class Disk:
 
     # --- rows ---
 
-    def operate(self, operation: Operation) -> StoreOutcome:
-        """Carry out one store operation as one atomic, durable step."""
+    def operate(self, operation: Operation, unix_ms: int = 0) -> StoreOutcome:
+        """Carry out one store operation as one atomic, durable step at that time of the clock."""
         if not (self.readable if isinstance(operation, READS) else self.writable):
             return StoreFailed(reason=f"the disk is {self.state.value}")
-        writes, outcome = apply(operation, self.row if self.damaged else self.rows.get, self.scan)
+        read = self.row if self.damaged else self.rows.get
+        writes, outcome = apply(operation, read, self.scan, unix_ms=unix_ms, vnodes=self.vnodes)
+        if self.relaxed:
+            since = unix_ms - UNSYNCED_MS
+            self.unsynced = [old for old in self.unsynced if old[0] >= since]
+            self.unsynced += [(unix_ms, key, self.rows.get(key)) for key in writes]
         for key, value in writes.items():
-            self.damaged.discard(key)
-            if value is None:
-                if self.rows.pop(key, None) is not None:
-                    del self.order[bisect_left(self.order, key)]
-            else:
-                if key not in self.rows:
-                    insort(self.order, key)
-                self.rows[key] = value
+            self._write(key, value)
         return outcome
+
+    def _write(self, key: bytes, value: bytes | None) -> None:
+        self.damaged.discard(key)
+        if value is None:
+            if self.rows.pop(key, None) is not None:
+                del self.order[bisect_left(self.order, key)]
+            return
+        if key not in self.rows:
+            insort(self.order, key)
+        self.rows[key] = value
+
+    def cut_power(self) -> None:
+        """Lose what was not synced: of a relaxed disk the last second, and nothing of another."""
+        for _, key, before in reversed(self.unsynced):
+            self._write(key, before)
+        self.unsynced.clear()
 
     def row(self, key: bytes) -> bytes | None:
         """Give the value of a key, or None where there is none.
@@ -99,6 +118,8 @@ class Disk:
 
     def chunk(self, digest: bytes) -> bytes | None:
         """Read a chunk; a damaged one is not served, and none by a broken disk."""
+        if digest in self.damaged and self.readable:
+            self.met.add(digest)
         return None if digest in self.damaged or not self.readable else self.chunks.get(digest)
 
     def run(self, name: str) -> Run | None:
@@ -113,6 +134,7 @@ class Disk:
         """Write a chunk, in place of a damaged one too."""
         self.chunks[digest] = content
         self.damaged.discard(digest)
+        self.met.discard(digest)
 
     def forget_job(self, job: str) -> None:
         """Remove the runs and parts of a job."""
@@ -123,6 +145,29 @@ class Disk:
         for name in [name for name in shelf if name.split("/")[1] == job]:
             del shelf[name]
             self.damaged.discard(name)
+
+    def copy_state(self, digest: bytes) -> CopyState:
+        """Tell what is here of a chunk."""
+        if digest not in self.chunks:
+            return CopyState.ABSENT
+        return CopyState.SOUND if self.chunk(digest) is not None else CopyState.DAMAGED
+
+    def scrub_chunks(self, ticket: int, after: bytes, bytes_max: int) -> ChunksScrubbed:
+        """Check chunks in turn until enough is read, and name the damaged ones."""
+        found, read, digests = dict.fromkeys(sorted(self.met)), 0, sorted(self.chunks)
+        self.met.clear()
+        digests = digests[bisect_right(digests, after) :] if bytes_max and self.readable else []
+        for place, digest in enumerate(digests):
+            if read >= bytes_max:
+                return self._scrubbed(ticket, found, digests[place - 1], read)
+            read += len(self.chunks[digest])
+            if digest in self.damaged:
+                found[digest] = None
+        return self._scrubbed(ticket, found, None, read)
+
+    def _scrubbed(self, ticket: int, found: Iterable[bytes], after: bytes | None, read: int) -> ChunksScrubbed:
+        damaged = tuple(DamagedChunk(digest=digest, size=len(self.chunks[digest])) for digest in found)
+        return ChunksScrubbed(ticket=ticket, damaged=damaged, after=after, bytes_read=read)
 
     # --- what is done to it while the peer is down ---
 
@@ -140,6 +185,7 @@ class Disk:
         twin = copy(self)
         twin.rows, twin.order, twin.chunks = dict(self.rows), list(self.order), dict(self.chunks)
         twin.runs, twin.parts, twin.damaged = dict(self.runs), dict(self.parts), set(self.damaged)
+        twin.met = set()
         return twin
 
 

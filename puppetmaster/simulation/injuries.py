@@ -3,8 +3,8 @@
 from functools import partial
 from typing import assert_never
 
-from ...ring.events import LeaveRequested
-from ...ring.terms import Instant
+from ...ring.events import LeaveRequested, StopRequested
+from ...ring.terms import Instant, PeerId, start_of
 from ..faults import (
     Crash,
     Fault,
@@ -24,14 +24,14 @@ from ..faults import (
     ThawTracker,
     title_of,
 )
-from .cluster import Cluster
+from .cluster import FAREWELL_S, Cluster
 from .disk import Disk
 from .history import Kind
 from .process import Process
 from .weather import change
 
-FAREWELL_S = 0.5
-"""How long a peer that leaves stays to see its news off."""
+LEAVE_PATIENCE_S = 4.0
+"""A peer whose leave takes longer stops all the same."""
 BURST = 10
 """So many things that wait for a thawed peer make a burst."""
 
@@ -80,7 +80,7 @@ def _disturb(
         case Leave():
             cluster.witness.note("tracker left" if process.tracks else "peer left")
             cluster.feed(process, LeaveRequested())
-            cluster.at(now + FAREWELL_S, partial(_end, cluster, process))
+            cluster.at(now + LEAVE_PATIENCE_S, partial(_stop, cluster, process))
         case Freeze():
             process.frozen = True
             if process.tracks:
@@ -100,10 +100,11 @@ def _disturb(
             assert_never(fault)
 
 
-def _end(cluster: Cluster, process: Process) -> None:
-    """End a process that has left, unless it has ended before and another has its name."""
-    if cluster.running.get(process.name) is process:
-        _crash(cluster, process.name)
+def _stop(cluster: Cluster, process: Process) -> None:
+    """Have a process say farewell, unless it has ended before and another has its name."""
+    if cluster.running.get(process.name) is process and not process.frozen:
+        cluster.feed(process, StopRequested())
+        cluster.at(cluster.timeline.now + FAREWELL_S, partial(cluster.end, process))
 
 
 def _crash(cluster: Cluster, peer: str) -> None:
@@ -125,16 +126,29 @@ def _crash(cluster: Cluster, peer: str) -> None:
 
 def _restart(cluster: Cluster, fault: Restart) -> None:
     peer = fault.peer
-    if peer in cluster.running:
+    running = cluster.running.get(peer)
+    if running is not None and not running.is_going:
         return
-    if fault.empty:
-        cluster.disks[peer] = Disk(number=cluster.disks[peer].number + 1)
+    if running is not None:
+        cluster.end(running)
+    if fault.empty or cluster.disks[peer].is_given_up:
+        cluster.disks[peer] = Disk(number=cluster.disks[peer].number + 1, vnodes=cluster.settings.ring.vnodes)
         cluster.witness.note("empty restart")
     elif fault.old and peer in cluster.backups:
         cluster.disks[peer] = cluster.backups[peer].copy()
+        _note_old_disk(cluster, peer)
     elif not cluster.disks[peer].starts:
         cluster.witness.note("peer joined late")
     cluster.boot(peer)
+
+
+def _note_old_disk(cluster: Cluster, peer: str) -> None:
+    """Have the witness know if others are ahead of a disk that was put back."""
+    id_ = PeerId(cluster.member(peer).id)
+    beliefs = (process.node.ring.members.get(id_) for process in cluster.running.values())
+    known = max((start_of(update.incarnation) for update in beliefs if update is not None), default=0)
+    if known > cluster.disks[peer].starts:
+        cluster.witness.old_disks.add(id_)
 
 
 def _thaw(cluster: Cluster, process: Process) -> None:

@@ -39,9 +39,8 @@ KINDS: tuple[Kind, ...] = (
 )
 """What can befall a peer and pass."""
 
-DISK_LOSSES: tuple[Kind, ...] = (peers_.emptied, peers_.spoiled)
-"""What costs a disk: at most one such trouble in a schedule. `peer_troubles.restored` waits for peers that notice that
-their disk is older than what they have said: today such a peer mints dots that it has minted before."""
+DISK_LOSSES: tuple[Kind, ...] = (peers_.emptied, peers_.spoiled, peers_.restored)
+"""What costs a disk: at most one such trouble in a schedule."""
 
 
 @dataclass(frozen=True, slots=True)

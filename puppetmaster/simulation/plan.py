@@ -6,10 +6,17 @@ from dataclasses import dataclass, replace
 from ..faults import Leave, Restart, Spoil
 from .cluster import names_of
 from .nemesis import Planned, draw
+from .network import CLEAR
 
 RETENTION_S = 60.0
 TROUBLE_S = 20.0
 """All faults are over by then, in seconds of virtual time."""
+MOVES_EVERY = 17
+"""Every so many schedules have no trouble but peers that join and leave."""
+NEWCOMERS = 2
+"""So many join in such a schedule, and as many leave."""
+REAPED_EVERY = 6
+"""Every so many schedules go on until deletes are forgotten."""
 LATECOMER = 7
 """The group of the fault that starts a latecomer; those below are of the victims, those above of whole clusters."""
 
@@ -39,9 +46,20 @@ class Plan:
     """When the job's client dies."""
     latecomers: frozenset[str] = frozenset()
     """Peers that are not there at the beginning; a `Restart` among the faults starts them."""
+    has_moves_only: bool = False
+    """Nothing happens but that peers join and leave."""
     wants_registers: bool = False
     retention_s: float = RETENTION_S
     """How long peers keep what they do not need of an ended job."""
+
+    @property
+    def awaits_reaping(self) -> bool:
+        """Tell whether the schedule goes on until all deletes are forgotten, which takes as long as all else.
+
+        A lost disk leaves a member that is dead for good and may hold anything: it stops all reaping.
+        """
+        restarts = (planned.fault for planned in self.faults if isinstance(planned.fault, Restart))
+        return self.seed % REAPED_EVERY == 0 and not any(restart.empty or restart.old for restart in restarts)
 
     @property
     def over_s(self) -> float:
@@ -83,7 +101,19 @@ def plan_of(seed: int, peers: int = 5, splits: int = 12) -> Plan:
         wants_registers=rng.random() < 0.2,
         retention_s=4.0 if rng.random() < 0.1 else RETENTION_S,
     )
+    if seed % MOVES_EVERY == MOVES_EVERY - 1:
+        return _with_moves_only(plan, rng)
     return _with_latecomer(plan, rng.uniform(1.0, TROUBLE_S)) if rng.random() < 0.06 else plan
+
+
+def _with_moves_only(plan: Plan, rng: random.Random) -> Plan:
+    """Let peers join and leave, several at once, and nothing else happen."""
+    names = names_of(plan.peers + NEWCOMERS)
+    joins = [Planned(rng.uniform(4.0, TROUBLE_S - 4.0), Restart(peer=late), LATECOMER) for late in names[plan.peers :]]
+    leavers = rng.sample(names[: plan.peers], NEWCOMERS)
+    leaves = [Planned(rng.uniform(4.0, TROUBLE_S - 4.0), Leave(peer=leaver), LATECOMER) for leaver in leavers]
+    faults = sorted([Planned(0.0, CLEAR), *joins, *leaves], key=lambda planned: planned.at)
+    return replace(plan, faults=tuple(faults), latecomers=frozenset(names[plan.peers :]), has_moves_only=True)
 
 
 def _with_latecomer(plan: Plan, comes_at: float) -> Plan:

@@ -6,19 +6,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from ...node.effects import NodeEffect, Piece, Post, ReplyTo, RunAttempt, RunPlace, Wake
-from ...node.events import NodeEvent, PeerSpoke
+from ...node.effects import (
+    MeasureDisk,
+    NodeEffect,
+    Piece,
+    Post,
+    ReplyTo,
+    RunAttempt,
+    RunPlace,
+    VerifyCopies,
+    Wake,
+)
+from ...node.events import CopiesVerified, DiskMeasured, NodeEvent, PeerSpoke
 from ...node.gate.tracker import TrackerSilence
 from ...node.machine import Node, NodeSettings
 from ...node.steady import SteadyTime
+from ...node.storage.identity import STARTS_A_SECOND
 from ...ring.digests import chunk_digest
-from ...ring.effects import Operate, PullChunk, SendTo
+from ...ring.effects import DiskOld, Operate, Parted, PullChunk, ScrubChunks, SendTo, Usurped
 from ...ring.events import ChunkPulled, OperationDone
+from ...ring.facts import Standing
 from ...ring.terms import REFUTATION_BITS, Instant, Member, PeerId, Source
 from ...scheduling.effects import DismissJob, ForgetJob, StopAttempt
 from ...scheduling.events import AttemptFailed, AttemptFinished, AttemptLost, SchedulingEvent
 from ...scheduling.jobs import Phase
 from ...scheduling.messages import run_name
+from .check_operations import operation_violation
 from .disk import Disk, Run, row_of
 from .witness import Witness
 from .wordcount import (
@@ -31,6 +44,8 @@ from .wordcount import (
 )
 
 LONG_AGO = Instant(float("-inf"))
+BEGINS_UNIX_S = 1_000_000
+"""The clocks' time of day when a schedule begins: two hours or more after 1970, so that no clock is set before that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +77,7 @@ class Working:
 
     peer: str
     serial: int
-    work: RunAttempt | PullChunk | Operate
+    work: RunAttempt | PullChunk | ScrubChunks | Operate
 
 
 Outgoing = Letter | tuple[float, Later | Working]
@@ -81,14 +96,27 @@ class Pace:
     task_s: float = 0.3
 
 
+def unix_ms(told_s: float) -> int:
+    """Tell the time of day at so many seconds of a clock."""
+    return int((BEGINS_UNIX_S + told_s) * 1000)
+
+
 class Process:
     """One start of one peer; a crash forgets it, and its disk lives on."""
 
     def __init__(
-        self, member: Member, disk: Disk, settings: NodeSettings, pace: Pace, seed: int, witness: Witness, serial: int
+        self,
+        member: Member,
+        disk: Disk,
+        settings: NodeSettings,
+        pace: Pace,
+        seed: int,
+        witness: Witness,
+        serial: int,
+        now: Instant,
     ) -> None:
-        """Open a disk; `serial` tells processes apart, for a disk that was put back counts its starts again."""
-        disk.starts += 1
+        """Open a disk; `serial` tells processes apart, and the clock moves a start's number, as it does for real."""
+        recorded, disk.starts = disk.starts, max(disk.starts + 1, int(now * STARTS_A_SECOND))
         self.member = member
         self.name = member.name
         self.id = PeerId(member.id)
@@ -103,6 +131,7 @@ class Process:
         self.clock_offset_s = 0.0
         self.clock_was_set = False
         self._steady = SteadyTime()
+        self._unix_ms = 0
         self.events = 0
         self.attempts: dict[str, RunAttempt] = {}
         self.queue: deque[Operate] = deque()
@@ -113,7 +142,16 @@ class Process:
         self._pace = pace
         self._witness = witness
         self._rng = random.Random(seed)
-        self.node = Node(member, self.start << REFUTATION_BITS, settings, random.Random(seed + 1))
+        self.disk_is_old = False
+        self.parted = False
+        """Whether it is no member any more, and so about to end."""
+        incarnation = self.start << REFUTATION_BITS
+        self.node = Node(member, incarnation, settings, random.Random(seed + 1), recorded=recorded)
+
+    @property
+    def is_going(self) -> bool:
+        """Tell whether this peer is about to end for good: it leaves, or is no member any more."""
+        return self.parted or self.node.ring.members[self.id].standing is Standing.LEAVING
 
     @property
     def tracks(self) -> bool:
@@ -161,11 +199,15 @@ class Process:
 
     # --- work that ends ---
 
-    def operate(self, work: Operate) -> list[Outgoing]:
+    def operate(self, now: Instant, work: Operate) -> list[Outgoing]:
         """Make a store operation durable; the machine hears of it a moment later, unless the process dies before."""
         is_hurt = bool(self.disk.damaged) and row_of(work.operation) in self.disk.damaged
-        outcome = self.disk.operate(work.operation)
+        self._unix_ms = max(self._unix_ms, unix_ms(now + self.clock_offset_s))
+        outcome = self.disk.operate(work.operation, self._unix_ms)
         self._witness.operated(self.id, work.operation, outcome)
+        violation = operation_violation(self.id, work.operation, outcome, self._unix_ms)
+        if violation:
+            self._witness.accuse(violation)
         if is_hurt:
             self._witness.met_damage(self.id, work.operation, outcome)
         self.unreported += 1
@@ -177,8 +219,10 @@ class Process:
         takes_s = self.disk.delay_s + self._time(self._pace.disk_s)
         return (takes_s, Working(self.name, self.serial, self.queue[0]))
 
-    def finish(self, work: RunAttempt | PullChunk, read: Read) -> NodeEvent | None:
-        """End a pull or an attempt; None if it was stopped meanwhile."""
+    def finish(self, work: RunAttempt | PullChunk | ScrubChunks, read: Read) -> NodeEvent | None:
+        """End a pull, a step of the scrub or an attempt; None if it was stopped meanwhile."""
+        if isinstance(work, ScrubChunks):
+            return self.disk.scrub_chunks(work.ticket, work.after, work.bytes_max)
         if isinstance(work, PullChunk):
             return ChunkPulled(ticket=work.ticket, error=self._adopt(work, read))
         if self.attempts.pop(work.start.attempt.title, None) is None:
@@ -273,13 +317,44 @@ class Process:
                 self.queue.append(effect)
                 if len(self.queue) == 1:
                     outgoing.append(self._next_operation())
-            case PullChunk():
-                outgoing.append(self._working(self._pace.pull_s, effect))
+            case Usurped() | DiskOld() | Parted():
+                self._end(effect)
+            case PullChunk() | ScrubChunks() | VerifyCopies() | MeasureDisk():
+                outgoing.append(self._inspect(effect))
             case RunAttempt(start=start):
                 self.attempts[start.attempt.title] = effect
                 outgoing.append(self._working(self._pace.task_s, effect))
             case StopAttempt() | DismissJob() | ForgetJob():
                 self._drop(effect)
+            case _:
+                assert_never(effect)
+
+    def _end(self, effect: Usurped | DiskOld | Parted) -> None:
+        """Take note that the process has to end, and why."""
+        match effect:
+            case Usurped(reason=reason):
+                self._witness.accuse(f"{self.name} gives way to a second process, and there is none: {reason}")
+            case DiskOld():
+                self.disk_is_old = True
+            case Parted(by_others=by_others):
+                self.parted = True
+                self._witness.note("peer removed" if by_others else "leave completed")
+            case _:
+                assert_never(effect)
+
+    def _inspect(self, effect: PullChunk | ScrubChunks | VerifyCopies | MeasureDisk) -> Outgoing:
+        """Look at what is on the disk, or bring something there."""
+        match effect:
+            case PullChunk():
+                return self._working(self._pace.pull_s, effect)
+            case ScrubChunks():
+                return self._working(self._pace.disk_s, effect)
+            case VerifyCopies(route=route, request=request, digests=digests):
+                states = tuple(map(self.disk.copy_state, digests))
+                return self._later(self._pace.disk_s, CopiesVerified(route=route, request=request, states=states))
+            case MeasureDisk(route=route, request=request):
+                values = {"disk.bytes": float(sum(map(len, self.disk.chunks.values())))}
+                return self._later(self._pace.disk_s, DiskMeasured(route=route, request=request, values=values))
             case _:
                 assert_never(effect)
 
@@ -302,7 +377,7 @@ class Process:
     def _later(self, delay_s: float, event: NodeEvent) -> tuple[float, Later]:
         return (max(0.0, delay_s), Later(self.name, self.serial, event))
 
-    def _working(self, mean_s: float, work: RunAttempt | PullChunk) -> tuple[float, Working]:
+    def _working(self, mean_s: float, work: RunAttempt | PullChunk | ScrubChunks) -> tuple[float, Working]:
         """Set the end of work that also writes to the disk."""
         return (self.disk.delay_s + self._time(mean_s), Working(self.name, self.serial, work))
 

@@ -22,6 +22,9 @@ RARITIES: Final = {
     "electorate lost": "a job of four electors lost two of them for good",
     "hint written": "a write was kept for an absent primary",
     "hint delivered": "a hint was dropped because its target had acknowledged it",
+    "stray given up": "a copy out of place was handed to its homes",
+    "tombstone reaped": "a delete was forgotten",
+    "chunk kept": "a home took a chunk",
     "chunk hinted": "a chunk was kept for an absent primary",
     "siblings read": "a client read concurrent values",
     "key deleted": "a client's delete was acknowledged",
@@ -34,6 +37,7 @@ RARITIES: Final = {
     "crash before acknowledgement": "a crash hid the outcome of a store operation that was durable",
     "disk refused": "a disk refused a write",
     "empty restart": "a peer came back with an empty disk",
+    "old disk recognised": "a peer found that its disk was an old copy, and became a new one",
     "all down": "no peer was up",
     "job failed": "user code failed a job",
     "job killed": "a user killed a job",
@@ -63,6 +67,9 @@ RARITIES: Final = {
     "minted under a new name": "a peer wrote over a copy that it had had to replace",
     "damaged file met": "a chunk, run or part was wanted, and was damaged",
     "three siblings read": "a client read three or more concurrent values",
+    "condition failed": "a conditional put was not written, for something else was there",
+    "value ended": "a client read a key whose value had ended",
+    "leave completed": "a peer handed over all that it kept, and went",
     "strict read": "a client of strict quorums read a register",
 }
 

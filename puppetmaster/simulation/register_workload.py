@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass, field
 
 from ...node.wire.requests import GetKey, KeyGot, KeyPut, PutKey
-from ...ring.messages import Context
+from ...ring.facts import Context
 from ...ring.terms import Quorum
 from .cluster import Cluster
 

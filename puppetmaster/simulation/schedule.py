@@ -8,9 +8,10 @@ from typing import Protocol
 
 from ...node.machine import NodeSettings
 from ...ring.errors import InvariantBroken
-from ...ring.machine import RingSettings
+from ...ring.repair.entropy_settings import EntropySettings
+from ...ring.settings import RingSettings
 from ...scheduling.settings import SchedulingSettings
-from ..faults import Crash, DiskState, Leave, Restart, SetDisk
+from ..faults import DiskState, Restart, SetDisk
 from .check_hygiene import SLACK_S, hygiene_violations
 from .check_members import Views, convergence_s, member_violations
 from .cluster import CHECK_EVERY, Cluster, names_of
@@ -22,13 +23,13 @@ from .plan import Plan, plan_of
 from .process import Pace
 from .workloads import cast
 
-SETTINGS = NodeSettings(ring=RingSettings(vnodes=64), scheduling=SchedulingSettings())
+ENTROPY = EntropySettings(exchange_s=2.0, hurry_s=0.5, second_look_s=0.5, tombstone_grace_s=10.0, settle_s=10.0)
+"""Days go by in seconds here: no request of a schedule lives for so long."""
+SETTINGS = NodeSettings(ring=RingSettings(vnodes=64, entropy=ENTROPY), scheduling=SchedulingSettings())
 LOOK_EVERY_S = 0.25
 PATIENCE_S = 60.0
 """J3: a job that has not ended so long after the last fault never will; the slowest of 1,000 seeds took 15 s."""
 SETTLE_S = 60.0
-READ_EVERY_S = 10
-"""A primary that has just started may miss one read, and with it its repair."""
 
 CHECKERS: tuple[Callable[[Cluster], Iterable[str]], ...] = (member_violations, hygiene_violations)
 """What is judged of a cluster at rest, beside what each workload judges of itself; a further checker is one more."""
@@ -138,26 +139,17 @@ class Schedule:
         if not cluster.run_until(cluster.agreed, back + bound_s):
             return [f"M2: views have not converged {bound_s:g} s after the last fault"]
         self.agreed_s = cluster.timeline.now - back
+        if not cluster.run_until(cluster.at_rest, cluster.timeline.now + SETTLE_S):
+            return [f"M7: who joins or leaves has not ended that {SETTLE_S:g} s after all are back"]
         self._settle()
         violations = [violation for workload in self.workloads for violation in workload.judge_at_rest()]
         return [*violations, *(violation for check in CHECKERS for violation in check(cluster))]
-
-    @property
-    def _needs_repair(self) -> bool:
-        """Tell whether reads must repair copies, as after a coordinator's death, which takes unwritten hints along.
-
-        Where nobody died, left or came, hints alone must bring all copies home.
-        """
-        return bool(self.plan.latecomers) or any(isinstance(each.fault, Crash | Leave) for each in self.plan.faults)
 
     def _settle(self) -> None:
         """Let time pass until nothing is on its way, and until what short retention gives back is given back."""
         quiet = self.cluster.timeline.now
         least_s = self.plan.retention_s + SLACK_S if self.plan.retention_s < SETTLE_S / 2 else 1.0
         for second in range(1, int(SETTLE_S)):
-            if self._needs_repair and second % READ_EVERY_S == 1:
-                for workload in self.workloads:
-                    workload.repair()
             self.cluster.run_until(lambda: False, quiet + second)
             if second >= least_s and all(workload.settled for workload in self.workloads):
                 return

@@ -1,5 +1,6 @@
 """Put messages between peers into few words, as ladders show them."""
 
+from ...ring.facts import Update
 from ...ring.messages import (
     Accept,
     Accepted,
@@ -10,7 +11,6 @@ from ...ring.messages import (
     Promised,
     StoreChunk,
     StoreVersions,
-    Update,
 )
 from ...scheduling.messages import Claim, ClaimNews, JobNews, TableOffer, TableWanted
 

@@ -7,20 +7,20 @@ register that takes a second value (J4), a dot with two values (S3), an answer f
 from collections import defaultdict
 from dataclasses import dataclass
 
-from ...ring.messages import Ballot, Context, Dot, StoreVersions, Versions
+from ...ring.copies.versions import EMPTY, join, live_values
+from ...ring.facts import Ballot, Context, Dot, Versions
+from ...ring.messages import Accepted, Promised, StoreVersions
 from ...ring.operations import (
     AcceptBallot,
-    AcceptorState,
+    DropCopy,
     DropHint,
     MergeVersions,
     MintVersion,
-    NoteChunkHint,
+    NoteChunk,
     Operation,
     PromiseBallot,
-    StoreFailed,
-    StoreOutcome,
-    VersionsMerged,
 )
+from ...ring.outcomes import AcceptorState, CopyDropped, StoreFailed, StoreOutcome, VersionsMerged
 from ...ring.terms import PeerId
 from ...scheduling.effects import StartAttempt
 from ...scheduling.job import outranks
@@ -56,9 +56,13 @@ class Witness:
         self.violations: dict[str, None] = {}
         self.reached: set[str] = set()
         self.mints: list[Mint] = []
+        self.reaped: dict[bytes, Versions] = {}
+        """What was known of keys whose deletes were forgotten."""
         self.mapped_by: dict[Attempt, Mapped] = {}
         self.decided: defaultdict[tuple[str, str], set[bytes]] = defaultdict(set)
         """Every value that a peer has called decided, by job and register."""
+        self.old_disks: set[PeerId] = set()
+        """Ids whose disk was replaced by a copy that lacks a start which others know of."""
         self.claim_messages = 0
         """Messages that spread claims; most of what large clusters say."""
         self._remapped: set[tuple[str, int]] = set()
@@ -83,6 +87,8 @@ class Witness:
         """Look at a message that a peer sends."""
         if isinstance(message, JobNews):
             self._news(peer, message)
+        elif isinstance(message, Promised | Accepted) and peer in self.old_disks:
+            self.accuse(f"S7: {peer[:8]} votes on an old disk: it may have forgotten what it has promised")
         elif isinstance(message, StoreVersions):
             self.saw(message.key, message.versions)
         elif isinstance(message, ClaimNews):
@@ -137,16 +143,26 @@ class Witness:
                 self.note("hint written")
             case DropHint():
                 self.note("hint delivered")
-            case NoteChunkHint():
-                self.note("chunk hinted")
+            case NoteChunk(hint_for=target):
+                self.note("chunk kept" if target is None else "chunk hinted")
+            case DropCopy(key=key, versions=gone) if isinstance(outcome, CopyDropped) and outcome.is_dropped:
+                self._dropped(key, gone)
             case PromiseBallot(key=key, ballot=ballot) | AcceptBallot(key=key, ballot=ballot):
                 self._voted(peer, key, ballot, outcome)
             case _:
                 pass
 
+    def _dropped(self, key: bytes, versions: Versions) -> None:
+        if live_values(versions):
+            self.note("stray given up")
+        else:
+            self.note("tombstone reaped")
+            self.reaped[key] = join(self.reaped.get(key, EMPTY), versions)
+
     def met_damage(self, peer: PeerId, operation: Operation, outcome: StoreOutcome) -> None:
         """Look at an operation on a damaged row: it fails, or replaces the row by another peer's copy (S6)."""
-        if isinstance(operation, MergeVersions) and isinstance(outcome, VersionsMerged):
+        is_replaced = isinstance(outcome, VersionsMerged) and outcome.replaced_corrupt
+        if is_replaced or (isinstance(operation, MergeVersions) and isinstance(outcome, VersionsMerged)):
             self.note("corrupt copy replaced")
         elif not isinstance(outcome, StoreFailed):
             self.accuse(f"S6: {peer[:8]} answers {type(operation).__name__} from a damaged row: {outcome}")
@@ -159,6 +175,8 @@ class Witness:
     def saw(self, key: bytes, versions: Versions) -> None:
         """Hold each dot to the one value that it may have (S3)."""
         for sibling in versions.siblings:
+            if sibling.expires_at and sibling.value is None:
+                continue  # its value has ended
             at = (key, sibling.dot.actor, sibling.dot.counter)
             if self._values.setdefault(at, sibling.value) != sibling.value:
                 self.accuse(f"S3: the dot {at[1][:8]}:{at[2]} of {key!r} has two values")

@@ -31,10 +31,6 @@ class Workload(ABC):
         """Name what is broken when it had its time."""
         return []
 
-    def repair(self) -> None:
-        """Ask for what brings copies back that a crash or a change of members took away."""
-        return
-
     def judge_at_rest(self) -> list[str]:
         """Name what is broken when all faults are over and all copies have settled."""
         return []

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 
 from .cluster import Cluster
+from .ending_workload import EndingWorkload
 from .job_run import JobRun
 from .job_workload import JobWorkload, share_of, some_job, some_text, stored_input
 from .plan import Plan
@@ -45,7 +46,9 @@ def second_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload | N
 def store(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
     """Cast the client of the store."""
     client = StoreWorkload(cluster, random.Random(rng.getrandbits(48)), plan.puts)
-    return StoreRun(cluster, client, plan.over_s)
+    return StoreRun(
+        cluster, client, plan.over_s, awaits_reaping=plan.awaits_reaping, has_moves_only=plan.has_moves_only
+    )
 
 
 def registers(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload | None:
@@ -55,7 +58,12 @@ def registers(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload | No
     return RegisterRun(cluster, RegisterWorkload(cluster, random.Random(rng.getrandbits(48))), plan.over_s)
 
 
-WORKLOADS: tuple[Cast, ...] = (first_job, second_job, store, registers)
+def endings(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
+    """Cast the client of values that end and of conditional puts."""
+    return EndingWorkload(cluster, random.Random(rng.getrandbits(48)), plan.over_s)
+
+
+WORKLOADS: tuple[Cast, ...] = (first_job, second_job, store, registers, endings)
 
 
 def cast(plan: Plan, cluster: Cluster, rng: random.Random) -> list[Workload]:

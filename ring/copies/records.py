@@ -1,7 +1,7 @@
 """Tell the rest of the peer of system records as soon as they are durable here, and of open ones after a start."""
 
 from ..effects import RecordSeen, RingEffect
-from ..messages import Versions
+from ..facts import Versions
 from .versions import live_values
 
 RECORD_PREFIX = b"job/"

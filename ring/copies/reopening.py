@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from ..effects import Operate, RecordSeen, RingEffect
 from ..events import OperationDone
-from ..operations import ListOpenRecords, OpenRecordsListed
+from ..operations import ListOpenRecords
+from ..outcomes import OpenRecordsListed
 
 PAGE = 16
 """Records read at once: each may be as large as a value."""

@@ -5,80 +5,113 @@ Layout of the stored keys; every value is msgpack.
     v/<key>                    Versions: this peer's copy of a key
     h/<target>/v/<key>         Versions: what is kept of that key for an absent primary
     h/<target>/c/<digest>      int: the bytes of a chunk that is kept for an absent primary
+    c/<digest>                 int: the bytes of a chunk that is kept here
     p/<key>                    AcceptorState: what this peer promised and accepted for a register
     r/<key>                    int: how often this peer's copy of a key was corrupt and had to be replaced
     m/<peer>                   Update: what was last heard of a member, alive or left
+    e/<end><key>               empty: a value of that key ends then (8 bytes, milliseconds since 1970)
 
 The caller runs a step in one transaction: nothing else may write between its reads and its writes. A row that cannot
 be read fails the operation: to take it for absent would bring deleted values back. Only a merge replaces a corrupt
-copy, by what another peer holds. It may not know of all the dots that this peer has minted for that key, so from then
-on this peer mints there under a new name, and uses no dot twice.
+copy, by what another peer holds, or a mint where nobody holds a sound one. It may not know of all the dots that this
+peer has minted for that key, so from then on this peer mints there under a new name, and uses no dot twice.
+
+A value that has ended by the clock of this disk is given out as a tombstone, and set down as one with the next write
+of its key or by `ExpireVersions`.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 import msgspec
 
 from ..errors import CallerError, Corrupt
-from ..messages import Update, Versions
+from ..facts import Update, Versions
 from ..operations import (
     AcceptBallot,
-    AcceptorState,
+    CompareVersions,
     DropHint,
+    ExpireVersions,
     ForgetMember,
-    Hint,
-    HintsListed,
+    ListChunks,
     ListHints,
     ListMembers,
     ListOpenRecords,
     ListVersions,
-    MembersListed,
     MergeVersions,
     MintVersion,
-    NoteChunkHint,
-    Noted,
+    NoteChunk,
     NoteMember,
-    OpenRecordsListed,
     Operation,
     PromiseBallot,
     ReadVersions,
+    ScrubRows,
+    WeighVersions,
+)
+from ..outcomes import (
+    AcceptorState,
+    Hint,
+    HintsListed,
+    MembersListed,
+    MintConflict,
+    Noted,
+    OpenRecordsListed,
     StoreFailed,
-    StoreOutcome,
+    VersionsExpired,
     VersionsListed,
     VersionsMerged,
     VersionsRead,
 )
-from ..terms import PeerId
+from ..terms import VNODES, Condition, PeerId
+from . import comparing
 from . import versions as sets
+from .index import in_step
+from .inspection import Inspection, inspect
 from .records import RECORD_PREFIX, ending_register
+from .scrubbing import scrub_rows
+from .stored import Read, Scan, Step, Writes, decode, hint_prefix, page_of, read_row
 
 MEMBERS_MAX = 4096
 """Rows of the member table that are read after a start: what a push-pull carries."""
 
-Read = Callable[[bytes], bytes | None]
-Scan = Callable[[bytes, bytes, int], Sequence[tuple[bytes, bytes | None]]]
-Writes = dict[bytes, bytes | None]
-Step = tuple[Writes, StoreOutcome]
-Row = TypeVar("Row", Versions, AcceptorState, Update, int)
+_END_ROW_HEAD = 10
+"""Bytes of an `e/` row before its key."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def apply(operation: Operation, read: Read, scan: Scan) -> Step:
+def apply(operation: Operation, read: Read, scan: Scan, *, unix_ms: int = 0, vnodes: int = VNODES) -> Step:
     """Work out the writes of an operation (None deletes the key) and its outcome.
 
     `read` gives one stored value, or raises `Corrupt`. `scan(prefix, after, limit)` gives stored rows in the order of
     their keys, of those that begin with `prefix` and sort after `after`; the value of a damaged one is None. An
-    operation that fails writes nothing.
+    operation that fails writes nothing. `unix_ms` is the clock's time, by which values end. Whatever is written of
+    copies and chunks, the trees and the index (see `index`) are kept in step.
     """
+    read = _remembering(read)
     try:
-        return _apply(operation, read, scan)
-    except (CallerError, Corrupt) as error:
+        writes, outcome = _apply(operation, read, scan, unix_ms, vnodes)
+        return writes | in_step(writes, read, scan, vnodes), outcome
+    except CallerError as error:
         return {}, StoreFailed(reason=str(error))
+    except Corrupt as error:
+        return {}, StoreFailed(reason=str(error), is_corrupt=True)
 
 
-def _apply(operation: Operation, read: Read, scan: Scan) -> Step:
+def _remembering(read: Read) -> Read:
+    """Read each row once in a step, for its value is looked at again to keep the trees in step."""
+    known: dict[bytes, bytes | None] = {}
+
+    def recall(row: bytes) -> bytes | None:
+        if row not in known:
+            known[row] = read(row)
+        return known[row]
+
+    return recall
+
+
+def _apply(operation: Operation, read: Read, scan: Scan, unix_ms: int, vnodes: int) -> Step:
+    if isinstance(operation, Inspection):
+        return inspect(operation, read, scan, vnodes)
     match operation:
         case NoteMember() | ForgetMember() | ListMembers():
             return _keep_members(operation, scan)
@@ -88,53 +121,120 @@ def _apply(operation: Operation, read: Read, scan: Scan) -> Step:
             return _promise(operation, read)
         case AcceptBallot():
             return _accept(operation, read)
+        case ScrubRows():
+            return scrub_rows(operation, read, scan)
+        case CompareVersions():
+            return {}, comparing.compare(operation, read)
+        case WeighVersions():
+            return {}, comparing.weigh(operation, scan)
+        case ListChunks():
+            return {}, comparing.list_chunks(operation, scan)
         case _:
-            return _apply_to_copies(operation, read, scan)
+            return _apply_to_copies(operation, read, scan, unix_ms)
 
 
 def _apply_to_copies(
-    operation: ReadVersions | MintVersion | MergeVersions | ListVersions | NoteChunkHint | ListHints | DropHint,
+    operation: ReadVersions
+    | MintVersion
+    | MergeVersions
+    | ExpireVersions
+    | ListVersions
+    | NoteChunk
+    | ListHints
+    | DropHint,
     read: Read,
     scan: Scan,
+    unix_ms: int,
 ) -> Step:
     match operation:
         case ReadVersions(key=key):
-            return {}, VersionsRead(versions=_read(read, b"v/" + key, Versions))
+            versions = read_row(read, b"v/" + key, Versions)
+            return {}, VersionsRead(versions=None if versions is None else sets.expired(versions, unix_ms))
         case MintVersion():
-            return _mint(operation, read)
+            return _mint(operation, read, unix_ms)
         case MergeVersions():
-            return _merge(operation, read)
+            return _merge(operation, read, unix_ms)
+        case ExpireVersions(limit=limit):
+            return _expire(limit, read, scan, unix_ms)
         case ListVersions():
-            return _list_versions(operation, scan)
-        case NoteChunkHint(digest=digest, size=size, hint_for=target):
-            return {_hint_prefix(target, b"c") + digest: _encode(size)}, Noted()
+            return _list_versions(operation, scan, unix_ms)
+        case NoteChunk(digest=digest, size=size, hint_for=target):
+            kept: Writes = {b"c/" + digest: _encode(size)}
+            return kept if target is None else kept | {hint_prefix(target, b"c") + digest: _encode(size)}, Noted()
         case ListHints(target=target, limit=limit):
-            return _list_hints(target, limit, scan)
+            return _list_hints(target, limit, read, scan)
         case DropHint():
             return _drop_hint(operation, read)
         case _:
             assert_never(operation)
 
 
-def _mint(operation: MintVersion, read: Read) -> Step:
-    row = b"v/" + operation.key
-    held = _read(read, row, Versions) or sets.EMPTY
-    repairs = _read(read, b"r/" + operation.key, int) or 0
+def _mint(operation: MintVersion, read: Read, unix_ms: int) -> Step:
+    marker = b"r/" + operation.key
+    repairs = read_row(read, marker, int) or 0
+    writes: Writes = {}
+    try:
+        held = read_row(read, b"v/" + operation.key, Versions) or sets.EMPTY
+    except Corrupt:
+        if not operation.over_corrupt:
+            raise
+        held, repairs = sets.EMPTY, repairs + 1
+        writes[marker] = _encode(repairs)
+    held = sets.expired(held if operation.known is None else sets.join(held, operation.known), unix_ms)
+    if not sets.holds(operation.condition, operation.context, held):
+        return {}, MintConflict(versions=held)
     actor = f"{operation.actor}~{repairs}" if repairs else operation.actor
-    minted = sets.mint(held, operation.context, operation.value, actor)
-    return {row: _encode(minted)}, VersionsMerged(versions=minted, actor=actor)
+    context = sets.context_of(held) if operation.condition is Condition.IF_ABSENT else operation.context
+    minted = sets.expired(
+        sets.mint(held, context, operation.value, actor, operation.expires_at, operation.above), unix_ms
+    )
+    is_replaced = marker in writes
+    writes |= _copy(operation.key, minted)
+    return writes, VersionsMerged(versions=minted, actor=actor, replaced_corrupt=is_replaced)
 
 
-def _merge(operation: MergeVersions, read: Read) -> Step:
-    writes, merged = _joined(b"v/" + operation.key, operation.versions, read)
+def _merge(operation: MergeVersions, read: Read, unix_ms: int) -> Step:
+    brought = sets.expired(operation.versions, unix_ms)
+    writes, merged = _joined(b"v/" + operation.key, brought, read)
     if merged is None:
         marker = b"r/" + operation.key
-        merged = operation.versions
-        writes[marker] = _encode((_read(read, marker, int) or 0) + 1)
+        merged = brought
+        writes[marker] = _encode((read_row(read, marker, int) or 0) + 1)
+    if writes:
+        writes |= _copy(operation.key, sets.expired(merged, unix_ms))
     if operation.hint_for is not None:
-        hint_writes, _ = _joined(_hint_prefix(operation.hint_for, b"v") + operation.key, operation.versions, read)
+        hint_writes, _ = _joined(hint_prefix(operation.hint_for, b"v") + operation.key, brought, read)
         writes |= hint_writes
     return writes, VersionsMerged(versions=merged)
+
+
+def _copy(key: bytes, versions: Versions) -> Writes:
+    """Write this peer's copy of a key, and when its values end."""
+    ends = {_end_row(end, key): b"" for end in sets.endings(versions)}
+    return {b"v/" + key: _encode(versions), **ends}
+
+
+def _expire(limit: int, read: Read, scan: Scan, unix_ms: int) -> Step:
+    """Set down as tombstones what has ended; a corrupt copy is told of its end anew by the merge that mends it."""
+    rows = [row for row, _ in scan(b"e/", b"e/", limit) if row < _end_row(unix_ms + 1, b"")]
+    writes: Writes = {}
+    count = 0
+    for row in rows:
+        key = row[_END_ROW_HEAD:]
+        writes[row] = None
+        try:
+            versions = read_row(read, b"v/" + key, Versions)
+        except Corrupt:
+            continue
+        ended = versions if versions is None else sets.expired(versions, unix_ms)
+        if ended is not None and ended is not versions:
+            writes[b"v/" + key] = _encode(ended)
+            count += 1
+    return writes, VersionsExpired(expired=count, more=len(rows) == limit)
+
+
+def _end_row(unix_ms: int, key: bytes) -> bytes:
+    return b"e/" + unix_ms.to_bytes(8, "big") + key
 
 
 def _joined(row: bytes, versions: Versions, read: Read) -> tuple[Writes, Versions | None]:
@@ -143,7 +243,7 @@ def _joined(row: bytes, versions: Versions, read: Read) -> tuple[Writes, Version
     A corrupt row is replaced, and then there is nothing joined to speak of.
     """
     try:
-        held = _read(read, row, Versions)
+        held = read_row(read, row, Versions)
     except Corrupt:
         return {row: _encode(versions)}, None
     merged = sets.join(held or sets.EMPTY, versions)
@@ -151,50 +251,42 @@ def _joined(row: bytes, versions: Versions, read: Read) -> tuple[Writes, Version
     return ({} if merged == held else {row: _encode(merged)}), merged
 
 
-def _list_versions(operation: ListVersions, scan: Scan) -> Step:
-    rows, corrupt = _page(scan, b"v/" + operation.prefix, b"v/" + operation.after, operation.limit + 1, Versions)
-    entries = tuple((row[2:], sets.stripped(versions)) for row, versions in rows[: operation.limit])
+def _list_versions(operation: ListVersions, scan: Scan, unix_ms: int) -> Step:
+    rows, corrupt = page_of(scan, b"v/" + operation.prefix, b"v/" + operation.after, operation.limit + 1, Versions)
+    page = rows[: operation.limit]
+    entries = tuple((row[2:], sets.stripped(sets.expired(versions, unix_ms))) for row, versions in page)
     bad_keys = tuple(row[2:] for row in corrupt)
     return {}, VersionsListed(entries=entries, more=len(rows) > operation.limit, corrupt=bad_keys)
 
 
-def _list_hints(target: PeerId, limit: int, scan: Scan) -> Step:
-    """List hints of both kinds; either may fill half a page, so that one that is stuck does not starve the other."""
-    values, chunks = _hint_prefix(target, b"v"), _hint_prefix(target, b"c")
-    value_rows, _ = _page(scan, values, values, limit, Versions)
-    chunk_rows, _ = _page(scan, chunks, chunks, limit, int)
+def _list_hints(target: PeerId, limit: int, read: Read, scan: Scan) -> Step:
+    """List hints of both kinds; either may fill half a page, so that one that is stuck does not starve the other.
+
+    A hint is given out with all that is known here by now: so none brings back what was deleted meanwhile.
+    """
+    values, chunks = hint_prefix(target, b"v"), hint_prefix(target, b"c")
+    value_rows, _ = page_of(scan, values, values, limit, Versions)
+    chunk_rows, _ = page_of(scan, chunks, chunks, limit, int)
     value_rows = value_rows[: max(limit - len(chunk_rows), (limit + 1) // 2)]
     chunk_rows = chunk_rows[: limit - len(value_rows)]
-    hints = [Hint(key=row[len(values) :], versions=versions, chunk_size=0) for row, versions in value_rows]
+    kept = [(row[len(values) :], versions) for row, versions in value_rows]
+    hints = [Hint(key=key, versions=_known(key, versions, read), chunk_size=0) for key, versions in kept]
     hints += [Hint(key=row[len(chunks) :], versions=None, chunk_size=size) for row, size in chunk_rows]
     return {}, HintsListed(hints=tuple(hints))
 
 
-def _page(
-    scan: Scan, prefix: bytes, after: bytes, limit: int, kind: type[Row]
-) -> tuple[list[tuple[bytes, Row]], list[bytes]]:
-    """Read `limit` sound rows, or all there are; beside them name the corrupt ones that were passed over."""
-    sound: list[tuple[bytes, Row]] = []
-    corrupt: list[bytes] = []
-    while len(sound) < limit:
-        wanted = limit - len(sound)
-        rows = scan(prefix, after, wanted)
-        for row, raw in rows:
-            try:
-                sound.append((row, _decode(row, raw, kind)))
-            except Corrupt:
-                corrupt.append(row)
-        if len(rows) < wanted:
-            break
-        after = rows[-1][0]
-    return sound, corrupt
+def _known(key: bytes, versions: Versions, read: Read) -> Versions:
+    try:
+        return sets.join(versions, read_row(read, b"v/" + key, Versions) or sets.EMPTY)
+    except Corrupt:
+        return versions
 
 
 def _drop_hint(operation: DropHint, read: Read) -> Step:
     if operation.versions is None:
-        return {_hint_prefix(operation.target, b"c") + operation.key: None}, Noted()
-    row = _hint_prefix(operation.target, b"v") + operation.key
-    held = _read(read, row, Versions)
+        return {hint_prefix(operation.target, b"c") + operation.key: None}, Noted()
+    row = hint_prefix(operation.target, b"v") + operation.key
+    held = read_row(read, row, Versions)
     delivered = held is not None and sets.covers(operation.versions, held)
     return ({row: None} if delivered else {}), Noted()
 
@@ -202,7 +294,7 @@ def _drop_hint(operation: DropHint, read: Read) -> Step:
 def _promise(operation: PromiseBallot, read: Read) -> Step:
     """Promise a ballot unless a higher one is promised (Lamport 2001, phase 1b); one of round 0 only asks."""
     row = b"p/" + operation.key
-    state = _read(read, row, AcceptorState)
+    state = read_row(read, row, AcceptorState)
     if state is None and operation.ballot.round == 0:
         return {}, AcceptorState(promised=operation.ballot, accepted=None, value=None)
     if state is not None and state.promised >= operation.ballot:
@@ -215,7 +307,7 @@ def _promise(operation: PromiseBallot, read: Read) -> Step:
 def _accept(operation: AcceptBallot, read: Read) -> Step:
     """Accept a value unless a higher ballot is promised (Lamport 2001, phase 2b); once accepted at one it stays."""
     row = b"p/" + operation.key
-    state = _read(read, row, AcceptorState)
+    state = read_row(read, row, AcceptorState)
     if state is not None and (state.promised > operation.ballot or state.accepted == operation.ballot):
         return {}, state
     accepted = AcceptorState(promised=operation.ballot, accepted=operation.ballot, value=operation.value)
@@ -229,7 +321,7 @@ def _keep_members(operation: NoteMember | ForgetMember | ListMembers, scan: Scan
         case ForgetMember(peer=peer):
             return {b"m/" + peer.encode(): None}, Noted()
         case ListMembers():
-            rows, _ = _page(scan, b"m/", b"m/", MEMBERS_MAX, Update)
+            rows, _ = page_of(scan, b"m/", b"m/", MEMBERS_MAX, Update)
             return {}, MembersListed(members=tuple(update for _, update in rows))
         case _:
             assert_never(operation)
@@ -240,7 +332,7 @@ def _list_open_records(operation: ListOpenRecords, read: Read, scan: Scan) -> St
     found = []
     for row, raw in rows:
         try:
-            values = sets.live_values(_decode(row, raw, Versions))
+            values = sets.live_values(decode(row, raw, Versions))
         except Corrupt:
             continue  # a reader of the record will have it mended
         if values and not _has_ended(read, row[2:]):
@@ -251,25 +343,7 @@ def _list_open_records(operation: ListOpenRecords, read: Read, scan: Scan) -> St
 
 def _has_ended(read: Read, key: bytes) -> bool:
     try:
-        state = _read(read, b"p/" + ending_register(key), AcceptorState)
+        state = read_row(read, b"p/" + ending_register(key), AcceptorState)
     except Corrupt:
         return False
     return state is not None and state.accepted is not None
-
-
-def _hint_prefix(target: PeerId, kind: bytes) -> bytes:
-    return b"h/" + target.encode() + b"/" + kind + b"/"
-
-
-def _read(read: Read, row: bytes, kind: type[Row]) -> Row | None:
-    raw = read(row)
-    return None if raw is None else _decode(row, raw, kind)
-
-
-def _decode(row: bytes, raw: bytes | None, kind: type[Row]) -> Row:
-    if raw is None:
-        raise Corrupt(f"corrupt row {row!r}: its checksum does not match")
-    try:
-        return msgspec.msgpack.decode(raw, type=kind)
-    except msgspec.DecodeError as error:
-        raise Corrupt(f"corrupt row {row!r}: {error}") from error

@@ -1,9 +1,10 @@
 """Serve this peer's own copies to whoever asks, itself included, and acknowledge nothing before it is durable.
 
 StoreVersions ──> MergeVersions ──> VersionsStored        a failed disk stays silent: the asker turns to a fallback
+OfferVersions ──> CompareVersions ──> VersionsWanted
 FetchVersions ──> ReadVersions ──> VersionsFetched        an unreadable copy is said to be so, never to be absent
 ListKeys ──> ListVersions ──> KeysListed
-StoreChunk ──> PullChunk (──> NoteChunkHint) ──> ChunkStored
+StoreChunk ──> PullChunk ──> NoteChunk ──> ChunkStored
 """
 
 from collections.abc import Iterator
@@ -20,24 +21,15 @@ from ..messages import (
     FetchVersions,
     KeysListed,
     ListKeys,
+    OfferVersions,
     StoreChunk,
     StoreVersions,
     VersionsFetched,
     VersionsStored,
+    VersionsWanted,
 )
-from ..operations import (
-    ListVersions,
-    MergeVersions,
-    NoteChunkHint,
-    Noted,
-    Operation,
-    ReadVersions,
-    StoreFailed,
-    StoreOutcome,
-    VersionsListed,
-    VersionsMerged,
-    VersionsRead,
-)
+from ..operations import CompareVersions, ListVersions, MergeVersions, NoteChunk, Operation, ReadVersions
+from ..outcomes import Noted, StoreFailed, StoreOutcome, VersionsCompared, VersionsListed, VersionsMerged, VersionsRead
 from ..terms import PeerId
 from .records import record_seen
 
@@ -49,7 +41,7 @@ class _Asked:
     """A message that waits for the disk, and who wants to know."""
 
     asker: PeerId
-    message: StoreVersions | FetchVersions | ListKeys | StoreChunk
+    message: StoreVersions | OfferVersions | FetchVersions | ListKeys | StoreChunk
 
 
 class Serving:
@@ -72,7 +64,9 @@ class Serving:
                 return self.handle(MessageReceived(sender=sender, message=replace(message, hint_for=None)))
             case MessageReceived(sender=sender, message=StoreChunk() as message):
                 return self._pull(sender, message)
-            case MessageReceived(sender=sender, message=StoreVersions() | FetchVersions() | ListKeys() as message):
+            case MessageReceived(sender=sender, message=StoreVersions() | OfferVersions() as message):
+                return self._operate(_Asked(asker=sender, message=message), _operation_of(message))
+            case MessageReceived(sender=sender, message=FetchVersions() | ListKeys() as message):
                 return self._operate(_Asked(asker=sender, message=message), _operation_of(message))
             case OperationDone(ticket=ticket, outcome=outcome) if ticket in self._asked:
                 return _reply(self._asked.pop(ticket), outcome)
@@ -111,14 +105,17 @@ class Serving:
         return [PullChunk(ticket=ticket, digest=message.digest, size=message.size, sources=(message.source,))]
 
     def _pulled(self, asker: PeerId, message: StoreChunk, error: str) -> list[RingEffect]:
-        if error or message.hint_for is None:
+        if error:
             return [Send(to=asker, message=ChunkStored(request=message.request, error=error[:_ERROR_MAX]))]
-        note = NoteChunkHint(digest=message.digest, size=message.size, hint_for=PeerId(message.hint_for))
+        target = None if message.hint_for is None else PeerId(message.hint_for)
+        note = NoteChunk(digest=message.digest, size=message.size, hint_for=target)
         return self._operate(_Asked(asker=asker, message=message), note)
 
 
-def _operation_of(message: StoreVersions | FetchVersions | ListKeys) -> Operation:
+def _operation_of(message: StoreVersions | OfferVersions | FetchVersions | ListKeys) -> Operation:
     match message:
+        case OfferVersions(entries=entries):
+            return CompareVersions(entries=entries)
         case StoreVersions(key=key, versions=versions, hint_for=target):
             return MergeVersions(key=key, versions=versions, hint_for=None if target is None else PeerId(target))
         case FetchVersions(key=key):
@@ -135,6 +132,8 @@ def _reply(asked: _Asked, outcome: StoreOutcome) -> list[RingEffect]:
     match asked.message, outcome:
         case StoreVersions(key=key), VersionsMerged(versions=versions):
             return [Send(to=to, message=VersionsStored(request=request)), *record_seen(key, versions)]
+        case OfferVersions(), VersionsCompared(wanted=keys):
+            return [Send(to=to, message=VersionsWanted(request=request, keys=keys))]
         case FetchVersions(), VersionsRead(versions=copy):
             return [Send(to=to, message=VersionsFetched(request=request, versions=copy))]
         case FetchVersions(), StoreFailed(reason=reason):

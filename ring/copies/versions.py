@@ -7,12 +7,20 @@ context of the read it is based on, and overwrites exactly what that read saw; a
 
 A context may name actors that this peer never met: what they wrote has been read, so it is overwritten here as well,
 even before it arrives. Every function returns the canonical form, in which equal sets are equal bytes.
+
+A value may have an end. Whoever keeps a copy turns a value that has ended, by its own clock, into a tombstone of the
+same dot, and of the two the tombstone is the stronger wherever they meet: so clocks that differ shift the end by as
+much, and a value that has ended anywhere does not come back from an older copy.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import assert_never
+
+from msgspec.structs import replace
 
 from ..errors import CallerError
-from ..messages import Context, Dot, Sibling, Versions
+from ..facts import Context, Dot, Sibling, Versions
+from ..terms import Condition
 
 EMPTY = Versions(seen={}, siblings=())
 
@@ -33,18 +41,22 @@ def canonical(seen: Mapping[str, int], siblings: Iterable[Sibling]) -> Versions:
     return Versions(seen={actor: known[actor] for actor in sorted(known) if known[actor]}, siblings=ordered)
 
 
-def mint(versions: Versions, context: Context, value: bytes | None, actor: str) -> Versions:
-    """Write `value` (None deletes) by a new dot of `actor` over what `context` covers.
+def mint(
+    versions: Versions, context: Context, value: bytes | None, actor: str, expires_at: int = 0, above: int = 0
+) -> Versions:
+    """Write `value` (None deletes) by a new dot of `actor` over what `context` covers; it ends at `expires_at`.
+
+    The dot counts from `above`: so far the actor's dots may be known elsewhere, though `versions` has forgotten them.
 
     Raises:
         CallerError: The key would have more concurrent values, writers or writes than a set can carry.
     """
     seen = _upper(versions.seen, context)
-    counter = seen.get(actor, 0) + 1
+    counter = max(seen.get(actor, 0), above) + 1
     if counter > COUNTER_MAX:
         raise CallerError(f"the context claims more writes of {actor} than there can be: read the key for a true one")
     kept = [sibling for sibling in versions.siblings if not _saw(context, sibling.dot)]
-    written = Sibling(dot=Dot(actor=actor, counter=counter), value=value)
+    written = Sibling(dot=Dot(actor=actor, counter=counter), value=value, expires_at=expires_at)
     merged = canonical(seen | {actor: counter}, [*kept, written])
     require_bounded(merged)
     return merged
@@ -63,8 +75,42 @@ def covers(a: Versions, b: Versions) -> bool:
     """Tell if `a` knows all that `b` knows, so that merging `b` would change nothing; values are not looked at.
 
     The dots suffice: what `b` overwrote, it overwrote by a write whose dot it has seen, and so `a` has seen it too.
+    But a value in `a` may be one that has ended in `b`.
     """
-    return all(a.seen.get(actor, 0) >= counter for actor, counter in b.seen.items())
+    if any(a.seen.get(actor, 0) < counter for actor, counter in b.seen.items()):
+        return False
+    ended = {sibling.dot for sibling in b.siblings if sibling.expires_at and sibling.value is None}
+    return not ended or all(sibling.value is None or sibling.dot not in ended for sibling in a.siblings)
+
+
+def holds(condition: Condition, context: Context, versions: Versions) -> bool:
+    """Tell whether a conditional put with that context may be written over what is there."""
+    match condition:
+        case Condition.NONE:
+            return True
+        case Condition.IF_CURRENT:
+            return all(_saw(context, sibling.dot) for sibling in versions.siblings)
+        case Condition.IF_ABSENT:
+            return not live_values(versions)
+        case _:
+            assert_never(condition)
+
+
+def expired(versions: Versions, unix_ms: int) -> Versions:
+    """Turn each value that has ended by that time into a tombstone of the same dot."""
+    if not any(_has_ended(sibling, unix_ms) for sibling in versions.siblings):
+        return versions
+    siblings = tuple(
+        replace(sibling, value=None) if _has_ended(sibling, unix_ms) else sibling for sibling in versions.siblings
+    )
+    return Versions(seen=versions.seen, siblings=siblings)
+
+
+def endings(versions: Versions) -> tuple[int, ...]:
+    """List when values that are there will end, in milliseconds since 1970."""
+    return tuple(
+        sibling.expires_at for sibling in versions.siblings if sibling.expires_at and sibling.value is not None
+    )
 
 
 def context_of(versions: Versions) -> Context:
@@ -79,9 +125,7 @@ def live_values(versions: Versions) -> tuple[bytes, ...]:
 
 def stripped(versions: Versions) -> Versions:
     """Take the values out and leave the dots; a tombstone can still be told from a value."""
-    bare = tuple(
-        Sibling(dot=sibling.dot, value=None if sibling.value is None else b"") for sibling in versions.siblings
-    )
+    bare = tuple(sibling if sibling.value is None else replace(sibling, value=b"") for sibling in versions.siblings)
     return Versions(seen=versions.seen, siblings=bare)
 
 
@@ -109,6 +153,18 @@ def _by_dot(versions: Versions) -> dict[Dot, Sibling]:
     return {sibling.dot: sibling for sibling in versions.siblings}
 
 
+def _has_ended(sibling: Sibling, unix_ms: int) -> bool:
+    return 0 < sibling.expires_at <= unix_ms and sibling.value is not None
+
+
 def _same(a: Sibling, b: Sibling) -> Sibling:
-    """Choose one of two siblings with one dot; they differ only if a dot was used twice, and then all must agree."""
-    return max(a, b, key=lambda sibling: (sibling.value is not None, sibling.value or b""))
+    """Choose one of two siblings with one dot: the one that has ended, if one has.
+
+    Else they differ only if a dot was used twice, and then all must agree.
+    """
+    return max(a, b, key=_strength)
+
+
+def _strength(sibling: Sibling) -> tuple[int, bool, bytes]:
+    is_stronger = (sibling.value is None) == (sibling.expires_at > 0)
+    return (sibling.expires_at, is_stronger, sibling.value or b"")

@@ -1,11 +1,13 @@
 """Decide with whom whole member tables are exchanged, and when: joining, healing, and what gossip has missed."""
 
+from collections.abc import Iterable
 from math import ceil, log2
 from random import Random
 
-from ..messages import Liveness
+from ..facts import Liveness, Standing, Update
 from ..terms import PeerId
 from .beliefs import Beliefs
+from .news import size_of
 from .settings import MembershipSettings
 
 GROWTH = 1.5
@@ -27,9 +29,26 @@ def exchange_cap_s(members: int, settings: MembershipSettings, *, alone: bool) -
 
 
 def exchange_pause_s(rounds: int, cap_s: float, settings: MembershipSettings) -> float:
-    """Tell the pause after so many rounds: short at first, so that a start is quick though messages are lost."""
+    """Tell the pause after so many rounds: short at first, so that a start is quick though messages are lost.
+
+    Once it has grown to that of a lonely peer, the start is over, and the next pause is the longest.
+    """
     grown_s: float = settings.exchange_first_s * GROWTH ** min(rounds, ROUNDS_COUNTED_MAX)
-    return min(cap_s, grown_s)
+    return grown_s if grown_s < min(cap_s, settings.exchange_alone_s) else cap_s
+
+
+def pages(own: Update, others: Iterable[Update], bytes_max: int) -> list[tuple[Update, ...]]:
+    """Cut a table into pages of about so many bytes; each begins with `own`, by which its sender is known."""
+    cut: list[tuple[Update, ...]] = []
+    page, room = [own], bytes_max - size_of(own)
+    for update in others:
+        size = size_of(update)
+        if size > room and len(page) > 1:
+            cut.append(tuple(page))
+            page, room = [own], bytes_max - size_of(own)
+        page.append(update)
+        room -= size
+    return [*cut, tuple(page)]
 
 
 class Exchanges:
@@ -58,18 +77,17 @@ class Exchanges:
         return pause_s * self._rng.uniform(0.9, 1.1)
 
     def peers(self) -> list[PeerId]:
-        """Choose one living member, and one of the dead, for it may be only cut off; of many silent ones, several."""
-        living, silent = self._beliefs.others(Liveness.ALIVE), self._beliefs.others(Liveness.SUSPECT)
-        dead = self._beliefs.others(Liveness.DEAD)
-        if not living:
-            lost = silent + dead
-            return self._rng.sample(lost, min(self._settings.exchange_lost_fanout, len(lost)))
-        return [self._rng.choice(some) for some in (living, dead) if some]
+        """Choose one living member; while none is known to live, several of the others."""
+        living = self._beliefs.others(Liveness.ALIVE)
+        if living:
+            return [self._rng.choice(living)]
+        lost = self._beliefs.others(Liveness.SUSPECT, Liveness.DEAD)
+        return self._rng.sample(lost, min(self._settings.exchange_lost_fanout, len(lost)))
 
     def urls(self) -> list[str]:
         """Choose the seeds to try: all while alone, else one at which no member was ever seen."""
         if not self._beliefs.others(Liveness.ALIVE):
             return list(self._seeds)
-        known = {held.member.url for held in self._beliefs.all.values()}
+        known = {held.member.url for held in self._beliefs.all.values() if held.standing is not Standing.REMOVED}
         unseen = [url for url in self._seeds if url not in known]
         return [self._rng.choice(unseen)] if unseen else []

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from ..alarm import Alarm
-from ..effects import MemberChanged, RingEffect, WakeAt
+from ..effects import MemberChanged, RingEffect, Usurped, WakeAt
 from ..events import SuspicionExpired
-from ..messages import Liveness, Update
-from ..terms import Incarnation, Instant, PeerId, start_of
-from .beliefs import Beliefs, Verdict, judge, subject
+from ..facts import Liveness, Standing, Update
+from ..terms import REFUTATION_BITS, Incarnation, Instant, Member, PeerId, start_of
+from .awareness import Awareness
+from .beliefs import Beliefs, Verdict, judge, seniority, subject, with_senior_standing
 from .news import NewsQueue
 from .probing import Probing
 from .settings import MembershipSettings
@@ -24,15 +25,25 @@ class Learner:
     """The one place where beliefs change; each change is reported, queued as news, and followed up."""
 
     def __init__(
-        self, beliefs: Beliefs, news: NewsQueue, probing: Probing, gossip_alarm: Alarm, settings: MembershipSettings
+        self,
+        *,
+        beliefs: Beliefs,
+        news: NewsQueue,
+        probing: Probing,
+        awareness: Awareness,
+        gossip_alarm: Alarm,
+        settings: MembershipSettings,
     ) -> None:
         self._me = subject(beliefs.own)
         self._beliefs = beliefs
         self._news = news
         self._probing = probing
+        self._awareness = awareness
         self._gossip_alarm = gossip_alarm
         self._settings = settings
         self._suspicions = Suspicions(settings)
+        self.is_usurped = False
+        """Whether another process has taken the place of this one, which has no say any more."""
 
     @property
     def suspects(self) -> set[PeerId]:
@@ -40,8 +51,9 @@ class Learner:
         return self._suspicions.peers
 
     def hear(self, now: Instant, news: Iterable[Update]) -> list[RingEffect]:
-        """Take what a message brought, piece by piece."""
-        return [effect for heard in news for effect in self._hear_one(now, heard)]
+        """Take what a message brought, piece by piece; most of it is known already."""
+        held = self._beliefs.all
+        return [effect for heard in news if heard != held.get(subject(heard)) for effect in self._hear_one(now, heard)]
 
     def recall(self, now: Instant, noted: Update) -> list[RingEffect]:
         """Take up a member that was known before this start, as one that has not been heard of since.
@@ -66,7 +78,7 @@ class Learner:
         if not self._suspicions.ripe(now, peer, incarnation):
             return []
         if self._suspicions.overslept_s(now, peer) > self._settings.probe_interval_s:
-            self._probing.slow_down()
+            self._awareness.worsen()
             return _await_refutation(peer, incarnation, self._suspicions.renew(now, peer))
         return self.believe(now, replace(self._beliefs.all[peer], liveness=Liveness.DEAD, accuser=""))
 
@@ -84,24 +96,62 @@ class Learner:
         peer = subject(heard)
         if peer == self._me:
             return self._refute(now, heard)
-        match judge(self._beliefs.get(peer), heard):
-            case Verdict.KEEP:
-                return []
-            case Verdict.CONFIRM:
-                return self._confirm(heard)
+        held = self._beliefs.get(peer)
+        match judge(held, heard):
             case Verdict.TAKE:
-                return self.believe(now, heard)
+                return self.believe(now, with_senior_standing(heard, held))
+            case verdict:
+                effects = [] if held is None else self._learn_standing(now, held, heard)
+                return [*effects, *(self._confirm(heard) if verdict is Verdict.CONFIRM else [])]
+
+    def _learn_standing(self, now: Instant, held: Update, heard: Update) -> list[RingEffect]:
+        merged = with_senior_standing(held, heard)
+        return [] if merged == held else self.believe(now, merged)
+
+    def _hear_own_standing(self, now: Instant, heard: Update) -> list[RingEffect]:
+        """Accept a removal, which is for ever; rise above all else that is wrong."""
+        own = self._beliefs.own
+        if seniority(heard) <= seniority(own) or own.liveness == Liveness.LEFT:
+            return []
+        if heard.standing is Standing.REMOVED:
+            return self.believe(now, with_senior_standing(own, heard))
+        return self.believe(now, replace(own, epoch=heard.epoch + 1))
 
     def _refute(self, now: Instant, heard: Update) -> list[RingEffect]:
-        """Rise above what is wrong about this peer; news of another process under its id is not about it."""
+        """Rise above what is wrong about this peer."""
+        effects = self._hear_own_standing(now, heard)
+        return [*effects, *self._refute_liveness(now, heard)]
+
+    def _refute_liveness(self, now: Instant, heard: Update) -> list[RingEffect]:
         own = self._beliefs.own
+        if heard.member.url != own.member.url:
+            return self.meet_double(now, heard)
         is_true = heard.liveness == own.liveness and heard.incarnation == own.incarnation
-        is_foreign = heard.member.url != own.member.url
-        if is_true or is_foreign or heard.incarnation < own.incarnation or own.liveness == Liveness.LEFT:
+        if is_true or heard.incarnation < own.incarnation or own.liveness == Liveness.LEFT:
             return []
         if start_of(heard.incarnation) == start_of(own.incarnation):
-            self._probing.slow_down()
+            self._awareness.worsen()
         return self.believe(now, replace(own, incarnation=heard.incarnation + 1))
+
+    def meet_double(self, now: Instant, heard: Update) -> list[RingEffect]:
+        """Settle what is heard of this peer's own identity at another address.
+
+        A later start is the one that others talk to, so this process must end; of two equal starts the one that is
+        told so. Where the other is dead or has stopped, this one rises above it: its disk had been put back. While it
+        is only suspected, nothing is certain.
+        """
+        own = self._beliefs.own
+        if start_of(heard.incarnation) < start_of(own.incarnation) or own.liveness is Liveness.LEFT:
+            return []
+        match heard.liveness:
+            case Liveness.ALIVE:
+                self.is_usurped = True
+                return [Usurped(reason=_usurpation(heard.member))]
+            case Liveness.SUSPECT:
+                return []
+            case Liveness.DEAD | Liveness.LEFT:
+                risen = Incarnation(start_of(heard.incarnation) + 1 << REFUTATION_BITS)
+                return self.believe(now, replace(own, incarnation=risen))
 
     def _confirm(self, heard: Update) -> list[RingEffect]:
         peer = subject(heard)
@@ -123,6 +173,13 @@ class Learner:
             return []
         due = self._suspicions.begin(now, peer, update.incarnation, update.accuser, self._beliefs.present())
         return _await_refutation(peer, update.incarnation, due)
+
+
+def _usurpation(other: Member) -> str:
+    return (
+        f"another process uses the identity of this one ({other.name}) at {other.url}, and was started later: this one "
+        "ends; if one directory is a copy of the other, start this one on an empty directory"
+    )
 
 
 def softened(update: Update, sender: PeerId) -> Update:

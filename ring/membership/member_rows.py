@@ -3,6 +3,8 @@
     start               ListMembers ──> who has joined before, as not heard of since
     a member changed    NoteMember, if it joined, moved, started anew or left; never for mere liveness
 
+This peer's own row is among them, for its standing outlives it.
+
 Without it a peer that comes back alone would take itself for the whole cluster: it would acknowledge writes that no
 home of their keys ever sees.
 """
@@ -14,9 +16,11 @@ from msgspec.structs import replace
 from ..alarm import Alarm
 from ..effects import Operate, RingEffect
 from ..events import OperationDone, RequestDue
-from ..messages import Liveness, Update
-from ..operations import ForgetMember, ListMembers, MembersListed, NoteMember, StoreFailed, StoreOutcome
+from ..facts import Liveness, Update
+from ..operations import ForgetMember, ListMembers, NoteMember
+from ..outcomes import MembersListed, StoreFailed, StoreOutcome
 from ..terms import Instant, PeerId, start_of
+from .beliefs import seniority
 
 RETRY_S = 1.0
 """Pause before a disk that has failed is asked again."""
@@ -33,6 +37,8 @@ class MemberRows:
         self._noted: dict[PeerId, Update] = {}
         self._reading: int | None = None
         self._writing: dict[int, PeerId] = {}
+        self.own: Update | None = None
+        """What this peer's own row said at the start."""
         self.is_read = False
         """Whether the table of before this start is known."""
 
@@ -47,8 +53,8 @@ class MemberRows:
             return None
         self._reading, self.is_read = None, True
         self._noted = {PeerId(each.member.id): each for each in event.outcome.members}
-        self._noted.pop(self._me, None)
-        return tuple(self._noted.values())
+        self.own = self._noted.get(self._me)
+        return tuple(noted for peer, noted in self._noted.items() if peer != self._me)
 
     def handle(
         self, now: Instant, event: OperationDone | RequestDue, members: Mapping[PeerId, Update]
@@ -76,8 +82,11 @@ class MemberRows:
 
     def _note(self, update: Update) -> list[RingEffect]:
         peer, lasting = PeerId(update.member.id), _lasting(update)
-        if peer == self._me or not _is_news(self._noted.get(peer), lasting):
+        noted = self._noted.get(peer)
+        if not _is_news(noted, lasting):
             return []
+        if peer == self._me and noted is not None and seniority(noted) == seniority(lasting):
+            return []  # what else its own row says, it knows better
         self._noted[peer] = lasting
         return [self._write(peer, NoteMember(update=lasting))]
 
@@ -105,7 +114,7 @@ def _lasting(held: Update) -> Update:
 
 def _is_news(noted: Update | None, held: Update) -> bool:
     """Tell whether a belief says more than its row: refutations do not count, for only the start number lasts."""
-    if noted is None:
+    if noted is None or seniority(held) > seniority(noted):
         return True
     if held.incarnation < noted.incarnation:
         return False

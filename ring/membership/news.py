@@ -4,9 +4,11 @@ Each piece is sent `multiplier * ceil(log10(N + 1))` times and then dropped: tha
 probability (SWIM, section 4.1), and push-pull reaches the rest. A newer piece about a member replaces the older one.
 """
 
+from collections import defaultdict
+from collections.abc import Iterator
 from math import ceil, log10
 
-from ..messages import Update
+from ..facts import Update
 from ..terms import PeerId
 from .beliefs import subject
 from .settings import MembershipSettings
@@ -21,26 +23,28 @@ def size_of(update: Update) -> int:
     """Estimate the bytes of an update on the wire from above: its strings in UTF-8, and a little for the rest."""
     member = update.member
     texts = (member.id, member.name, member.url, member.bulk_url, member.host, member.directory, member.zone)
-    return sum(len(text.encode()) for text in (*texts, update.accuser)) + 64
+    return len("".join((*texts, update.accuser)).encode()) + 64
 
 
 class NewsQueue:
-    """Hands out news, the least often sent first and among those the newest."""
+    """Hands out news, the least often sent first and among those what was queued or sent last."""
 
     def __init__(self, settings: MembershipSettings) -> None:
         self._settings = settings
-        self._updates: dict[PeerId, Update] = {}
         self._sent: dict[PeerId, int] = {}
+        """How often the piece about each member was sent."""
+        self._by_sent: defaultdict[int, dict[PeerId, Update]] = defaultdict(dict)
 
     def __len__(self) -> int:
-        return len(self._updates)
+        return len(self._sent)
 
     def put(self, update: Update) -> None:
         """Queue a piece of news in place of any older one about the same member."""
         peer = subject(update)
-        self._updates.pop(peer, None)
-        self._updates[peer] = update
+        if peer in self._sent:
+            del self._by_sent[self._sent[peer]][peer]
         self._sent[peer] = 0
+        self._by_sent[0][peer] = update
 
     def take(self, members: int) -> tuple[Update, ...]:
         """Fill one message, and count each piece in it as sent once more; `members` sets how often each is.
@@ -49,22 +53,30 @@ class NewsQueue:
         """
         chosen = self._choose()
         limit = transmissions_max(members, self._settings.retransmit_multiplier)
-        for update in chosen:
-            self._count(subject(update), limit)
-        return chosen
+        for update in reversed(chosen):
+            self._count(update, limit)
+        return tuple(chosen)
 
-    def _choose(self) -> tuple[Update, ...]:
-        newest_first = reversed(self._updates.values())
+    def _choose(self) -> list[Update]:
         chosen: list[Update] = []
         room = self._settings.news_bytes_max
-        for update in sorted(newest_first, key=lambda update: self._sent[subject(update)]):
+        for update in self._in_order():
             room -= size_of(update)
             if chosen and (room < 0 or len(chosen) == self._settings.news_entries_max):
                 break
             chosen.append(update)
-        return tuple(chosen)
+        return chosen
 
-    def _count(self, peer: PeerId, limit: int) -> None:
-        self._sent[peer] += 1
-        if self._sent[peer] >= limit:
-            del self._updates[peer], self._sent[peer]
+    def _in_order(self) -> Iterator[Update]:
+        for times in sorted(self._by_sent):
+            yield from reversed(self._by_sent[times].values())
+
+    def _count(self, update: Update, limit: int) -> None:
+        peer = subject(update)
+        times = self._sent.pop(peer)
+        del self._by_sent[times][peer]
+        if not self._by_sent[times]:
+            del self._by_sent[times]
+        if times + 1 < limit:
+            self._sent[peer] = times + 1
+            self._by_sent[times + 1][peer] = update

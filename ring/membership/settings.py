@@ -16,6 +16,14 @@ class MembershipSettings:
     relays: int = 3
     """Members asked to probe indirectly: each divides the false suspicions by its chance of a good path."""
 
+    awareness_worst: int = 8
+    """How slow a peer can think itself: its probes then take so many times longer, plus once (Lifeguard, 3.1)."""
+
+    visit_s: float = 30.0
+    """Pause between two pings to members believed dead: how long a healed cut may go unseen by one peer."""
+
+    visit_small_s: float = 5.0
+
     suspicion_multiplier: int = 4
     suspicion_spread: int = 6
     """How many times longer an unconfirmed suspicion lasts than a confirmed one (Lifeguard, section 3.2)."""
@@ -31,7 +39,7 @@ class MembershipSettings:
     news_bytes_max: int = 16 * 1024
 
     exchange_first_s: float = 0.25
-    """First pause between exchanges; each is half as long again as the one before, up to one of the three below."""
+    """First pause between exchanges; each is half as long again as the one before, up to `exchange_alone_s`."""
 
     exchange_lost_fanout: int = 8
     """Members asked in each exchange while none is known to be alive, as after a start: any that lives can tell all."""
@@ -42,8 +50,11 @@ class MembershipSettings:
     small_members: int = 16
     """In a cluster of at most so many members tables are small, and cuts heal at the quicker pace."""
 
+    table_bytes_max: int = 512 * 1024
+    """Larger tables travel in pages; 1,000 members with short paths are some 200 KiB."""
+
     members_max: int = 1024
-    """Largest table, which must fit into one control frame of 2 MiB; the longest gone or dead make room."""
+    """Largest table; the longest gone or dead make room."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work.
@@ -53,7 +64,7 @@ class MembershipSettings:
         """
         pauses = (self.probe_timeout_s, self.gossip_interval_s, self.gossip_hurry_s, self.exchange_first_s)
         limits = (self.suspicion_multiplier, self.suspicion_spread, self.gossip_fanout, self.news_entries_max)
-        if min(pauses) <= 0 or min(limits) < 1 or self.relays < 0:
+        if min(pauses) <= 0 or min(limits) < 1 or min(self.relays, self.awareness_worst) < 0:
             raise ValueError(f"membership settings must be positive: {self}")
         if self.probe_timeout_s >= self.probe_interval_s:
             raise ValueError("probe_timeout_s must be below probe_interval_s, or relays have no time to answer")

@@ -1,9 +1,11 @@
 """Know who the members are and who of them lives: SWIM with Lifeguard's suspicion (Das 2002; arXiv 1707.00788).
 
     every second      Ping ──> next member ── no Ack in 0.5 s ──> PingRequest to 3 others ── no Ack ──> suspect
+                      (a slow peer takes its time: see `awareness`)
     suspect           gossiped; refuted by its subject at a higher incarnation, else dead after some seconds
     every 200 ms      Gossip of queued news to 3 members; at once when the news is fresh
-    every 5 to 30 s   PushPull of whole tables with a living and a dead member; with the seeds while alone
+    every 5 to 30 s   PushPull of whole tables with a living member; with the seeds while alone
+    every 5 to 30 s   Ping ──> a member believed dead ── Ack ──> PushPull
 
 Nobody is ever forgotten, so a cut of any length heals. What is believed of another never moves data: ownership
 follows the set of members, and only routing and scheduling follow their liveness.
@@ -20,18 +22,22 @@ from ..errors import InvariantBroken
 from ..events import (
     ExchangeDue,
     GossipDue,
-    LeaveRequested,
     LinkBroke,
     MessageReceived,
     ProbeDue,
     ProbeExpired,
+    RelayExpired,
     Started,
+    StopRequested,
     SuspicionExpired,
 )
-from ..messages import Ack, Gossip, Liveness, Ping, PingRequest, PushPull, RingMessage, Update
+from ..facts import Liveness, Standing, Update
+from ..messages import Ack, Gossip, Nack, Ping, PingRequest, PushPull, RingMessage
 from ..terms import Incarnation, Instant, Member, PeerId
-from .beliefs import Beliefs, clashes, subject
-from .exchange import Exchanges
+from .awareness import Awareness
+from .beliefs import Beliefs, clashes, subject, with_senior_standing
+from .doubles import claim_in, is_elsewhere, word_to_older
+from .exchange import Exchanges, pages
 from .learning import Learner, softened
 from .news import NewsQueue
 from .probing import Probing
@@ -43,9 +49,10 @@ MembershipEvent = (
     Started
     | MessageReceived
     | LinkBroke
-    | LeaveRequested
+    | StopRequested
     | ProbeDue
     | ProbeExpired
+    | RelayExpired
     | SuspicionExpired
     | GossipDue
     | ExchangeDue
@@ -65,13 +72,23 @@ class Membership:
         self._rng = rng
         self._beliefs = Beliefs(own, settings.members_max)
         self._news = NewsQueue(settings)
-        self._probing = Probing(self._beliefs, self._news, settings, rng)
+        self._awareness = Awareness(settings.awareness_worst)
+        self._probing = Probing(self._beliefs, self._news, self._awareness, settings, rng)
         self._exchanges = Exchanges(self._beliefs, settings, rng)
         self._probe_alarm = Alarm(ProbeDue())
         self._gossip_alarm = Alarm(GossipDue())
         self._exchange_alarm = Alarm(ExchangeDue())
-        self._learner = Learner(self._beliefs, self._news, self._probing, self._gossip_alarm, settings)
+        self._learner = Learner(
+            beliefs=self._beliefs,
+            news=self._news,
+            probing=self._probing,
+            awareness=self._awareness,
+            gossip_alarm=self._gossip_alarm,
+            settings=settings,
+        )
         self._told: dict[PeerId, Instant] = {}
+        self._paged: tuple[int, list[tuple[Update, ...]]] = (-1, [])
+        """The pages of the table, and how often it had changed when it was cut."""
 
     @property
     def members(self) -> Mapping[PeerId, Update]:
@@ -88,25 +105,55 @@ class Membership:
         """The incarnation of this peer, refutations included."""
         return self._beliefs.own.incarnation
 
+    @property
+    def awareness(self) -> int:
+        """How slow this peer takes itself to be: 0 is healthy."""
+        return self._awareness.score
+
+    @property
+    def news_queued(self) -> int:
+        """How many pieces of news wait to be spread further."""
+        return len(self._news)
+
     def liveness(self, peer: PeerId) -> Liveness | None:
         """Tell in what state a peer is believed to be; None is for one never heard of."""
         return self._beliefs.liveness(peer)
 
     def handle(self, now: Instant, event: MembershipEvent) -> list[RingEffect]:
         """Take one event, and return what is to be done about it."""
-        if self._leaving and not isinstance(event, MessageReceived | GossipDue):
+        if self._learner.is_usurped or (self._leaving and not isinstance(event, MessageReceived | GossipDue)):
             return []
         match event:
             case MessageReceived(sender=sender, message=message):
                 return self._receive(now, sender, message)
-            case ProbeDue() | ProbeExpired() | SuspicionExpired() | GossipDue() | ExchangeDue():
+            case ProbeDue() | ProbeExpired() | RelayExpired() | SuspicionExpired() | GossipDue() | ExchangeDue():
                 return self._wake(now, event)
             case LinkBroke(peer=peer):
                 return self._probing.probe(now, peer)
             case Started(seeds=seeds):
                 return self._start(now, seeds)
-            case LeaveRequested():
-                return self._leave(now)
+            case StopRequested():
+                return self._stop(now)
+
+    @property
+    def own(self) -> Update:
+        """What this peer says of itself."""
+        return self._beliefs.own
+
+    def is_removed(self, peer: PeerId) -> bool:
+        """Tell whether a peer is no member any more."""
+        held = self._beliefs.get(peer)
+        return held is not None and held.standing is Standing.REMOVED
+
+    def declare(self, now: Instant, peer: PeerId, standing: Standing, epoch: int) -> list[RingEffect]:
+        """Give a member another standing; a removal is told at once, for who removes itself has no time left."""
+        held = self._beliefs.all[peer]
+        update = with_senior_standing(replace(held, standing=standing, epoch=epoch), None)
+        if update == held:
+            return []
+        effects = self._learner.believe(now, update)
+        told = self._sample(self._settings.leave_fanout) if standing is Standing.REMOVED else []
+        return [*effects, *(Send(to=other, message=Gossip(news=(update,))) for other in told)]
 
     def recall(self, now: Instant, noted: Iterable[Update]) -> list[RingEffect]:
         """Take up the members that were known before this start; to be called before `Started`."""
@@ -145,7 +192,7 @@ class Membership:
             *self._exchange(now),
         ]
 
-    def _leave(self, now: Instant) -> list[RingEffect]:
+    def _stop(self, now: Instant) -> list[RingEffect]:
         left = replace(self._beliefs.own, liveness=Liveness.LEFT)
         effects = self._learner.believe(now, left)
         told = self._sample(self._settings.leave_fanout)
@@ -154,7 +201,7 @@ class Membership:
     # --- timers ---
 
     def _wake(
-        self, now: Instant, event: ProbeDue | ProbeExpired | SuspicionExpired | GossipDue | ExchangeDue
+        self, now: Instant, event: ProbeDue | ProbeExpired | RelayExpired | SuspicionExpired | GossipDue | ExchangeDue
     ) -> list[RingEffect]:
         match event:
             case ProbeDue():
@@ -164,6 +211,8 @@ class Membership:
             case ProbeExpired(sequence=sequence):
                 failed = self._probing.give_up(now, sequence)
                 return [] if failed is None else self._learner.accuse(now, failed)
+            case RelayExpired(sequence=sequence):
+                return self._probing.relay_expired(sequence)
             case SuspicionExpired(peer=peer, incarnation=incarnation):
                 return self._learner.bury(now, peer, incarnation)
             case GossipDue():
@@ -175,7 +224,7 @@ class Membership:
         if not self._probe_alarm.rings(now):
             return []
         effects = self._probing.next(now)
-        return [*effects, *self._probe_alarm.set(Instant(now + self._probing.interval_s))]
+        return [*effects, *self._probe_alarm.set(Instant(now + self._settings.probe_interval_s))]
 
     def _gossip(self, now: Instant) -> list[RingEffect]:
         if not self._gossip_alarm.rings(now):
@@ -189,25 +238,38 @@ class Membership:
         return effects
 
     def _exchange(self, now: Instant) -> list[RingEffect]:
-        table = self._table(reply_wanted=True)
+        tables = self._tables(reply_wanted=True)
         return [
-            *(Send(to=peer, message=table) for peer in self._exchanges.peers()),
-            *(SendTo(url=url, message=table) for url in self._exchanges.urls()),
+            *(Send(to=peer, message=table) for peer in self._exchanges.peers() for table in tables),
+            *(SendTo(url=url, message=table) for url in self._exchanges.urls() for table in tables),
             *self._exchange_alarm.set(Instant(now + self._exchanges.pause_s())),
         ]
 
     # --- messages ---
 
     def _receive(self, now: Instant, sender: PeerId, message: RingMessage) -> list[RingEffect]:
-        if sender == self._me or (isinstance(message, PushPull) and message.vnodes != self._vnodes):
+        if isinstance(message, PushPull) and message.vnodes != self._vnodes:
             return []
-        before = self._beliefs.own
+        if sender == self._me:
+            return self._meet_double(now, message)
+        known, before = self.members.get(sender), self._beliefs.own
         effects = self._absorb(now, sender, message)
         if self.liveness(sender) is None:
             return effects
         if self._beliefs.own != before or self._is_outdated(message):
             effects.append(Send(to=sender, message=Gossip(news=(self._beliefs.own,))))
-        return [*effects, *self._answer(sender, message), *self._tell_its_state(now, sender)]
+        if self._beliefs.own != before:
+            effects += self._catch_up(now, message)
+        if isinstance(message, PushPull):
+            effects += word_to_older(known, self.members[sender], claim_in(message, sender))
+        return [*effects, *self._answer(now, sender, message), *self._tell_its_state(now, sender)]
+
+    def _meet_double(self, now: Instant, message: RingMessage) -> list[RingEffect]:
+        """Settle with another process of this identity, which has sent its table here, who of the two ends."""
+        claim = claim_in(message, self._me) if isinstance(message, PushPull) else None
+        if claim is None or not is_elsewhere(claim, self._beliefs.own):
+            return []
+        return word_to_older(None, self._beliefs.own, claim) or self._learner.meet_double(now, claim)
 
     def _absorb(self, now: Instant, sender: PeerId, message: RingMessage) -> list[RingEffect]:
         match message:
@@ -218,6 +280,17 @@ class Membership:
             case _:
                 return []
 
+    def _catch_up(self, now: Instant, message: RingMessage) -> list[RingEffect]:
+        """Exchange tables soon if this peer was taken for dead: it has been cut off, and what it missed is old news."""
+        match message:
+            case PushPull(members=news) | Ping(news=news) | PingRequest(news=news) | Ack(news=news) | Gossip(news=news):
+                was_dead = any(subject(heard) == self._me and heard.liveness is Liveness.DEAD for heard in news)
+            case _:
+                was_dead = False
+        if not was_dead:
+            return []
+        return self._exchange_alarm.set(Instant(now + self._settings.gossip_interval_s))
+
     def _is_outdated(self, message: RingMessage) -> bool:
         """Tell whether a probe takes this peer for suspect by what its sender knew before its own start."""
         if not isinstance(message, Ping):
@@ -226,23 +299,23 @@ class Membership:
         lower = [heard for heard in of_me if heard.incarnation < own.incarnation and not clashes(own, heard)]
         return any(heard.liveness != own.liveness for heard in lower)
 
-    def _answer(self, sender: PeerId, message: RingMessage) -> list[RingEffect]:
+    def _answer(self, now: Instant, sender: PeerId, message: RingMessage) -> list[RingEffect]:
         match message:
             case Ping(sequence=sequence, target=self._me) | PingRequest(sequence=sequence, target=self._me):
                 return [Send(to=sender, message=Ack(sequence=sequence, news=self._probing.take_news()))]
             case PingRequest():
-                return self._probing.relay(sender, message)
+                return self._probing.relay(now, sender, message)
+            case Ack(sequence=sequence) if self._probing.is_reunion(sequence):
+                return [Send(to=sender, message=table) for table in self._tables(reply_wanted=True)]
             case Ack(sequence=sequence):
                 return self._probing.answered(sequence)
-            case PushPull(reply_wanted=True) if not self._is_usurped(sender, message):
-                return [Send(to=sender, message=self._table(reply_wanted=False))]
+            case Nack(sequence=sequence):
+                self._probing.denied(sender, sequence)
+                return []
+            case PushPull(reply_wanted=True) if not is_elsewhere(claim_in(message, sender), self.members[sender]):
+                return [Send(to=sender, message=table) for table in self._tables(reply_wanted=False)]
             case _:
                 return []
-
-    def _is_usurped(self, sender: PeerId, message: PushPull) -> bool:
-        """Tell whether the sender calls itself by the id of another process, to which a reply would go astray."""
-        held = self.members[sender]
-        return any(subject(heard) == sender and clashes(held, heard) for heard in message.members)
 
     def _tell_its_state(self, now: Instant, sender: PeerId) -> list[RingEffect]:
         """Tell a peer that speaks though it is believed dead, now and then, for only itself can refute that."""
@@ -258,8 +331,15 @@ class Membership:
 
     # --- outgoing ---
 
-    def _table(self, *, reply_wanted: bool) -> PushPull:
-        return PushPull(vnodes=self._vnodes, members=tuple(self.members.values()), reply_wanted=reply_wanted)
+    def _tables(self, *, reply_wanted: bool) -> list[PushPull]:
+        """Put all beliefs into as many messages as it takes; one answer to them all is enough."""
+        if self._paged[0] != self._beliefs.changes:
+            others = (held for peer, held in self.members.items() if peer != self._me)
+            self._paged = (self._beliefs.changes, pages(self._beliefs.own, others, self._settings.table_bytes_max))
+        return [
+            PushPull(vnodes=self._vnodes, members=page, reply_wanted=reply_wanted and number == 0)
+            for number, page in enumerate(self._paged[1])
+        ]
 
     def _sample(self, count: int) -> list[PeerId]:
         present = self._beliefs.others(Liveness.ALIVE, Liveness.SUSPECT)

@@ -8,7 +8,8 @@ from ..alarm import Alarm
 from ..effects import Operate, RingEffect, Send
 from ..events import MessageReceived, OperationDone, RequestDue, RingEvent
 from ..messages import ChunkStored, StoreChunk, StoreVersions, VersionsStored
-from ..operations import DropHint, Hint, HintsListed, ListHints, Noted, StoreOutcome
+from ..operations import DropHint, ListHints
+from ..outcomes import Hint, HintsListed, Noted, StoreOutcome
 from ..placement.roster import Roster
 from ..requests.chunks import chunk_key
 from ..requests.quorum import QuorumSettings

@@ -12,15 +12,19 @@ from collections.abc import Iterable, Iterator
 from random import Random
 
 from ..alarm import Alarm
-from ..effects import RingEffect
+from ..effects import Operate, RingEffect
 from ..errors import InvariantBroken
-from ..events import HandoffDue, RingEvent, Started
-from ..messages import Liveness, Update
+from ..events import HandoffDue, OperationDone, RingEvent, Started
+from ..facts import Liveness, Standing, Update
+from ..operations import DropHints
+from ..outcomes import HintsDropped
 from ..placement.roster import Roster
 from ..requests.quorum import QuorumSettings
 from ..terms import Instant, Member, PeerId
 from .delivery import HintDelivery
 from .handoff_settings import HandoffSettings
+
+_DROPPED_AT_ONCE = 256
 
 
 class Handoff:
@@ -50,6 +54,8 @@ class Handoff:
         self._queue: deque[PeerId] = deque()
         self._running: dict[PeerId, HintDelivery] = {}
         self._begun_at: dict[PeerId, Instant] = {}
+        self._away_since: dict[PeerId, Instant] = {}
+        self._dropping: dict[int, PeerId] = {}
 
     def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
         """Take the time for a scan, or an event of a delivery under way; all else is not this part's."""
@@ -57,16 +63,21 @@ class Handoff:
             case Started():
                 return self._alarm.set(self._next_scan(now))
             case HandoffDue() if self._alarm.rings(now):
-                return [*self._enqueue(now, self._targets()), *self._alarm.set(self._next_scan(now))]
+                effects = [*self._drop_old(now), *self._enqueue(now, self._targets())]
+                return [*effects, *self._alarm.set(self._next_scan(now))]
+            case OperationDone(ticket=ticket, outcome=outcome) if ticket in self._dropping:
+                target = self._dropping.pop(ticket)
+                has_more = isinstance(outcome, HintsDropped) and outcome.more
+                return [self._drop(target)] if has_more and not self._roster.alive(target) else []
             case _:
                 effects = [step for delivery in self._running.values() for step in delivery.handle(now, event)]
                 return [*effects, *self._begin_due(now)]
 
     def member_changed(self, now: Instant, update: Update) -> list[RingEffect]:
-        """Deliver to a peer that is back, or in place of one that has left; stop where the target is gone again."""
+        """Deliver to a peer that is back, or in place of one that was removed; stop where the target is gone again."""
         for delivery in self._running.values():
             delivery.members_changed()
-        is_due = update.liveness in (Liveness.ALIVE, Liveness.LEFT)
+        is_due = update.liveness is Liveness.ALIVE or update.standing is Standing.REMOVED
         return self._enqueue(now, [PeerId(update.member.id)] if is_due else [])
 
     def check(self) -> None:
@@ -79,11 +90,23 @@ class Handoff:
             raise InvariantBroken(f"too many deliveries of hints: to {list(self._running)}, then {list(self._queue)}")
 
     def _targets(self) -> tuple[PeerId, ...]:
-        return (*self._roster.alive_peers, *self._roster.left_peers)
+        return (*self._roster.alive_peers, *self._roster.removed_peers)
 
     def _next_scan(self, now: Instant) -> Instant:
         jitter = self._rng.uniform(-self._settings.scan_jitter, self._settings.scan_jitter)
         return Instant(now + self._settings.scan_interval_s * (1 + jitter))
+
+    def _drop_old(self, now: Instant) -> list[RingEffect]:
+        """Drop the hints for peers that have been away too long; a restart of this process begins to count anew."""
+        away = [home.id for home in self._roster.homes if not self._roster.alive(home.id)]
+        self._away_since = {peer: self._away_since.get(peer, now) for peer in away}
+        old = (peer for peer, since in self._away_since.items() if now - since >= self._settings.hint_max_age_s)
+        return [self._drop(peer) for peer in sorted(old) if peer not in self._dropping.values()]
+
+    def _drop(self, target: PeerId) -> Operate:
+        ticket = next(self._tickets)
+        self._dropping[ticket] = target
+        return Operate(ticket=ticket, operation=DropHints(target=target, limit=_DROPPED_AT_ONCE))
 
     def _enqueue(self, now: Instant, targets: Iterable[PeerId]) -> list[RingEffect]:
         for target in targets:

@@ -7,7 +7,7 @@ A chunk never changes and is named by its content, so there are no versions here
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
@@ -35,10 +35,14 @@ class _Offer:
     id: str
     event: ChunkOffered
     spread: Spread
+    homes: tuple[PeerId, ...]
+    """Who may be asked for a copy."""
     alarm: Alarm
     deadline: Instant
     closes: Instant
     last_error: str = ""
+    heard: set[PeerId] = field(default_factory=set)
+    """Who has answered, be it that it cannot keep the chunk."""
     is_answered: bool = False
 
 
@@ -71,10 +75,12 @@ class Chunks:
         id_ = next(self._ids)
         patience_s = self._settings.patience_with_chunk(event.size)
         key = chunk_key(event.digest)
+        homes = self._roster.preference(key)
         offer = _Offer(
             id=id_,
             event=event,
             spread=Spread(roster=self._roster, key=key, quorum=self._within_reach(event.quorum), patience_s=patience_s),
+            homes=homes[: max(1, event.quorum.replicas)] if event.quorum.strict else homes,
             alarm=Alarm(RequestDue(request=id_)),
             deadline=Instant(now + event.patience_s),
             closes=Instant(now + max(event.patience_s, _LINGER_PATIENCES * patience_s)),
@@ -91,6 +97,7 @@ class Chunks:
         return replace(quorum, writes_required=min(quorum.writes_required, max(1, live)))
 
     def _stored(self, now: Instant, offer: _Offer, sender: PeerId, error: str) -> list[RingEffect]:
+        offer.heard.add(sender)
         if error:
             offer.last_error = f": {sender} says: {error}"
             offer.spread.refused(now, sender)
@@ -101,7 +108,7 @@ class Chunks:
     def _advance(self, now: Instant, offer: _Offer) -> list[RingEffect]:
         spread = offer.spread
         effects = _store(offer, spread.advance(now))
-        if not offer.is_answered and (spread.reached or now >= offer.deadline):
+        if not offer.is_answered and (spread.reached or now >= offer.deadline or self._is_hopeless(offer)):
             offer.is_answered = True
             effects += [Completed(request=offer.event.request, answer=_answer(offer))]
         if spread.complete or now >= offer.closes:
@@ -109,12 +116,18 @@ class Chunks:
             return [*effects, *_store(offer, spread.hints_left())]
         return [*effects, *offer.alarm.set(min(spread.next_due, offer.closes if offer.is_answered else offer.deadline))]
 
+    def _is_hopeless(self, offer: _Offer) -> bool:
+        """Tell whether all live homes have answered and W was not reached, as when every disk is full."""
+        return all(peer in offer.heard for peer in offer.homes if self._roster.alive(peer))
+
 
 def _answer(offer: _Offer) -> ChunkPlaced | Failed:
     holders = offer.spread.holders
     if offer.spread.reached:
         return ChunkPlaced(holders=holders)
-    return Failed(reason=f"only {len(holders)} of {offer.spread.required} copies of a chunk in time{offer.last_error}")
+    return Failed(
+        reason=f"only {len(holders)} of {offer.spread.required} copies of a chunk could be kept{offer.last_error}"
+    )
 
 
 def _store(offer: _Offer, copies: list[Copy]) -> list[RingEffect]:

@@ -5,6 +5,8 @@
                                <── VersionsStored ──
           <── PutCoordinated ── at W durable copies, its own included; the rest follow after the answer
 
+A conditional put begins with a look at R primaries (`looking`), and ends without a write where its condition fails.
+
 An actor is one start of one peer, with a number drawn at that start: a disk put back to an older state makes its peer
 count starts again that it has lived through, and with the same names it would use dots again that others know.
 
@@ -18,15 +20,20 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from msgspec import msgpack
+from msgspec.structs import replace
 
 from ..alarm import Alarm
 from ..copies.records import record_seen
 from ..effects import Operate, RingEffect, Send
 from ..events import MessageReceived, OperationDone, RequestDue, RingEvent
-from ..messages import Context, CoordinatePut, PutCoordinated, StoreVersions, Versions, VersionsStored
-from ..operations import MintVersion, ReadVersions, StoreFailed, StoreOutcome, VersionsMerged, VersionsRead
+from ..facts import Context, Versions
+from ..messages import CoordinatePut, FetchVersions, PutCoordinated, StoreVersions, VersionsFetched, VersionsStored
+from ..operations import MintVersion, ReadVersions
+from ..outcomes import MintConflict, StoreFailed, StoreOutcome, VersionsMerged, VersionsRead
+from ..owners import Owner
 from ..placement.roster import Roster
-from ..terms import Incarnation, Instant, PeerId, Quorum, start_of
+from ..terms import Condition, Incarnation, Instant, PeerId, Quorum, start_of
+from .looking import Look
 from .quorum import Copy, QuorumSettings, Spread
 
 _LINGER_PATIENCES = 4
@@ -45,8 +52,10 @@ class _Write:
     alarm: Alarm
     deadline: Instant
     closes: Instant
+    look: Look | None = None
     versions: Versions | None = None
     is_answered: bool = False
+    replaced_corrupt: bool = False
 
 
 class Coordinator:
@@ -68,6 +77,8 @@ class Coordinator:
         self._tickets = tickets
         self._ids = ids
         self._settings = settings
+        self._given_up = 0
+        """The highest dot of this actor that a copy given up here knew of."""
         self._writes: dict[str, _Write] = {}
         self._by_identity: dict[bytes, _Write] = {}
         self._minting: dict[int, _Write] = {}
@@ -83,6 +94,8 @@ class Coordinator:
             case MessageReceived(sender=sender, message=VersionsStored(request=id_)) if id_ in self._writes:
                 self._writes[id_].spread.acknowledged(sender)
                 return self._advance(now, self._writes[id_])
+            case MessageReceived(sender=sender, message=VersionsFetched() as copy) if copy.request in self._writes:
+                return self._looked(now, sender, self._writes[copy.request], copy)
             case RequestDue(request=id_) if id_ in self._writes and self._writes[id_].alarm.rings(now):
                 return self._advance(now, self._writes[id_])
             case _:
@@ -91,6 +104,11 @@ class Coordinator:
     def members_changed(self, now: Instant) -> list[RingEffect]:
         """Ask others for the copies of peers that are no longer alive, and peers that are back for their own."""
         return [effect for write in list(self._writes.values()) for effect in self._advance(now, write)]
+
+    def gave_up(self, versions: Versions) -> None:
+        """Take note that a copy goes: its dots may be known elsewhere, so none of them may be minted again."""
+        own = (count for actor, count in versions.seen.items() if actor.startswith(self._actor))
+        self._given_up = max(self._given_up, *own, 0)
 
     # --- one dot for each request ---
 
@@ -103,12 +121,51 @@ class Coordinator:
         if open_write is not None:
             return self._joined(now, asker, open_write, order)
         write = self._begin(now, asker, order, identity)
+        if known is not None:
+            return self._operate(write, ReadVersions(key=order.key))
+        if order.condition is Condition.NONE:
+            return self._mint(write, None)
+        homes = self._roster.preference(order.key)[: max(1, order.replicas)]
+        patience_s = self._settings.replica_patience_s
+        write.look = Look(homes=homes, reads_required=order.reads_required, patience_s=patience_s)
+        return self._advance(now, write)
+
+    def _looked(self, now: Instant, home: PeerId, write: _Write, copy: VersionsFetched) -> list[RingEffect]:
+        if write.look is None:
+            return []
+        write.look.answered(home, copy.versions, copy.error)
+        return self._advance(now, write)
+
+    def _look(self, now: Instant, write: _Write, look: Look) -> list[RingEffect]:
+        """Go on asking until R homes have said what they hold; nothing is written before."""
+        if look.reached:
+            write.look = None
+            return self._mint(write, look.merged)
+        if look.obstacle or now >= write.deadline:
+            return self._refuse(write, look.obstacle or look.shortage)
+        fetch = FetchVersions(request=write.id, key=write.order.key)
+        asked = [Send(to=home, message=fetch) for home in look.ask(now)]
+        return [*asked, *write.alarm.set(min(look.next_due, write.deadline))]
+
+    def _mint(self, write: _Write, known: Versions | None) -> list[RingEffect]:
+        order = write.order
+        mint = MintVersion(
+            key=order.key,
+            value=order.value,
+            context=order.context,
+            actor=self._actor,
+            expires_at=order.expires_at,
+            condition=order.condition,
+            known=known,
+            over_corrupt=order.over_corrupt,
+            above=self._given_up,
+        )
+        return self._operate(write, mint)
+
+    def _operate(self, write: _Write, operation: MintVersion | ReadVersions) -> list[RingEffect]:
         ticket = next(self._tickets)
         self._minting[ticket] = write
-        if known is not None:
-            return [Operate(ticket=ticket, operation=ReadVersions(key=order.key)), *write.alarm.set(write.deadline)]
-        mint = MintVersion(key=order.key, value=order.value, context=order.context, actor=self._actor)
-        return [Operate(ticket=ticket, operation=mint), *write.alarm.set(write.deadline)]
+        return [Operate(ticket=ticket, operation=operation), *write.alarm.set(write.deadline)]
 
     def _begin(self, now: Instant, asker: PeerId, order: CoordinatePut, identity: bytes) -> _Write:
         id_ = next(self._ids)
@@ -123,7 +180,7 @@ class Coordinator:
             order=order,
             askers=[asker],
             spread=spread,
-            alarm=Alarm(RequestDue(request=id_)),
+            alarm=Alarm(RequestDue(request=id_, owner=Owner.COORDINATOR)),
             deadline=Instant(now + order.patience_s),
             closes=Instant(now + max(order.patience_s, _LINGER_PATIENCES * patience_s)),
         )
@@ -140,26 +197,34 @@ class Coordinator:
 
     def _minted(self, now: Instant, write: _Write, outcome: StoreOutcome) -> list[RingEffect]:
         match outcome:
-            case VersionsMerged(versions=versions, actor=actor):
+            case VersionsMerged(versions=versions, actor=actor, replaced_corrupt=replaced):
+                write.replaced_corrupt = replaced
                 context = _context_after(write.order.context, versions, actor)
                 self._remember(write.identity, _reply(write, context, error="no copies are acknowledged yet"))
             case VersionsRead(versions=Versions() as versions):
                 pass  # a retry of a write that was minted here before: what the key holds now contains its dot
-            case StoreFailed(reason=reason):
-                return self._refuse(write, reason)
+            case MintConflict(versions=versions):
+                return self._refuse(write, "something else is there", conflict=versions)
+            case StoreFailed(reason=reason, is_corrupt=is_corrupt):
+                return self._refuse(write, reason, is_corrupt=is_corrupt)
             case _:
                 return self._refuse(write, "the copy minted before is gone")
         write.versions = versions
         write.spread.acknowledged(self._roster.me)
         return [*record_seen(write.order.key, versions), *self._advance(now, write)]
 
-    def _refuse(self, write: _Write, reason: str) -> list[RingEffect]:
+    def _refuse(
+        self, write: _Write, reason: str, *, conflict: Versions | None = None, is_corrupt: bool = False
+    ) -> list[RingEffect]:
         self._forget(write)
-        return [Send(to=asker, message=refusal(write.order, reason)) for asker in write.askers]
+        refused = replace(refusal(write.order, reason), conflict=conflict, is_corrupt=is_corrupt)
+        return [Send(to=asker, message=refused) for asker in write.askers]
 
     # --- its copies ---
 
     def _advance(self, now: Instant, write: _Write) -> list[RingEffect]:
+        if write.look is not None:
+            return self._look(now, write, write.look)
         effects: list[RingEffect] = []
         if write.versions is not None:
             effects += self._store(write, write.versions, write.spread.advance(now))
@@ -211,7 +276,8 @@ def refusal(order: CoordinatePut, reason: str) -> PutCoordinated:
 
 def _identity(order: CoordinatePut) -> bytes:
     """Name a write by all that its retries have in common, in case two callers choose one request id."""
-    content = (order.request, order.key, order.value, sorted(order.context.items()))
+    written = (order.key, order.value, order.expires_at, order.condition)
+    content = (order.request, *written, sorted(order.context.items()))
     return blake2b(msgpack.encode(content), digest_size=16).digest()
 
 
@@ -223,6 +289,8 @@ def _reply(write: _Write, context: Context, error: str) -> PutCoordinated:
         replicas=write.spread.replicas,
         primaries=write.spread.primaries,
         fallbacks=write.spread.fallbacks,
+        siblings=0 if write.versions is None else len(write.versions.siblings),
+        replaced_corrupt=write.replaced_corrupt,
     )
 
 

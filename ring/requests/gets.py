@@ -1,6 +1,9 @@
-"""Read keys for this process: ask the N primaries, answer at R, then repair the copies that were behind.
+"""Read keys for this process: ask R of the N primaries, answer at R, then repair the copies that were behind.
 
-DeCandia 2007, sections 4.5 and 4.6. A silent replica is hedged after a while by the next peer of the preference list.
+DeCandia 2007, sections 4.5 and 4.6. This peer is asked first if it is a primary. The other primaries are asked where
+the first are too few, too slow or without a copy, and for one read in `full_read_every`, which so finds copies that
+are behind. A silent replica is hedged after a while by the next peer of the preference list.
+
 A fallback without a copy proves nothing, so it counts towards R only while no primary is up. That a key is absent is
 said only when all have answered or have had their time, the next N fallbacks included: after a placement change these
 are the old primaries. With R = 1 so the first copy found answers, which is right for records that never change.
@@ -14,7 +17,9 @@ from ..alarm import Alarm
 from ..copies.versions import EMPTY, context_of, covers, join
 from ..effects import Completed, Failed, GetDone, RingEffect, Send
 from ..events import GetRequested, MessageReceived, RequestDue, RingEvent
-from ..messages import FetchVersions, StoreVersions, Versions, VersionsFetched
+from ..facts import Versions
+from ..messages import FetchVersions, StoreVersions, VersionsFetched
+from ..owners import Owner
 from ..placement.roster import Roster
 from ..terms import Instant, PeerId, Quorum
 from .quorum import QuorumSettings, required_of
@@ -33,7 +38,9 @@ class _Get:
     id: str
     event: GetRequested
     primaries: tuple[PeerId, ...]
+    reserve: list[PeerId]
     spare: list[PeerId]
+    rest_at: Instant
     deadline: Instant
     patience_ends: Instant
     alarm: Alarm
@@ -67,6 +74,7 @@ class Gets:
         self._ids = ids
         self._settings = settings
         self._open: dict[str, _Get] = {}
+        self._begun = 0
 
     def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
         """Take a request, an answer to it or a wake; all else is no business of this part."""
@@ -82,7 +90,8 @@ class Gets:
 
     def mend(self, now: Instant, key: bytes) -> list[RingEffect]:
         """Read a key whose copy here is corrupt, so that it is replaced by what the better homes hold; tell nobody."""
-        homes = self._roster.preference(key).index(self._roster.me) + 1
+        preference = self._roster.preference(key)
+        homes = preference.index(self._roster.me) + 1 if self._roster.me in preference else len(preference)
         if homes > MENDED_HOMES_MAX:
             return []
         quorum = Quorum(replicas=homes, reads_required=1)
@@ -93,17 +102,21 @@ class Gets:
         preference = self._roster.preference(event.key)
         count = max(1, event.quorum.replicas)
         id_ = next(self._ids)
+        primaries = preference[:count]
+        first = self._first(event, primaries)
         get = _Get(
             id=id_,
             event=event,
-            primaries=preference[:count],
+            primaries=primaries,
+            reserve=[peer for peer in primaries if peer not in first],
             spare=[] if event.quorum.strict else list(preference[count:]),
+            rest_at=Instant(now + self._settings.rest_after_s),
             deadline=Instant(now + event.patience_s),
             patience_ends=Instant(now + self._settings.replica_patience_s),
-            alarm=Alarm(RequestDue(request=id_)),
+            alarm=Alarm(RequestDue(request=id_, owner=Owner.GETS)),
         )
         self._open[id_] = get
-        asked = [effect for peer in get.primaries for effect in self._ask(now, get, peer)]
+        asked = [effect for peer in first for effect in self._ask(now, get, peer)]
         return [*asked, *self._advance(now, get)]
 
     def _answered(self, now: Instant, sender: PeerId, get: _Get, message: VersionsFetched) -> list[RingEffect]:
@@ -116,6 +129,26 @@ class Gets:
         return [*self._ask_spare(now, get), *self._advance(now, get)]
 
     # --- whom to ask ---
+
+    def _first(self, event: GetRequested, primaries: tuple[PeerId, ...]) -> list[PeerId]:
+        """Choose whom to ask at once: R live primaries, this peer among them; now and then, or if need be, all."""
+        self._begun += 1
+        if self._begun % self._settings.full_read_every == 0 or event.request == NOBODY:
+            return list(primaries)
+        required = required_of(event.quorum.reads_required, len(primaries))
+        living = [peer for peer in primaries if self._roster.alive(peer)]
+        if len(living) < required:
+            return list(primaries)
+        return sorted(living, key=lambda peer: peer != self._roster.me)[:required]
+
+    def _ask_rest(self, now: Instant, get: _Get) -> list[RingEffect]:
+        """Ask the other primaries where those asked are silent for long, have nothing, or cannot read it."""
+        silent = self._silent(get)
+        is_slow = bool(silent) and (now >= get.rest_at or not all(map(self._roster.alive, silent)))
+        if not get.reserve or not (is_slow or get.unreadable or not (silent or get.is_found)):
+            return []
+        rest, get.reserve = get.reserve, []
+        return [effect for peer in rest for effect in self._ask(now, get, peer)]
 
     def _ask(self, now: Instant, get: _Get, peer: PeerId) -> list[RingEffect]:
         """Ask a peer, or at once the next one in its place if it is not alive."""
@@ -154,12 +187,13 @@ class Gets:
     def _advance(self, now: Instant, get: _Get) -> list[RingEffect]:
         effects: list[RingEffect] = []
         if not get.is_answered:
-            effects += [*self._hedge(now, get), *self._widen(now, get)]
+            effects += [*self._ask_rest(now, get), *self._hedge(now, get), *self._widen(now, get)]
             effects += self._answer(now, get)
         if get.is_answered and self._have_all_had_their_time(now, get):
             del self._open[get.id]
             return [*effects, *self._repair(get)]
         dues = [get.hedge_at[peer] for peer in self._silent(get)] if not get.is_answered else []
+        dues += [get.rest_at] if get.reserve and dues else []
         ends = [end for end in (get.patience_ends, get.deadline) if end > now]
         return [*effects, *get.alarm.set(min(dues + ends))]
 
@@ -173,10 +207,12 @@ class Gets:
                 context=context_of(merged),
                 replicas=len(get.primaries),
                 answered=counted,
+                primaries=sum(peer in get.primaries for peer in get.answers),
             )
         elif now >= get.deadline:
             unreadable = "".join(f"; {peer} has an unreadable copy: {why}" for peer, why in get.unreadable.items())
-            answer = Failed(reason=f"{counted} replicas answered in time, {get.required} were wanted{unreadable}")
+            reason = f"{counted} replicas answered in time, {get.required} were wanted{unreadable}"
+            answer = Failed(reason=reason, is_corrupt=bool(get.unreadable) and not get.is_found)
         else:
             return []
         get.is_answered = True

@@ -12,7 +12,8 @@ from ..alarm import Alarm
 from ..copies.versions import EMPTY, join, live_values
 from ..effects import Completed, Failed, KeysDone, RingEffect, Send
 from ..events import KeysRequested, MessageReceived, RequestDue, RingEvent
-from ..messages import KeysListed, ListKeys, Versions
+from ..facts import Versions
+from ..messages import KeysListed, ListKeys
 from ..placement.roster import Roster
 from ..terms import Instant, PeerId
 from .quorum import QuorumSettings

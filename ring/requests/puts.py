@@ -4,22 +4,31 @@
               <── PutCoordinated ──                       or, on silence or death, the next, same request id
 
 Only a primary mints dots, so that a key's version vector stays as short as its preference list; a fallback does it
-only when no primary is left to ask and the quorum is sloppy.
+only when no primary is left to ask and the quorum is sloppy. Conditional puts all go to the best live primary, for
+they are told apart surely only where they meet.
+
+Where every coordinator finds its own copy corrupt, one of them is told to write over it: else the key could never be
+written again. The answer says that what was there is lost.
 """
 
 from dataclasses import dataclass, field
 from itertools import chain
 
 from ..alarm import Alarm
-from ..effects import Completed, Failed, PutDone, RingEffect, Send
+from ..copies.versions import context_of
+from ..effects import Completed, Failed, PutConflict, PutDone, RingEffect, Send
 from ..events import MessageReceived, PutRequested, RequestDue, RingEvent
+from ..facts import Versions
 from ..messages import CoordinatePut, PutCoordinated
+from ..owners import Owner
 from ..placement.roster import Roster
-from ..terms import Instant, PeerId
+from ..terms import Condition, Instant, PeerId
 from .quorum import QuorumSettings
 
 _SHARE_OF_PATIENCE = 0.9
 """A coordinator gets a little less time than is left here, so that its own account of a failure arrives."""
+
+_NOBODY = "nothing was written: no home of the key is alive"
 
 _PATIENCE_MAX_S = 600.0
 """What the wire carries; a longer wait is served by asking again with the same request id."""
@@ -35,7 +44,11 @@ class _Put:
     asked: PeerId | None = None
     due: Instant
     tried: list[PeerId] = field(default_factory=list)
-    refusals: dict[PeerId, str] = field(default_factory=dict)
+    """Who was asked in this round."""
+    ordered: set[PeerId] = field(default_factory=set)
+    """Who was ever asked, and has not said that it wrote nothing."""
+    refusals: dict[PeerId, PutCoordinated] = field(default_factory=dict)
+    over_corrupt: bool = False
 
 
 class Puts:
@@ -64,13 +77,13 @@ class Puts:
 
     def _begin(self, now: Instant, event: PutRequested) -> list[RingEffect]:
         deadline = Instant(now + event.patience_s)
-        alarm = Alarm(RequestDue(request=event.request))
+        alarm = Alarm(RequestDue(request=event.request, owner=Owner.PUTS))
         self._open[event.request] = put = _Put(event=event, deadline=deadline, alarm=alarm, due=now)
         return self._advance(now, put)
 
     def _advance(self, now: Instant, put: _Put) -> list[RingEffect]:
         if now >= put.deadline:
-            return self._fail(put, "no coordinator has answered")
+            return self._fail(put, _silence(put))
         if put.asked is not None and self._roster.alive(put.asked) and now < put.due:
             return put.alarm.set(put.due)
         return self._ask(now, put)
@@ -78,7 +91,7 @@ class Puts:
     def _ask(self, now: Instant, put: _Put) -> list[RingEffect]:
         candidates = self._candidates(put)
         if candidates and all(peer in put.refusals for peer in candidates):
-            return self._fail(put, f"nothing was written: {put.refusals[candidates[0]]}")
+            return self._refused(now, put, candidates)
         fresh = [peer for peer in candidates if peer not in put.tried]
         if not fresh:
             put.tried.clear()
@@ -88,19 +101,36 @@ class Puts:
         if put.asked is None:
             return wake
         put.tried.append(put.asked)
+        put.ordered.add(put.asked)
         return [Send(to=put.asked, message=_order(put, now)), *wake]
+
+    def _refused(self, now: Instant, put: _Put, candidates: list[PeerId]) -> list[RingEffect]:
+        """Give up what all have refused, but not yet where some only cannot read what they would write over."""
+        corrupt = [peer for peer in candidates if put.refusals[peer].is_corrupt]
+        if put.over_corrupt or not corrupt:
+            return self._fail(put, _silence(put))
+        put.over_corrupt = True
+        put.tried = [peer for peer in candidates if peer not in corrupt]
+        for peer in corrupt:
+            del put.refusals[peer]
+        return self._ask(now, put)
 
     def _candidates(self, put: _Put) -> list[PeerId]:
         """List who may coordinate, best first: this peer if it is a primary, live primaries, then live fallbacks."""
         preference = self._roster.preference(put.event.key)
         count = put.event.quorum.replicas
+        if put.event.condition is not Condition.NONE:
+            return [peer for peer in preference[:count] if self._roster.alive(peer)]
         primaries = sorted(preference[:count], key=lambda peer: peer != self._roster.me)
         fallbacks = () if put.event.quorum.strict else preference[count:]
         return [peer for peer in (*primaries, *fallbacks) if self._roster.alive(peer)]
 
     def _answered(self, now: Instant, sender: PeerId, put: _Put, message: PutCoordinated) -> list[RingEffect]:
+        if message.conflict is not None:
+            return self._conflicted(sender, put, message.conflict)
         if message.error and not message.replicas:
-            put.refusals[sender] = message.error
+            put.refusals[sender] = message
+            put.ordered.discard(sender)
             return self._ask(now, put) if sender == put.asked else []
         if message.error:
             return self._fail(put, message.error)
@@ -110,12 +140,31 @@ class Puts:
             replicas=message.replicas,
             primaries=message.primaries,
             fallbacks=message.fallbacks,
+            siblings=message.siblings,
+            replaced_corrupt=message.replaced_corrupt,
         )
         return [Completed(request=message.request, answer=done)]
 
-    def _fail(self, put: _Put, reason: str) -> list[RingEffect]:
+    def _conflicted(self, sender: PeerId, put: _Put, there: Versions) -> list[RingEffect]:
+        """Tell what is there, unless it may be this very write, by a coordinator that has fallen silent since."""
+        put.ordered.discard(sender)
+        if put.ordered:
+            return self._fail(put, "unknown whether it took effect: what is there now may be this write, or another")
         del self._open[put.event.request]
-        return [Completed(request=put.event.request, answer=Failed(reason=reason))]
+        answer = PutConflict(siblings=there.siblings, context=context_of(there))
+        return [Completed(request=put.event.request, answer=answer)]
+
+    def _fail(self, put: _Put, reason: str) -> list[RingEffect]:
+        """Give up: unless all who were ever asked have said that they wrote nothing, the write may take effect yet."""
+        del self._open[put.event.request]
+        answer = Failed(reason=reason, is_unknown=bool(put.ordered))
+        return [Completed(request=put.event.request, answer=answer)]
+
+
+def _silence(put: _Put) -> str:
+    if put.ordered:
+        return "no coordinator has answered: unknown whether it took effect"
+    return next((f"nothing was written: {refused.error}" for refused in put.refusals.values()), _NOBODY)
 
 
 def _order(put: _Put, now: Instant) -> CoordinatePut:
@@ -128,5 +177,9 @@ def _order(put: _Put, now: Instant) -> CoordinatePut:
         replicas=event.quorum.replicas,
         writes_required=event.quorum.writes_required,
         strict=event.quorum.strict,
+        expires_at=event.expires_at,
+        condition=event.condition,
+        reads_required=event.quorum.reads_required,
+        over_corrupt=put.over_corrupt,
         patience_s=min(_PATIENCE_MAX_S, (put.deadline - now) * _SHARE_OF_PATIENCE),
     )

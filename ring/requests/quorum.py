@@ -4,6 +4,10 @@ DeCandia 2007, sections 4.5 and 4.6. Each of the N primaries has one slot. An ab
 for longer than its patience, is replaced by the next unused live fallback, one to one, with a hint that names it: so
 the write that *discovers* a failure is hinted as well. Where no fallback is left the keeper, a peer that holds a copy
 anyway, sets the hint down itself; so no write ends while a primary has neither a copy nor a hint kept for it.
+
+A *pending* home, which somebody's joining or leaving is about to make a primary, gets every write too, or a hint. It
+never counts for W. But a strict write waits for it while it lives: who then reads from the next primaries only finds
+the write among any R of them.
 """
 
 from dataclasses import dataclass
@@ -24,6 +28,12 @@ class QuorumSettings:
     hedge_after_s: float = 0.25
     """A read asks one more replica after that; about the 95th percentile of a busy peer."""
 
+    rest_after_s: float = 0.05
+    """A read has asked R primaries, and asks the others after that: late enough that a busy peer seldom causes it."""
+
+    full_read_every: int = 8
+    """One read in so many asks all primaries at once, and so repairs copies that are behind."""
+
     coordinator_patience_s: float = 1.5
     """Three replica patiences: a coordinator that meets two silent replicas in a row is still in time."""
 
@@ -43,8 +53,10 @@ class QuorumSettings:
         Raises:
             ValueError: a pause or a limit is not positive.
         """
-        pauses = (self.replica_patience_s, self.hedge_after_s, self.coordinator_patience_s, self.chunk_patience_s)
-        if min(pauses) <= 0 or self.chunk_bytes_per_s <= 0 or min(self.remembered_max, self.serving_max) < 1:
+        hedges = (self.hedge_after_s, self.rest_after_s)
+        pauses = (self.replica_patience_s, *hedges, self.coordinator_patience_s, self.chunk_patience_s)
+        counts = (self.remembered_max, self.serving_max, self.full_read_every)
+        if min(pauses) <= 0 or self.chunk_bytes_per_s <= 0 or min(counts) < 1:
             raise ValueError(f"quorum settings must be positive: {self}")
 
     def patience_with_chunk(self, size: int) -> float:
@@ -92,6 +104,8 @@ class Spread:
         self._slot_of = {slot.primary: slot for slot in self._slots}
         self._unused = [] if quorum.strict else list(preference[count:])
         self._required = required_of(quorum.writes_required, len(self._slots))
+        self._waits_for_pending = quorum.strict
+        self._pending = [_Slot(peer) for peer in roster.pending(key, count)]
 
     @property
     def replicas(self) -> int:
@@ -121,28 +135,33 @@ class Spread:
     @property
     def reached(self) -> bool:
         """Tell whether W copies are durable."""
-        return len(self.holders) >= self._required
+        return len(self.holders) >= self._required and not self._is_held_up
 
     @property
     def complete(self) -> bool:
         """Tell whether all N copies are durable."""
-        return len(self.holders) == len(self._slots)
+        done = all(slot.holder is not None or slot.hint_kept for slot in self._pending)
+        return done and len(self.holders) == len(self._slots)
 
     @property
     def next_due(self) -> Instant:
         """When the first patience ends."""
-        return min((slot.due for slot in self._slots if slot.holder is None), default=NEVER)
+        return min((slot.due for slot in (*self._slots, *self._pending) if slot.holder is None), default=NEVER)
 
     def advance(self, now: Instant) -> list[Copy]:
         """Ask for every copy that nobody is asked for, or whose peer is absent or was silent for too long."""
         open_slots = [slot for slot in self._slots if slot.holder is None]
-        return [copy for slot in open_slots if self._is_stuck(now, slot) for copy in self._ask(now, slot)]
+        copies = [copy for slot in open_slots if self._is_stuck(now, slot) for copy in self._ask(now, slot)]
+        return copies + [copy for slot in self._pending if slot.holder is None for copy in self._ask_pending(now, slot)]
 
     def acknowledged(self, peer: PeerId) -> None:
         """Count a durable copy; a primary that answers late takes its place back from its fallback."""
         slot = self._slot_of.get(peer)
         if slot is not None and (slot.holder is None or peer == slot.primary):
             slot.holder = peer
+        for pending in self._pending:
+            if pending.primary == peer:
+                pending.holder = peer
 
     def refused(self, now: Instant, peer: PeerId) -> None:
         """Take note that a peer cannot keep its copy: the next `advance` asks a fallback, if there is one."""
@@ -152,7 +171,15 @@ class Spread:
 
     def hints_left(self) -> list[Copy]:
         """Let the keeper hint for each primary without a copy, as the write ends and nobody else will."""
-        return [hint for slot in self._slots if slot.holder is None for hint in self._keep_hint(slot)]
+        open_slots = [slot for slot in (*self._slots, *self._pending) if slot.holder is None]
+        return [hint for slot in open_slots for hint in self._keep_hint(slot)]
+
+    @property
+    def _is_held_up(self) -> bool:
+        """Tell whether a strict write waits for a pending home; one that is not believed alive only gets a hint."""
+        return self._waits_for_pending and any(
+            slot.holder is None and self._roster.alive(slot.primary) for slot in self._pending
+        )
 
     def _is_stuck(self, now: Instant, slot: _Slot) -> bool:
         return slot.asked is None or not self._roster.alive(slot.asked) or now >= slot.due
@@ -169,6 +196,18 @@ class Spread:
             return hints
         self._slot_of[peer] = slot
         return [Copy(to=peer, hint_for=None if peer == slot.primary else slot.primary), *hints]
+
+    def _ask_pending(self, now: Instant, slot: _Slot) -> list[Copy]:
+        """Send a pending home its copy, and keep a hint for it once it is silent or gone."""
+        is_alive, was_asked = self._roster.alive(slot.primary), slot.asked is not None
+        if is_alive and was_asked and now < slot.due:
+            return []
+        hints = self._keep_hint(slot) if was_asked or not is_alive else []
+        slot.due = Instant(now + self._patience_s) if is_alive else NEVER
+        if not is_alive:
+            return hints
+        slot.asked = slot.primary
+        return [Copy(to=slot.primary, hint_for=None), *hints]
 
     def _take_fallback(self) -> PeerId | None:
         peer = next(filter(self._roster.alive, self._unused), None)

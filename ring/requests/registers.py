@@ -23,8 +23,10 @@ from typing import assert_never
 from ..effects import Completed, Decided, Operate, RingEffect, Send, WakeAt
 from ..errors import InvariantBroken
 from ..events import DecisionRequested, MessageReceived, OperationDone, RequestDue
-from ..messages import Accept, Accepted, Ballot, Prepare, Promised, RingMessage
-from ..operations import AcceptBallot, AcceptorState, PromiseBallot, StoreFailed, StoreOutcome
+from ..facts import Ballot
+from ..messages import Accept, Accepted, Prepare, Promised, RingMessage
+from ..operations import AcceptBallot, PromiseBallot
+from ..outcomes import AcceptorState, StoreFailed, StoreOutcome
 from ..terms import Instant, PeerId
 
 RegisterEvent = DecisionRequested | MessageReceived | OperationDone | RequestDue
@@ -110,6 +112,8 @@ class Registers:
         self._rng = rng
         self._proposals: dict[str, Proposal] = {}
         self._asked: dict[int, tuple[PeerId, Prepare | Accept]] = {}
+        self.may_vote = True
+        """Whether this peer acts as an acceptor: not while its disk may have lost what it has promised."""
 
     def handle(self, now: Instant, event: RegisterEvent) -> list[RingEffect]:
         """Take one event, and return what is to be done about it.
@@ -187,7 +191,7 @@ class Registers:
         effects: list[RingEffect] = []
         for acceptor in proposal.acceptors:
             if acceptor == self._me:
-                effects.append(self._operate(self._me, message))
+                effects += self._operate(self._me, message)
             else:
                 effects.append(Send(to=acceptor, message=message))
         patience_s = self._stretched(self._settings.patience_s, proposal)
@@ -249,19 +253,21 @@ class Registers:
     def _receive(self, now: Instant, sender: PeerId, message: RingMessage) -> list[RingEffect]:
         match message:
             case Prepare() | Accept():
-                return [self._operate(sender, message)]
+                return self._operate(sender, message)
             case Promised() | Accepted():
                 return self._count(now, sender, message)
             case _:
                 return []
 
-    def _operate(self, sender: PeerId, message: Prepare | Accept) -> Operate:
+    def _operate(self, sender: PeerId, message: Prepare | Accept) -> list[RingEffect]:
+        if not self.may_vote:
+            return []
         ticket = next(self._tickets)
         self._asked[ticket] = (sender, message)
         if isinstance(message, Prepare):
-            return Operate(ticket=ticket, operation=PromiseBallot(key=message.key, ballot=message.ballot))
+            return [Operate(ticket=ticket, operation=PromiseBallot(key=message.key, ballot=message.ballot))]
         operation = AcceptBallot(key=message.key, ballot=message.ballot, value=message.value)
-        return Operate(ticket=ticket, operation=operation)
+        return [Operate(ticket=ticket, operation=operation)]
 
     def _answer(self, now: Instant, ticket: int, outcome: StoreOutcome) -> list[RingEffect]:
         """Answer the proposer; an acceptor whose disk fails stays silent, for it can vouch for nothing."""

@@ -23,6 +23,7 @@ from murmuration.node.wire.requests import (
     FindKeys,
     GetKey,
     Hello,
+    KeyConflict,
     KeyGot,
     KeyPut,
     KeysFound,
@@ -85,10 +86,13 @@ class FakePeer:
             return ()
         return (Source(url=self.bulk.url, ref=self.shelf.register(path), host=host_id(), path=str(path)),)
 
-    def _put(self, request: PutKey) -> KeyPut:
-        self.writes += 1
+    def _put(self, request: PutKey) -> KeyPut | KeyConflict:
         siblings = self.keys.setdefault(request.key, {})
         covered = request.context.get("a", 0)
+        values = tuple(value for dot, value in siblings.items() if value is not None and dot > covered)
+        if request.condition and values:
+            return KeyConflict(values=values, context={"a": self.writes})
+        self.writes += 1
         for dot in [dot for dot in siblings if dot <= covered]:
             del siblings[dot]
         siblings[self.writes] = request.value

@@ -7,7 +7,7 @@ import pytest
 
 from murmuration.client.demo import TEXT_BYTES_MAX, Saboteur, collect_text, count_sequentially, differences
 from murmuration.ring.errors import WorldError
-from murmuration.ring.messages import Liveness
+from murmuration.ring.facts import Liveness
 from murmuration.scheduling.jobs import JobState
 from murmuration.scheduling.status import JobStatus, Lane, TaskState
 

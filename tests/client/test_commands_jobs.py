@@ -7,7 +7,7 @@ import pytest
 from murmuration.client.commands.main import run_command
 from murmuration.client.failures import JobFailed, JobKilled, WaitTimedOut
 from murmuration.node.wire.requests import PeerView
-from murmuration.ring.messages import Liveness
+from murmuration.ring.facts import Liveness
 from murmuration.ring.terms import Member
 from murmuration.scheduling.jobs import JobState, StoredFile, UserError
 from murmuration.scheduling.status import JobStatus, TaskState

@@ -11,7 +11,8 @@ from murmuration.client.commands.main import run_command
 from murmuration.client.files import Entry
 from murmuration.client.kv import KeyValues
 from murmuration.node.wire.requests import KeyPut, PeerView, RingShown
-from murmuration.ring.messages import Liveness
+from murmuration.ring.errors import Conflict, Unknown, WorldError
+from murmuration.ring.facts import Liveness
 from murmuration.ring.terms import Member, Quorum
 
 CONTEXT = {"a.1": 3, "b.1": 1 << 60}
@@ -24,8 +25,9 @@ class FakeStore:
         self.values = values
         self.asked = []
 
-    def put(self, key, value, *, context=None, quorum=None):
+    def put(self, key, value, *, context=None, quorum=None, **choices):
         self.asked.append((key, value, context, quorum))
+        self.choices = choices
         return KeyPut(context=CONTEXT, replicas=3, primaries=2, fallbacks=1)
 
     def get(self, key, *, quorum=None):
@@ -73,7 +75,7 @@ def cluster(monkeypatch):
     client = SimpleNamespace(
         kv=FakeStore(b"v"),
         fs=FakeFiles(),
-        peers=lambda: (PeerView(member=member, liveness=Liveness.SUSPECT, incarnation=5, load=0.5),),
+        peers=lambda **_: (PeerView(member=member, liveness=Liveness.SUSPECT, incarnation=5, load=0.5),),
         ring=lambda key: RingShown(
             vnodes=8,
             replicas=2,
@@ -110,7 +112,8 @@ def test_peer_option_may_be_given_more_than_once(cluster):
 def test_kv_get_as_json_gives_values_and_a_context_that_put_takes_back(cluster, capsys):
     assert run_command(["kv", "get", "k", "--json"]) == 0
     document = printed(capsys)
-    assert document == {"key": "k", "values": ["v"], "context": context_token(CONTEXT), "replicas_answered": 2}
+    promised = {"key": "k", "values": ["v"], "context": context_token(CONTEXT), "replicas_answered": 2}
+    assert document == promised | {"primaries_answered": 0, "may_miss_newest": False}
     assert run_command(["kv", "put", "k", "new", "--context", document["context"]]) == 0
     assert cluster.kv.asked[-1] == (b"k", b"new", CONTEXT, Quorum())
 
@@ -158,11 +161,106 @@ def test_kv_put_as_json_tells_what_was_reached(cluster, capsys):
     run_command(["kv", "put", "k", "v", "--json"])
     assert printed(capsys) == {
         "key": "k",
+        "outcome": "written",
         "context": context_token(CONTEXT),
         "replicas": 3,
+        "replicas_reached": 3,
         "primaries": 2,
         "fallbacks": 1,
+        "siblings": 1,
+        "old_value_lost": False,
+        "may_miss_newest": False,
     }
+
+
+def test_kv_put_hands_on_conditions_and_a_time_to_live(cluster):
+    token = context_token(CONTEXT)
+    assert run_command(["kv", "put", "k", "v", "--if-current", token, "--ttl", "250ms"]) == 0
+    assert cluster.kv.choices == {"if_current": CONTEXT, "if_absent": False, "ttl_s": 0.25}
+    assert run_command(["kv", "put", "k", "v", "--if-absent"]) == 0
+    assert cluster.kv.choices == {"if_current": None, "if_absent": True, "ttl_s": None}
+    assert run_command(["kv", "put", "k", "v", "--ttl", "soon"]) == 2
+
+
+def failing(error):
+    store = FakeStore()
+
+    def fail(*words, **choices):
+        raise error
+
+    store.put = store.get = store.delete = fail
+    return store
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "outcome"),
+    [
+        (Conflict("not written: another value is there", (b"theirs",), CONTEXT), 6, "conflict"),
+        (Unknown("1 of 2 copies"), 5, "unknown"),
+        (WorldError("nothing was written: disk full"), 1, "failed"),
+    ],
+)
+@pytest.mark.parametrize("words", [["put", "k", "v"], ["delete", "k"]])
+def test_what_became_of_a_write_is_told_by_the_exit_code_and_as_json(cluster, capsys, words, error, code, outcome):
+    cluster.kv = failing(error)
+    assert run_command(["kv", *words, "--json"]) == code
+    output = capsys.readouterr()
+    document = json.loads(output.out)
+    assert (document["outcome"], document["reason"]) == (outcome, str(error))
+    assert output.err == f"murmur: {error}\n"
+    if outcome == "conflict":
+        assert (document["values"], document["context"]) == (["theirs"], context_token(CONTEXT))
+
+
+def test_read_that_may_miss_the_newest_write_says_so(cluster, capsys):
+    assert run_command(["kv", "get", "k", "--reads", "1"]) == 0
+    assert "R + W = 3 is not above N = 3: a read may miss the newest write" in capsys.readouterr().err
+    run_command(["kv", "get", "k", "--reads", "1", "--json"])
+    assert printed(capsys)["may_miss_newest"] is True
+
+
+def test_quorum_above_the_copies_is_wrong_use(cluster, capsys):
+    assert run_command(["kv", "put", "k", "v", "--writes", "4"]) == 2
+    assert "--writes 4 is more than the 3 copies" in capsys.readouterr().err
+
+
+def test_loss_of_what_could_not_be_read_and_many_siblings_are_told(cluster, capsys):
+    put = KeyPut(context=CONTEXT, replicas=3, primaries=3, fallbacks=0, siblings=12, replaced_corrupt=True)
+    cluster.kv.put = lambda *words, **choices: put
+    assert run_command(["kv", "put", "k", "v"]) == 0
+    told = capsys.readouterr().err
+    assert "what was there is lost" in told
+    assert "12 concurrent values, and at 100 it is refused" in told
+
+
+def test_kv_load_names_the_line_to_go_on_with(cluster, capsys, tmp_path):
+    def put_many(pairs, *, progress, **choices):
+        for done, (key, _) in enumerate(pairs):
+            if key == b"bad":
+                raise WorldError("disk full")
+            progress.advance("keys", done + 1, done + 1)
+
+    cluster.kv.put_many = put_many
+    (tmp_path / "f.csv").write_text("a,1\nb,2\nbad,3\nc,4\n")
+    assert run_command(["kv", "load", str(tmp_path / "f.csv")]) == 1
+    assert capsys.readouterr().err == "murmur: disk full\n2 keys are loaded; go on with --from-line 3\n"
+    (tmp_path / "g.csv").write_text("a,1\nb,2\n")
+    assert run_command(["kv", "load", str(tmp_path / "g.csv"), "--from-line", "2", "--json"]) == 0
+    assert printed(capsys) == {"loaded": 1}
+
+
+def test_kv_dump_writes_lines_that_load_takes_and_tells_of_siblings(cluster, capsys):
+    found = {b"p1": (b"v",), b"p\xff": (b"a", b"b")}
+    cluster.kv.get_many = lambda keys: (
+        KeyValues(key=key, values=found[key], context={}, replicas_answered=2) for key in keys
+    )
+    assert run_command(["kv", "dump", "p"]) == 0
+    output = capsys.readouterr()
+    assert [json.loads(line) for line in output.out.splitlines()] == [
+        {"key": "p1", "value": "v"},
+        {"key": {"base64": "cP8="}, "values": ["a", "b"]},
+    ]
+    assert "1 keys have concurrent values" in output.err
 
 
 @pytest.mark.parametrize(

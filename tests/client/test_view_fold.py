@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from murmuration.client.view.fold import EVENTS_MAX, SAMPLES_MAX, WINDOW_S, View, age, fold, progress_of
-from murmuration.ring.messages import Liveness
+from murmuration.ring.facts import Liveness
 from murmuration.scheduling.jobs import JobState, Phase
 from murmuration.scheduling.status import JobEvent, JobStatus, Lane, RunningAttempt, TaskState
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from murmuration.client.view.fold import View, age, fold
 from murmuration.client.view.grid import LETTERS
 from murmuration.client.view.render import render
-from murmuration.ring.messages import Liveness
+from murmuration.ring.facts import Liveness
 from murmuration.scheduling.jobs import JobState, Phase, UserError
 from murmuration.scheduling.status import JobEvent, JobStatus, Lane, RunningAttempt, TaskState
 

@@ -1,24 +1,29 @@
 """What a machine may rely on in any store that carries out its operations, the real one and others."""
 
 import queue
+import time
 
 import pytest
 
 from murmuration.node.storage.store import Store, StoreSettings
 from murmuration.puppetmaster.simulation.disk import Disk
-from murmuration.ring.messages import Ballot, Dot, Sibling, Versions
+from murmuration.ring.facts import Ballot, Dot, Sibling, Versions
 from murmuration.ring.operations import (
     AcceptBallot,
-    AcceptorState,
     DropHint,
-    HintsListed,
+    ExpireVersions,
     ListHints,
     ListVersions,
     MergeVersions,
     MintVersion,
-    NoteChunkHint,
+    NoteChunk,
     PromiseBallot,
     ReadVersions,
+)
+from murmuration.ring.outcomes import (
+    AcceptorState,
+    HintsListed,
+    VersionsExpired,
     VersionsListed,
     VersionsMerged,
     VersionsRead,
@@ -57,7 +62,7 @@ class SimulatedStore:
         self._disk = Disk()
 
     def run(self, *operations):
-        return [self._disk.operate(operation) for operation in operations]
+        return [self._disk.operate(operation, unix_ms=time.time_ns() // 1_000_000) for operation in operations]
 
     def close(self):
         pass
@@ -94,6 +99,18 @@ def test_minted_value_replaces_what_its_context_covers(store):
     assert [sibling.value for sibling in minted.versions.siblings] == [b"mine"]
 
 
+def test_value_that_has_ended_by_the_clock_is_read_as_a_tombstone_and_set_down_as_one(store):
+    ended, lasting = (
+        Versions(seen={"a": 1}, siblings=(Sibling(Dot("a", 1), b"v", end),))
+        for end in (time.time_ns() // 1_000_000, 1 << 60)
+    )
+    store.run(MergeVersions(key=b"ended", versions=ended), MergeVersions(key=b"lasting", versions=lasting))
+    gone, there = store.run(ReadVersions(key=b"ended"), ReadVersions(key=b"lasting"))
+    assert [sibling.value for sibling in gone.versions.siblings] == [None]
+    assert there == VersionsRead(versions=lasting)
+    assert store.run(ExpireVersions(limit=10)) == [VersionsExpired(expired=0, more=False)]
+
+
 def test_keys_are_listed_in_order_and_by_page(store):
     store.run(*(MergeVersions(key=key, versions=OLD) for key in (b"p/2", b"p/1", b"p/3", b"q")))
     first, second = store.run(
@@ -106,7 +123,7 @@ def test_keys_are_listed_in_order_and_by_page(store):
 
 def test_hints_are_kept_until_they_are_dropped(store):
     store.run(
-        MergeVersions(key=b"k", versions=OLD, hint_for=ABSENT), NoteChunkHint(digest=b"d" * 32, size=7, hint_for=ABSENT)
+        MergeVersions(key=b"k", versions=OLD, hint_for=ABSENT), NoteChunk(digest=b"d" * 32, size=7, hint_for=ABSENT)
     )
     (hints,) = store.run(ListHints(target=ABSENT, limit=10))
     assert {(hint.key, hint.chunk_size) for hint in hints.hints} == {(b"k", 0), (b"d" * 32, 7)}

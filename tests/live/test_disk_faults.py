@@ -18,7 +18,7 @@ from murmuration.puppetmaster.faults import Damage
 from murmuration.puppetmaster.masters.directories import Directories
 from murmuration.puppetmaster.masters.spoiling import spoil
 from murmuration.ring.errors import Corrupt, WorldError
-from murmuration.ring.messages import Liveness
+from murmuration.ring.facts import Liveness
 from murmuration.ring.terms import Quorum
 from murmuration.scheduling.status import TaskState
 
@@ -142,15 +142,21 @@ def is_sound(connection: sqlite3.Connection, store: Path, key: bytes) -> bool:
 
 def test_value_spoilt_at_all_its_homes_is_reported_and_not_called_absent(cluster: LocalCluster) -> None:
     with Client(cluster) as client:
-        client.kv.put(b"lost everywhere", b"v", quorum=ALL_COPIES)
+        for key in (b"lost everywhere", b"lost and written", b"lost and deleted"):
+            client.kv.put(key, b"v", quorum=ALL_COPIES)
     names = cluster.running()
     for name in names:
         cluster.kill(name)
         spoil(cluster.directory / name, Damage.FLIPPED, 1.0, random.Random(2))
     for name in names:
         cluster.restart(name)
-    with Client(cluster) as client, pytest.raises(WorldError, match=r"unreadable copy.*corrupt"):
-        client.kv.get(b"lost everywhere")
+    with Client(cluster) as client:
+        with pytest.raises(Corrupt, match=r"unreadable copy.*corrupt"):
+            client.kv.get(b"lost everywhere")
+        assert client.kv.put(b"lost and written", b"new").replaced_corrupt
+        assert client.kv.get(b"lost and written").value == b"new"
+        assert client.kv.delete(b"lost and deleted").replaced_corrupt
+        assert client.kv.get(b"lost and deleted").values == ()
 
 
 @pytest.mark.parametrize("damage", Damage)

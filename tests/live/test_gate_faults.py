@@ -29,7 +29,7 @@ from murmuration.node.gate.orders import (
 )
 from murmuration.ring.digests import chunk_digest
 from murmuration.ring.errors import MurmurationError
-from murmuration.ring.messages import Liveness
+from murmuration.ring.facts import Liveness
 from murmuration.ring.terms import Quorum
 from murmuration.scheduling.jobs import JobState
 from murmuration.scheduling.status import TaskState

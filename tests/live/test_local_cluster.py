@@ -9,7 +9,7 @@ import pytest
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
 from murmuration.ring.errors import CallerError, WorldError
-from murmuration.ring.messages import Liveness
+from murmuration.ring.facts import Liveness
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
 

@@ -24,7 +24,7 @@ from murmuration.node.gate.orders import Direction, LinkRule
 from murmuration.node.storage.chunks import ChunkStore
 from murmuration.ring.digests import chunk_digest
 from murmuration.ring.errors import WorldError
-from murmuration.ring.messages import Liveness
+from murmuration.ring.facts import Liveness
 from murmuration.ring.terms import Quorum, Source
 from murmuration.scheduling.jobs import JobState
 from murmuration.scheduling.status import TaskState
@@ -343,20 +343,24 @@ def test_peer_whose_first_contact_is_down_joins_by_the_next_or_when_it_comes_up(
             peer.end()
 
 
-def test_copied_directory_at_another_address_takes_the_place_of_its_peer_which_can_promise_nothing_more(
-    tmp_path: Path,
+@pytest.mark.parametrize("peers", [2, 3])
+def test_copied_directory_at_another_address_takes_the_place_of_its_peer_which_ends_with_one_line(
+    tmp_path: Path, peers: int
 ) -> None:
     flock = GatedFlock(tmp_path)
     try:
-        one, two, three = flock.start(0, 0, 0)
+        first, second, *others = flock.start(*(0,) * peers)
         shutil.copytree(tmp_path / "peer-2", tmp_path / "copy" / "peer-2")
-        flock.peers.append(GatedPeer(tmp_path / "copy", "peer-2", [one.url], 0))
-        for peer in (one, three):
-            until(lambda peer=peer: flock.peers[3].url in {view.member.url for view in views(peer)})
-        with Client(two.url) as client, pytest.raises(WorldError):
-            client.kv.put(b"key", b"of a ghost", quorum=Quorum(replicas=3, writes_required=2, strict=True))
-        with Client(one.url) as client:
-            client.kv.put(b"other", b"v", quorum=Quorum(replicas=3, writes_required=3, strict=True))
+        copy = GatedPeer(tmp_path / "copy", "peer-2", [first.url], 0)
+        flock.peers.append(copy)
+        assert second.process.wait(20.0) == 1
+        (line,) = second.log.read_text(encoding="utf-8").splitlines()
+        assert line.startswith("murmur: another process uses the identity of this one")
+        assert copy.url in line
+        for peer in (first, copy, *others):
+            until(lambda peer=peer: copy.url in {view.member.url for view in views(peer)})
+        with Client(first.url) as client:
+            client.kv.put(b"other", b"v", quorum=Quorum(replicas=peers, writes_required=peers, strict=True))
     finally:
         flock.end()
 

@@ -10,18 +10,8 @@ from murmuration.node.wire.bulk import ChunkCut, CutChunk, Fetch, Fetched, Locat
 from murmuration.node.wire.limits import CONTROL_FRAME_BYTES_MAX
 from murmuration.node.wire.requests import GetKey, Hello, KeyGot, PutKey, Refused
 from murmuration.ring.errors import CallerError, RemoteError
-from murmuration.ring.messages import (
-    Ballot,
-    Dot,
-    Gossip,
-    Liveness,
-    Ping,
-    Promised,
-    Sibling,
-    StoreVersions,
-    Update,
-    Versions,
-)
+from murmuration.ring.facts import Ballot, Dot, Liveness, Sibling, Update, Versions
+from murmuration.ring.messages import Gossip, Ping, Promised, StoreVersions
 from murmuration.ring.terms import Member, PeerId
 from murmuration.scheduling.jobs import Phase
 from murmuration.scheduling.messages import Account, Attempt, Claim, ClaimNews, Stage
@@ -89,7 +79,7 @@ def test_frame_is_plain_msgpack_that_any_language_reads():
         1,
         ME,
         OTHER,
-        ["StoreVersions", "r1", b"key", [{"a": 3}, [[["a", 3], b"value"], [["a", 2], None]]], ME],
+        ["StoreVersions", "r1", b"key", [{"a": 3}, [[["a", 3], b"value", 0], [["a", 2], None, 0]]], ME],
     ]
 
 

@@ -109,6 +109,7 @@ def test_reply_to_a_client_that_has_gone_is_counted_and_not_raised():
     async def story():
         _, a = peer()
         a.reply(b"nobody", b"answer")
+        await until(lambda: a.dropped)
         assert a.dropped == {"client gone": 1}
         a.close()
 
@@ -176,6 +177,7 @@ def test_link_to_a_killed_process_is_reported_broken_at_once():
             assert ears.broken == [url]
             assert asyncio.get_running_loop().time() - killed_at < AT_ONCE_S
             a.send(url, b"too late")
+            await until(lambda: a.dropped)
             assert a.dropped == {"link broken": 1}
         a.close()
 
@@ -222,6 +224,7 @@ def test_frames_beyond_what_may_wait_for_a_first_connection_are_dropped_and_coun
         _, b = peer()
         for _ in range(links.WAITING_MAX + 10):
             a.send(b.url, b"x")
+        await until(lambda: a.dropped)
         assert a.dropped == {"queue full": 10}
         a.close()
         b.close()
@@ -241,7 +244,7 @@ def test_frames_to_a_receiver_that_does_not_read_are_dropped_and_counted_without
         frame = bytes(1 << 16)
         for _ in range(3000):
             a.send(url, frame)
-        assert a.dropped["queue full"] > 0
+        await until(lambda: a.dropped["queue full"] > 0)
         deaf.close(linger=0)
         a.close()
 
@@ -270,6 +273,7 @@ def test_frame_to_what_is_no_address_is_dropped_and_counted(url):
     async def story():
         _, a = peer()
         a.send(url, b"x")
+        await until(lambda: a.dropped)
         assert a.dropped == {"no address": 1}
         a.close()
 

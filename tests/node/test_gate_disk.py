@@ -10,10 +10,9 @@ from murmuration.node.gate.orders import DiskState, SetDisk
 from murmuration.node.storage.store import StoreSettings
 from murmuration.ring.digests import chunk_digest
 from murmuration.ring.errors import WorldError
-from murmuration.ring.messages import Ballot, Versions
+from murmuration.ring.facts import Ballot, Versions
 from murmuration.ring.operations import (
     AcceptBallot,
-    AcceptorState,
     DropHint,
     ForgetMember,
     ListHints,
@@ -22,15 +21,12 @@ from murmuration.ring.operations import (
     ListVersions,
     MergeVersions,
     MintVersion,
-    NoteChunkHint,
+    NoteChunk,
     Operation,
     PromiseBallot,
     ReadVersions,
-    StoreFailed,
-    StoreOutcome,
-    VersionsMerged,
-    VersionsRead,
 )
+from murmuration.ring.outcomes import AcceptorState, StoreFailed, StoreOutcome, VersionsMerged, VersionsRead
 from murmuration.ring.terms import PeerId
 
 PEER = PeerId("a" * 32)
@@ -41,7 +37,7 @@ FULL = SetDisk(state=DiskState.FULL)
 WRITES: tuple[Operation, ...] = (
     MintVersion(key=b"k", value=b"v", context={}, actor="a"),
     MergeVersions(key=b"k", versions=NOTHING),
-    NoteChunkHint(digest=b"d" * 32, size=1, hint_for=PEER),
+    NoteChunk(digest=b"d" * 32, size=1, hint_for=PEER),
     DropHint(target=PEER, key=b"k", versions=NOTHING),
     PromiseBallot(key=b"r", ballot=BALLOT),
     AcceptBallot(key=b"r", ballot=BALLOT, value=b"v"),

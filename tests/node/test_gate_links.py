@@ -15,7 +15,8 @@ from murmuration.node.transport.control import ControlTransport
 from murmuration.node.wire.codec import decode_peer, encode_peer, encode_request
 from murmuration.node.wire.requests import Hello
 from murmuration.ring.errors import CallerError
-from murmuration.ring.messages import Liveness, Message, Ping, PushPull, Update
+from murmuration.ring.facts import Liveness, Update
+from murmuration.ring.messages import Message, Ping, PushPull
 from murmuration.ring.terms import Member, PeerId
 
 ANY = "tcp://127.0.0.1:0"

@@ -20,7 +20,7 @@ from murmuration.node.transport.bulk_pull import pull
 from murmuration.node.transport.bulk_server import BulkServer
 from murmuration.node.transport.host import host_id
 from murmuration.ring.errors import WorldError
-from murmuration.ring.messages import Liveness, Update
+from murmuration.ring.facts import Liveness, Update
 from murmuration.ring.terms import Member, PeerId, Source
 
 CONTROL = "tcp://127.0.0.1:5"

@@ -6,7 +6,8 @@ import pytest
 from murmuration.node.effects import NodeEffect, Post
 from murmuration.node.gate.tracker import TrackerSilence, says_tracker
 from murmuration.ring.effects import Operate
-from murmuration.ring.messages import Accept, Accepted, Ack, Ballot, CoordinatePut, Message, Prepare, Promised
+from murmuration.ring.facts import Ballot
+from murmuration.ring.messages import Accept, Accepted, Ack, CoordinatePut, Message, Prepare, Promised
 from murmuration.ring.operations import AcceptBallot, PromiseBallot
 from murmuration.ring.terms import PeerId
 from murmuration.scheduling.jobs import Manifest, job_key, manifest_key

@@ -22,8 +22,8 @@ from murmuration.node.wire.requests import (
 from murmuration.puppetmaster.simulation.disk import Disk
 from murmuration.ring.effects import Completed, Failed, GetDone, Operate
 from murmuration.ring.events import HandoffDue, OperationDone, RequestDue
-from murmuration.ring.machine import RingSettings
-from murmuration.ring.messages import Dot, Sibling
+from murmuration.ring.facts import Dot, Sibling
+from murmuration.ring.settings import RingSettings
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member
 from murmuration.scheduling.effects import FindRecord
 from murmuration.scheduling.settings import SchedulingSettings

@@ -3,7 +3,7 @@
 import random
 
 from murmuration.node.machine import Node, NodeSettings
-from murmuration.ring.machine import RingSettings
+from murmuration.ring.settings import RingSettings
 from murmuration.ring.terms import RECORD_QUORUM, REFUTATION_BITS, Member
 from murmuration.scheduling.effects import FindOutput
 from murmuration.scheduling.settings import SchedulingSettings

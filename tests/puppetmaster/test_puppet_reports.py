@@ -17,7 +17,7 @@ from murmuration.puppetmaster.live.traffic import Ledger, Traffic
 from murmuration.puppetmaster.masters.master import PuppetView
 from murmuration.puppetmaster.masters.puppet import Liveliness
 from murmuration.ring.errors import CallerError
-from murmuration.ring.messages import Liveness
+from murmuration.ring.facts import Liveness
 from murmuration.ring.terms import Member
 from murmuration.scheduling.jobs import JobState, Phase
 from murmuration.scheduling.status import JobStatus, Lane, RunningAttempt, TaskState

@@ -36,14 +36,8 @@ from murmuration.puppetmaster.simulation.timeline import Timeline
 from murmuration.puppetmaster.simulation.troubles import Kind, Trouble
 from murmuration.puppetmaster.simulation.weather import change
 from murmuration.puppetmaster.simulation.wordcount import map_split, reduce_partition
-from murmuration.ring.operations import (
-    MergeVersions,
-    MintVersion,
-    ReadVersions,
-    StoreFailed,
-    VersionsMerged,
-    VersionsRead,
-)
+from murmuration.ring.operations import MergeVersions, MintVersion, ReadVersions
+from murmuration.ring.outcomes import StoreFailed, VersionsMerged, VersionsRead
 
 MINT = MintVersion(key=b"k", value=b"v", context={}, actor="a")
 

@@ -10,7 +10,7 @@ from murmuration.puppetmaster.simulation.plan import Plan
 from murmuration.puppetmaster.simulation.register_workload import RegisterWorkload, Saw, Wrote
 from murmuration.puppetmaster.simulation.schedule import SETTINGS, perform
 from murmuration.puppetmaster.simulation.witness import Mint, Witness
-from murmuration.ring.messages import Dot
+from murmuration.ring.facts import Dot
 
 
 def violations(asked_at: float, context: dict[str, int]) -> list[str]:

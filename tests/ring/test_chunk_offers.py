@@ -94,6 +94,29 @@ def test_chunk_that_nobody_can_pull_fails_and_says_why_without_a_storm() -> None
     assert sum(isinstance(message, StoreChunk) for _, _, _, message in cluster.sent) < 12
 
 
+def test_offer_fails_at_once_when_every_live_home_has_refused() -> None:
+    cluster = RingCluster(4)
+    cluster.can_pull = lambda at, sources: False
+    cluster.crash(3)
+    assert cluster.run(30.0, lambda: cluster.knows_dead(3))
+    asked_at = cluster.now
+    answer = cluster.answer(cluster.offer(0, b"d" * 16, patience_s=60.0))
+    assert isinstance(answer, Failed)
+    assert cluster.now - asked_at < 0.5
+
+
+def test_offer_waits_for_the_one_home_that_has_not_answered() -> None:
+    cluster = RingCluster(4)
+    digest = digest_with(cluster, 1, 2, 3)
+    cluster.can_pull = lambda at, sources: at == 2
+    cluster.is_lost = lambda source, to, message: to == 2 and isinstance(message, StoreChunk)
+    request = cluster.offer(0, digest, quorum=Quorum(writes_required=1), patience_s=60.0)
+    cluster.run(1.0)
+    assert request not in cluster.answers
+    cluster.heal()
+    assert cluster.answer(request) == ChunkPlaced(holders=tuple(homes(2)))
+
+
 def test_large_chunk_is_waited_for_as_long_as_its_size_takes() -> None:
     cluster = RingCluster(5)
     digest = digest_with(cluster, 1, 2, 3)

@@ -8,12 +8,19 @@ from ring_cluster import ONE, RingCluster
 
 from murmuration.ring.effects import Failed, GetDone, KeysDone
 from murmuration.ring.messages import FetchVersions, KeysListed, ListKeys, StoreVersions
+from murmuration.ring.requests.quorum import QuorumSettings
 from murmuration.ring.terms import Quorum
 
 
 def stores(cluster: RingCluster, key: bytes) -> list[int]:
     """List to whom copies of a key were sent."""
     return [to for _, _, to, message in cluster.sent if isinstance(message, StoreVersions) and message.key == key]
+
+
+def read_in_full(cluster: RingCluster, at: int, key: bytes) -> None:
+    """Read so often that all primaries were asked at once in the end."""
+    for _ in range(QuorumSettings().full_read_every):
+        cluster.must_get(at, key)
 
 
 def test_absent_key_is_said_to_be_absent() -> None:
@@ -135,11 +142,45 @@ def test_fallback_that_was_asked_and_has_no_copy_is_not_given_one() -> None:
     cluster.crash(2)
     assert cluster.run(30.0, lambda: cluster.knows_dead(2))
     cluster.sent.clear()
-    cluster.must_get(0, key)
+    read_in_full(cluster, 0, key)
     cluster.run(3.0)
     fallback = cluster.order(key)[3]
     assert any(isinstance(m, FetchVersions) and m.key == key and to == fallback for _, _, to, m in cluster.sent)
     assert stores(cluster, key) == []
+
+
+def test_read_asks_no_more_than_r_primaries_and_itself_first_but_one_in_eight_asks_all() -> None:
+    cluster = RingCluster(5)
+    key = cluster.key_with(1, 2, 3)
+    cluster.must_put(3, key, b"value")
+    cluster.run(3.0)
+    asked = []
+    for _ in range(8):
+        cluster.sent.clear()
+        cluster.must_get(3, key)
+        asked.append([to for _, _, to, message in cluster.sent if isinstance(message, FetchVersions)])
+    assert sorted(asked) == [[1]] * 7 + [[1, 2]]
+
+
+def test_silent_primary_is_stood_in_for_by_the_primaries_not_asked_yet() -> None:
+    cluster = RingCluster(3)
+    cluster.must_put(0, b"key", b"value")
+    cluster.run(1.0)
+    cluster.is_lost = lambda source, to, message: isinstance(message, FetchVersions) and to == 1
+    asked_at = cluster.now
+    assert [cluster.values(0, b"key") for _ in range(8)] == [[b"value"]] * 8
+    assert cluster.now - asked_at < 8 * 0.1
+
+
+def test_copy_that_is_missing_where_it_was_asked_for_is_found_at_the_other_primaries() -> None:
+    cluster = RingCluster(3)
+    cluster.must_put(0, b"key", b"value")
+    cluster.run(1.0)
+    for number in (0, 1):
+        del cluster.disks[number].rows[b"v/key"]
+    asked_at = cluster.now
+    assert cluster.values(0, b"key") == [b"value"]
+    assert cluster.now - asked_at < 0.05
 
 
 def test_straggler_that_answers_after_r_is_repaired_too() -> None:
@@ -148,7 +189,7 @@ def test_straggler_that_answers_after_r_is_repaired_too() -> None:
     cluster.must_put(1, key, b"value")
     cluster.run(3.0)
     del cluster.disks[3].rows[b"v/" + key]
-    cluster.must_get(1, key)
+    read_in_full(cluster, 1, key)
     cluster.run(1.0)
     assert cluster.live_values(3, key) == [b"value"]
 
@@ -256,12 +297,12 @@ def test_pages_put_together_are_exactly_the_live_keys(limit: int, deleted: set[i
         context = cluster.must_put(0, key, b"value").context
         if number in deleted:
             cluster.must_put(0, key, None, context)
-    full = cluster.disks[0].rows.copy()
+    copies = {row: value for row, value in cluster.disks[0].rows.items() if row.startswith(b"v/")}
     for other in (1, 2, 3):
         cluster.start(other)
     cluster.run(5.0, cluster.all_alive)
     for number, disk in cluster.disks.items():
-        disk.rows = {row: value for row, value in full.items() if number in held[int(row[3:])]}
+        disk.rows = {row: value for row, value in copies.items() if number in held[int(row[3:])]}
     listed: list[bytes] = []
     more = True
     while more:
@@ -351,7 +392,7 @@ def test_coordinator_whose_copy_was_replaced_gives_a_context_that_covers_its_wri
     cluster.must_put(0, b"key", b"one")
     first = cluster.must_get(0, b"key").context
     cluster.disks[0].rows[b"v/key"] = b"\xc1"
-    cluster.must_get(1, b"key", Quorum())
+    read_in_full(cluster, 1, b"key")
     cluster.run(1.0)
     second = cluster.must_put(0, b"key", b"two", first)
     assert any(actor.startswith(f"{peer(0)}.1.") and actor.endswith("~1") for actor in second.context)

@@ -4,8 +4,9 @@ import pytest
 from member_net import member, peer
 from ring_cluster import RingCluster
 
-from murmuration.ring.events import LeaveRequested
-from murmuration.ring.messages import ChunkStored, Dot, Sibling, StoreChunk, StoreVersions, Versions, VersionsStored
+from murmuration.ring.events import RemoveRequested
+from murmuration.ring.facts import Dot, Sibling, Versions
+from murmuration.ring.messages import ChunkStored, StoreChunk, StoreVersions, VersionsStored
 from murmuration.ring.operations import DropHint, ListHints, MergeVersions
 from murmuration.ring.terms import Instant, Source
 
@@ -185,15 +186,15 @@ def test_flapping_target_causes_no_storm() -> None:
     assert len(listed) <= 3
 
 
-def test_hints_for_a_peer_that_left_go_to_the_primaries_of_now() -> None:
+def test_hints_for_a_peer_that_was_removed_go_to_the_primaries_of_now() -> None:
     cluster, key, _ = with_hint()
     cluster.is_lost = lambda source, to, message: to == 2 and isinstance(message, StoreVersions)
     back(cluster, 2)
     for number in (1, 3):
         cluster.crash(number)
         cluster.disks[number].rows.clear()
-    cluster.happen(2, LeaveRequested())
     cluster.crash(2)
+    cluster.happen(0, RemoveRequested(request="removal", peer=peer(2)))
     for number in (1, 3):
         cluster.restart(number)
     cluster.run(30.0)

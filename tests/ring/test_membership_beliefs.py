@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from member_net import member, peer, update
 
+from murmuration.ring.facts import Liveness, Update
 from murmuration.ring.membership.beliefs import AT_ONE_INCARNATION, Beliefs, Verdict, judge, subject
-from murmuration.ring.messages import Liveness, Update
 from murmuration.ring.terms import REFUTATION_BITS
 
 EVERY_PAIR = list(product(Liveness, Liveness))

@@ -5,8 +5,9 @@ from itertools import pairwise
 import pytest
 from member_net import MemberNet, peer
 
-from murmuration.ring.events import LeaveRequested, LinkBroke
-from murmuration.ring.messages import Liveness, PushPull
+from murmuration.ring.events import LinkBroke, StopRequested
+from murmuration.ring.facts import Liveness
+from murmuration.ring.messages import PushPull
 from murmuration.ring.terms import REFUTATION_BITS, PeerId
 
 ALIVE, SUSPECT, DEAD, LEFT = Liveness.ALIVE, Liveness.SUSPECT, Liveness.DEAD, Liveness.LEFT
@@ -118,7 +119,7 @@ def test_restarted_peer_is_believed_at_its_new_incarnation_though_it_was_dead() 
 
 def test_leaver_is_known_as_left_within_a_second_and_stays_so() -> None:
     net = cluster(12, 10)
-    net.happen(1, LeaveRequested())
+    net.happen(1, StopRequested())
     assert net.run(1.0, lambda: net.all_see(LEFT, 1))
     net.crash(1)
     net.run(60.0)

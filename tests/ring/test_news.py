@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from member_net import member, update
 
+from murmuration.ring.facts import Liveness, Update
 from murmuration.ring.membership.news import NewsQueue, size_of, transmissions_max
 from murmuration.ring.membership.settings import MembershipSettings
-from murmuration.ring.messages import Gossip, Liveness, Update
+from murmuration.ring.messages import Gossip
 from murmuration.ring.terms import Member
 
 

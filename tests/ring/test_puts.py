@@ -1,11 +1,14 @@
 """Writes: who coordinates, what W means, what becomes of those that fail, and that one request is one dot."""
 
+from dataclasses import replace
+
 import pytest
-from ring_cluster import ALL, RingCluster
+from ring_cluster import ALL, SETTINGS, RingCluster
 
 from murmuration.ring.effects import Failed, PutDone
 from murmuration.ring.messages import CoordinatePut, PutCoordinated, StoreVersions, VersionsStored
 from murmuration.ring.operations import MintVersion
+from murmuration.ring.requests.quorum import QuorumSettings
 from murmuration.ring.terms import Quorum
 
 
@@ -165,9 +168,31 @@ def test_disk_that_refuses_hands_the_write_to_the_next_primary() -> None:
 def test_write_that_nobody_can_take_fails_at_once_and_says_that_nothing_was_written() -> None:
     cluster = RingCluster(3)
     for disk in cluster.disks.values():
-        disk.bad_keys.add(b"key")
+        disk.refuses = lambda operation: isinstance(operation, MintVersion)
     answer = cluster.answer(cluster.put(0, b"key", b"value"), within_s=0.5)
-    assert answer == Failed(reason="nothing was written: checksum")
+    assert answer == Failed(reason="nothing was written: disk full")
+
+
+def test_write_whose_silent_coordinator_may_have_taken_it_is_unknown_and_not_failed() -> None:
+    cluster = RingCluster(5)
+    key = cluster.key_with(1, 2, 3)
+    cluster.is_lost = lambda source, to, message: isinstance(message, PutCoordinated)
+    answer = cluster.answer(cluster.put(0, key, b"value", patience_s=1.0))
+    assert answer == Failed(reason="no coordinator has answered: unknown whether it took effect", is_unknown=True)
+    cluster.heal()
+    assert cluster.values(0, key) == [b"value"]
+
+
+def test_write_that_one_coordinator_may_have_taken_is_unknown_though_all_the_others_refuse() -> None:
+    cluster = RingCluster(5)
+    key = cluster.key_with(1, 2, 3)
+    for number in range(2, 5):
+        cluster.disks[number].refuses = lambda operation: isinstance(operation, MintVersion)
+    cluster.disks[0].refuses = cluster.disks[2].refuses
+    cluster.is_lost = lambda source, to, message: isinstance(message, PutCoordinated) and source == 1
+    answer = cluster.answer(cluster.put(0, key, b"value", patience_s=4.0))
+    assert isinstance(answer, Failed)
+    assert answer.is_unknown
 
 
 def test_retry_of_a_request_mints_one_dot() -> None:
@@ -326,3 +351,15 @@ def test_peer_whose_disk_was_put_back_uses_no_dot_again() -> None:
     cluster.must_put(0, key, b"after", {})
     assert mints(cluster, key) == [0, 0]
     assert sorted(cluster.values(1, key)) == [b"after", b"before"]
+
+
+def test_coordinator_remembers_only_so_many_requests_and_the_newest_of_them() -> None:
+    settings = replace(SETTINGS, quorum=QuorumSettings(remembered_max=2))
+    cluster = RingCluster(1, settings=settings)
+    for number in range(3):
+        cluster.answer(cluster.put(0, b"key", b"%d" % number, request=f"of-{number}"))
+    for number in (2, 1, 0):
+        cluster.put(0, b"key", b"%d" % number, request=f"of-{number}")
+        cluster.run(1.0)
+    assert len(mints(cluster, b"key")) == 4
+    assert cluster.values(0, b"key") == [b"0", b"0", b"1", b"2"]

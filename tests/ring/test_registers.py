@@ -12,8 +12,10 @@ from murmuration.ring.copies.replica import apply
 from murmuration.ring.effects import Completed, Decided, Operate, RingEffect, Send, WakeAt
 from murmuration.ring.errors import InvariantBroken
 from murmuration.ring.events import DecisionRequested, MessageReceived, OperationDone, RequestDue
-from murmuration.ring.messages import Accept, Accepted, Ballot, FetchVersions, Prepare, Promised
-from murmuration.ring.operations import AcceptBallot, AcceptorState, Noted, Operation, PromiseBallot, StoreFailed
+from murmuration.ring.facts import Ballot
+from murmuration.ring.messages import Accept, Accepted, FetchVersions, Prepare, Promised
+from murmuration.ring.operations import AcceptBallot, Operation, PromiseBallot
+from murmuration.ring.outcomes import AcceptorState, Noted, StoreFailed
 from murmuration.ring.requests.registers import RegisterEvent, Registers, RegisterSettings
 from murmuration.ring.terms import Instant, PeerId
 

@@ -6,8 +6,9 @@ from ring_cluster import RingCluster
 
 from murmuration.ring.copies.records import ending_register
 from murmuration.ring.copies.versions import EMPTY, mint
-from murmuration.ring.messages import Ballot
-from murmuration.ring.operations import AcceptBallot, ListOpenRecords, MergeVersions, PromiseBallot, StoreFailed
+from murmuration.ring.facts import Ballot
+from murmuration.ring.operations import AcceptBallot, ListOpenRecords, MergeVersions, PromiseBallot
+from murmuration.ring.outcomes import StoreFailed
 
 
 def job(number: int) -> bytes:

@@ -16,9 +16,10 @@ from murmuration.ring.events import (
     PutRequested,
     Started,
 )
+from murmuration.ring.facts import Liveness
 from murmuration.ring.machine import Ring
-from murmuration.ring.messages import Liveness
-from murmuration.ring.operations import MembersListed, Noted, ReadVersions
+from murmuration.ring.operations import ReadVersions
+from murmuration.ring.outcomes import MembersListed, Noted
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Quorum
 
 START = Instant(0.0)

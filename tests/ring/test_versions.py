@@ -22,7 +22,7 @@ from murmuration.ring.copies.versions import (
     stripped,
 )
 from murmuration.ring.errors import CallerError
-from murmuration.ring.messages import Dot, Sibling, Versions
+from murmuration.ring.facts import Dot, Sibling, Versions
 
 REPLICAS = 3
 

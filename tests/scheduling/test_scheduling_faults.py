@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from scheduling_cluster import JOB, Cluster, job_record, peer_id
 
-from murmuration.ring.messages import Liveness
+from murmuration.ring.facts import Liveness
 from murmuration.ring.terms import REFUTATION_BITS, Instant, PeerId
 from murmuration.scheduling import effects as out
 from murmuration.scheduling import events as ev

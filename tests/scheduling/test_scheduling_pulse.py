@@ -3,11 +3,11 @@
 import pytest
 from scheduling_cluster import JOB, Cluster, job_record
 
-from murmuration.ring.messages import Liveness
-from murmuration.ring.terms import Instant
+from murmuration.ring.facts import Liveness
+from murmuration.ring.terms import Instant, PeerId
 from murmuration.scheduling import effects as out
 from murmuration.scheduling import events as ev
-from murmuration.scheduling.jobs import JobState
+from murmuration.scheduling.jobs import JobState, job_key
 from murmuration.scheduling.messages import JobNews
 
 SILENCE_S = 3.0
@@ -184,3 +184,44 @@ def test_peer_that_missed_the_end_is_told_by_the_tracker_that_it_asks() -> None:
     )
     assert effects == [out.Tell(to=cluster.peers[1], message=cluster.job(cluster.peers[0]).news())]
     assert cluster.all_in(JobState.DONE)
+
+
+def restart_a_worker(cluster: Cluster, met_after_s: float) -> PeerId:
+    """Kill a peer that does not track and may succeed, and start it on the disk that has the job's record."""
+    tracker = cluster.peers[0]
+    worker = PeerId(next(peer for peer in cluster.job(tracker).record.electorate if peer != tracker))
+    cluster.kill(worker)
+    cluster.run_for(4.0)
+    cluster.start(worker, met_after_s)
+    cluster.do(worker, ev.RecordFound(job=JOB, value=cluster.records[job_key(JOB)]))
+    return worker
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_restarted_peer_that_hears_the_tracker_before_it_has_met_it_follows_it(seed: int) -> None:
+    """The start number that its disk remembers of the tracker may be outdated: it says nothing of a restart."""
+    cluster = running(seed, task_s=4.0)
+    worker = restart_a_worker(cluster, met_after_s=1.0)
+    cluster.run_until(lambda: cluster.job(worker) is not None and cluster.job(worker).epoch == 1, limit_s=0.9)
+    cluster.run_for(8.0)
+    assert epochs(cluster) == {1}
+
+
+def test_restarted_peer_gives_those_that_it_has_just_met_the_time_to_speak_of_the_tracker() -> None:
+    cluster = running(task_s=4.0)
+    tracker = cluster.peers[0]
+    worker = restart_a_worker(cluster, met_after_s=1.9)
+    carry = cluster._carry
+
+    def carry_but_to_the_worker(sender: PeerId, tell: out.Tell) -> None:
+        if tell.to != worker:
+            carry(sender, tell)
+
+    cluster._carry = carry_but_to_the_worker  # type: ignore[method-assign]
+    cluster.run_for(3.5)
+    assert cluster.job(worker).epoch == 0
+    cluster._carry = carry  # type: ignore[method-assign]
+    cluster.run_for(8.0)
+    assert {cluster.job(peer).tracker for peer in cluster.machines} == {tracker}
+    assert epochs(cluster) == {1}
+    assert cluster.job(worker).epoch == 1

@@ -6,7 +6,7 @@ from random import Random
 import msgspec
 import pytest
 
-from murmuration.ring.messages import Liveness, Update
+from murmuration.ring.facts import Liveness, Update
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member, PeerId
 from murmuration.scheduling.flock import Flock
 from murmuration.scheduling.job import Job

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.ring.messages import Liveness, Update
+from murmuration.ring.facts import Liveness, Update
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member, PeerId
 from murmuration.scheduling.flock import Flock
 from murmuration.scheduling.job import NOBODY, Job, outranks

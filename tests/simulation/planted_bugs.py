@@ -75,7 +75,7 @@ PLANTED_BUGS = (
     PlantedBug(
         "dot used again",
         "ring/copies/versions.py",
-        "counter = seen.get(actor, 0) + 1",
+        "counter = max(seen.get(actor, 0), above) + 1",
         "counter = max(1, seen.get(actor, 0))",
     ),
     PlantedBug(
@@ -113,6 +113,36 @@ PLANTED_BUGS = (
         "ring/membership/suspicion.py",
         "return multiplier * max(1.0, log10(max(1, members))) * interval_s",
         "return 0.0",
+    ),
+    PlantedBug(
+        "prober deaf to what relays say",
+        "ring/membership/probing.py",
+        "probe.nacks.add(relay)",
+        "pass",
+    ),
+    PlantedBug(
+        "relay silent about a missing answer",
+        "ring/membership/relaying.py",
+        "return [] if relayed is None else [Send(to=relayed.asker, message=Nack(sequence=relayed.sequence))]",
+        "return []",
+    ),
+    PlantedBug(
+        "newcomer owns keys before they are passed on",
+        "ring/repair/transfer.py",
+        "return self._served.get(peer) == epoch and self._roster.moves.get(peer, (None, -1))[1] == epoch",
+        "return True",
+    ),
+    PlantedBug(
+        "keys of a peer that leaves stay behind",
+        "ring/repair/transfer_pass.py",
+        "return [peer for peer in wanted if peer != roster.me and (walk.only is None or peer in walk.only)]",
+        "return []",
+    ),
+    PlantedBug(
+        "removal forgotten over news of another start",
+        "ring/membership/learning.py",
+        "return self.believe(now, with_senior_standing(heard, held))",
+        "return self.believe(now, heard)",
     ),
     PlantedBug(
         "split edge off by one",
@@ -171,7 +201,7 @@ PLANTED_BUGS = (
     PlantedBug(
         "corrupt row taken for absent",
         "ring/copies/replica.py",
-        "return {}, StoreFailed(reason=str(error))",
+        "return {}, StoreFailed(reason=str(error), is_corrupt=True)",
         "return {}, VersionsRead(versions=None)",
     ),
     PlantedBug(
@@ -179,6 +209,24 @@ PLANTED_BUGS = (
         "ring/requests/gets.py",
         "if peer in get.unreadable or (peer in get.answers and not _is_current(get.answers[peer], merged))",
         "if (peer in get.answers and not _is_current(get.answers[peer], merged))",
+    ),
+    PlantedBug(
+        "condition of a put ignored",
+        "ring/copies/replica.py",
+        "if not sets.holds(operation.condition, operation.context, held):",
+        "if False:",
+    ),
+    PlantedBug(
+        "value served after its end",
+        "ring/copies/replica.py",
+        "return {}, VersionsRead(versions=None if versions is None else sets.expired(versions, unix_ms))",
+        "return {}, VersionsRead(versions=versions)",
+    ),
+    PlantedBug(
+        "end of a value never set down",
+        "ring/copies/replica.py",
+        "ended = versions if versions is None else sets.expired(versions, unix_ms)",
+        "ended = versions",
     ),
     PlantedBug(
         "strict write counts fallbacks",
@@ -215,5 +263,41 @@ PLANTED_BUGS = (
         "scheduling/tracking.py",
         "if self._desk.me not in order:",
         "if False:",
+    ),
+    PlantedBug(
+        "tree not updated by a merge",
+        "ring/copies/index.py",
+        "self._change(tree, leaf, xor(before, after))",
+        "pass",
+    ),
+    PlantedBug(
+        "key that one home lacks not repaired",
+        "ring/repair/comparing.py",
+        "(own is None or other is None or own.print != other.print)",
+        "(own is not None and other is not None and own.print != other.print)",
+    ),
+    PlantedBug(
+        "tombstone reaped without proof",
+        "ring/repair/reaping.py",
+        "if self._is_proven(tree, homes, ripe_at):",
+        "if True:",
+    ),
+    PlantedBug(
+        "stray given up before all its homes have it",
+        "ring/repair/strays.py",
+        "if flight.awaited or flight.versions is None:",
+        "if flight.versions is None:",
+    ),
+    PlantedBug(
+        "old disk goes on under its id",
+        "ring/membership/lineage.py",
+        "if known > self._recorded:",
+        "if False:",
+    ),
+    PlantedBug(
+        "offer given up before the last home has answered",
+        "ring/requests/chunks.py",
+        "return all(peer in offer.heard for peer in offer.homes if self._roster.alive(peer))",
+        "return any(peer in offer.heard for peer in offer.homes if self._roster.alive(peer))",
     ),
 )

@@ -224,9 +224,8 @@ CATALOGUE = (
         (
             PROCESS + "storm_of_joins_leaves_and_deaths_ends_in_one_view_and_loses_nothing",
             PROCESS + "peer_whose_first_contact_is_down_joins_by_the_next_or_when_it_comes_up",
-            PROCESS + "copied_directory_at_another_address_takes_the_place_of_its_peer_which_can_promise_nothing_more",
+            PROCESS + "copied_directory_at_another_address_takes_the_place_of_its_peer_which_ends_with_one_line",
         ),
-        gap="the peer whose place was taken is harmless, but nobody tells it so",
     ),
     Fault(32, "poisoned input", (INPUT + "poisoned_text_gives_what_a_sequential_run_gives_wherever_it_is_cut",)),
     Fault(

@@ -23,7 +23,7 @@ from murmuration.node.gate.orders import (
     Order,
     SetLinks,
 )
-from murmuration.ring.messages import Liveness
+from murmuration.ring.facts import Liveness
 
 PATIENCE_S = 20.0
 LOOK_S = 0.02

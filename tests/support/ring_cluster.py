@@ -14,6 +14,7 @@ from murmuration.ring.effects import (
     GetDone,
     MemberChanged,
     Operate,
+    Parted,
     PullChunk,
     PutDone,
     RecordSeen,
@@ -22,6 +23,7 @@ from murmuration.ring.effects import (
     SendTo,
     WakeAt,
 )
+from murmuration.ring.errors import Corrupt
 from murmuration.ring.events import (
     ChunkOffered,
     ChunkPulled,
@@ -33,22 +35,18 @@ from murmuration.ring.events import (
     RingEvent,
     Started,
 )
-from murmuration.ring.machine import Ring, RingSettings
-from murmuration.ring.messages import Context, RingMessage, Versions
-from murmuration.ring.operations import (
-    HintsListed,
-    ListHints,
-    MergeVersions,
-    MintVersion,
-    Operation,
-    ReadVersions,
-    StoreFailed,
-    StoreOutcome,
-    VersionsRead,
-)
-from murmuration.ring.terms import REFUTATION_BITS, Instant, PeerId, Quorum, Source
+from murmuration.ring.facts import Context, Versions
+from murmuration.ring.machine import Ring
+from murmuration.ring.messages import RingMessage
+from murmuration.ring.operations import ListHints, Operation, ReadVersions
+from murmuration.ring.outcomes import HintsListed, StoreFailed, StoreOutcome, VersionsRead
+from murmuration.ring.repair.entropy_settings import EntropySettings
+from murmuration.ring.settings import RingSettings
+from murmuration.ring.terms import REFUTATION_BITS, Condition, Instant, PeerId, Quorum, Source
 
-SETTINGS = RingSettings(vnodes=64)
+QUIET = EntropySettings(exchange_s=1e6, hurry_s=1e6)
+"""Without anti-entropy, so that what another mechanism does is seen by itself."""
+SETTINGS = RingSettings(vnodes=64, entropy=QUIET)
 ONE = Quorum(replicas=1, reads_required=1, writes_required=1)
 ALL = Quorum(replicas=3, reads_required=3, writes_required=3)
 SOURCE = Source(url="tcp://127.0.0.1:9", ref="run/1")
@@ -57,22 +55,21 @@ SOURCE = Source(url="tcp://127.0.0.1:9", ref="run/1")
 class Disk:
     """What survives a crash: rows, chunks, and which copies have gone bad."""
 
-    def __init__(self) -> None:
+    def __init__(self, vnodes: int = SETTINGS.vnodes) -> None:
         self.rows: dict[bytes, bytes] = {}
         self.chunks: set[bytes] = set()
         self.bad_keys: set[bytes] = set()
         self.refuses: Callable[[Operation], bool] = lambda operation: False
         self.starts = 0
+        self.vnodes = vnodes
+        self.unix_ms = 0
 
     def carry_out(self, operation: Operation) -> StoreOutcome:
         if self.refuses(operation):
             return StoreFailed(reason="disk full")
-        if isinstance(operation, ReadVersions | MintVersion) and operation.key in self.bad_keys:
-            return StoreFailed(reason="checksum")
-        if isinstance(operation, MergeVersions):
-            self.bad_keys.discard(operation.key)
-        writes, outcome = apply(operation, self.rows.get, self._scan)
+        writes, outcome = apply(operation, self._read, self._scan, vnodes=self.vnodes, unix_ms=self.unix_ms)
         for row, value in writes.items():
+            self.bad_keys.discard(row.removeprefix(b"v/"))
             if value is None:
                 self.rows.pop(row, None)
             else:
@@ -88,6 +85,11 @@ class Disk:
         outcome = self.carry_out(ListHints(target=peer(target), limit=10_000))
         assert isinstance(outcome, HintsListed)
         return [hint.key for hint in outcome.hints]
+
+    def _read(self, row: bytes) -> bytes | None:
+        if row.startswith(b"v/") and row.removeprefix(b"v/") in self.bad_keys:
+            raise Corrupt("checksum")
+        return self.rows.get(row)
 
     def _scan(self, prefix: bytes, after: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         rows = sorted(row for row in self.rows if row.startswith(prefix) and row > after)
@@ -109,6 +111,7 @@ class RingCluster:
         self.sent: list[tuple[float, int, int, RingMessage]] = []
         self.operated: list[tuple[float, int, Operation]] = []
         self.records: list[tuple[int, RecordSeen]] = []
+        self.parted: dict[int, Parted] = {}
         self.is_lost: Callable[[int, int, RingMessage], bool] = lambda source, to, message: False
         self.can_pull: Callable[[int, tuple[Source, ...]], bool] = lambda at, sources: True
         self._queue: list[tuple[float, int, int, Ring, RingEvent]] = []
@@ -125,7 +128,7 @@ class RingCluster:
         self.start_with(number, tuple(member(seed).url for seed in seeds if seed != number))
 
     def start_with(self, number: int, seeds: tuple[str, ...]) -> None:
-        disk = self.disks.setdefault(number, Disk())
+        disk = self.disks.setdefault(number, Disk(self.settings.vnodes))
         disk.starts += 1
         start = disk.starts << REFUTATION_BITS
         self.rings[number] = Ring(member(number), start, self.settings, Random(self.rng.random()))
@@ -155,12 +158,21 @@ class RingCluster:
         quorum: Quorum = Quorum(),  # noqa: B008
         request: str | None = None,
         patience_s: float = 5.0,
+        expires_at: int = 0,
+        condition: Condition = Condition.NONE,
     ) -> str:
         request = request or f"r{next(self._requests)}"
         self.happen(
             at,
             PutRequested(
-                request=request, key=key, value=value, context=context or {}, quorum=quorum, patience_s=patience_s
+                request=request,
+                key=key,
+                value=value,
+                context=context or {},
+                quorum=quorum,
+                patience_s=patience_s,
+                expires_at=expires_at,
+                condition=condition,
             ),
         )
         return request
@@ -272,6 +284,9 @@ class RingCluster:
                 self.answers.setdefault(request, []).append(answer)
             case RecordSeen():
                 self.records.append((at, effect))
+            case Parted():
+                self.parted[at] = effect
+                del self.rings[at]
             case MemberChanged():
                 pass
 

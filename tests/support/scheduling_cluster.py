@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from murmuration.ring.messages import Liveness, Update
+from murmuration.ring.facts import Liveness, Update
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member, PeerId, Source
 from murmuration.scheduling import effects as out
 from murmuration.scheduling import events as ev
@@ -107,14 +107,19 @@ class Cluster:
 
     # --- life and death ---
 
-    def start(self, peer: PeerId) -> None:
+    def start(self, peer: PeerId, met_after_s: float = 0.0) -> None:
+        """Start a peer; until it has met the others it holds them for suspect, as its own disk remembers them."""
         self.starts[peer] += 1
         incarnation = self.starts[peer] << REFUTATION_BITS
         self.machines[peer] = Scheduling(
             peer, incarnation, self.slots, self.settings, Random(f"{peer}{self.starts[peer]}")
         )
         for other in self.machines:
-            self._post(0.0, peer, ev.MemberSeen(update=self._update(other, Liveness.ALIVE)))
+            if met_after_s and other != peer:
+                remembered = self._update(other, Liveness.SUSPECT, refutations=-1)
+                for effect in self.machines[peer].handle(Instant(self.now), ev.MemberSeen(update=remembered)):
+                    self._perform(peer, effect)
+            self._post(met_after_s, peer, ev.MemberSeen(update=self._update(other, Liveness.ALIVE)))
             self._post(0.001, other, ev.MemberSeen(update=self._update(peer, Liveness.ALIVE)))
         self._post(0.0, peer, ev.SchedulingStarted())
 

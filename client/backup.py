@@ -1,0 +1,195 @@
+"""Copy all keys and files of a running cluster into a directory.
+
+It is taken online, key by key: each key is as some moment during the backup had it, and not all the same moment. A
+chunk never changes, so a file is whole as its manifest was read. A value that ends is kept without its end.
+An unfinished backup is taken up again: chunks that are there and sound are not fetched anew.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from ..node.wire.requests import (
+    DescribeRing,
+    FindKeys,
+    GetKey,
+    KeyGot,
+    KeysFound,
+    ListPeers,
+    PeersShown,
+    RingShown,
+)
+from ..ring.digests import chunk_digest
+from ..ring.errors import CallerError, WorldError
+from ..ring.terms import RECORD_QUORUM, Quorum
+from ..scheduling.jobs import ChunkRef
+from .backup_format import (
+    CHUNKS,
+    FILES,
+    KEYS,
+    MANIFEST,
+    NOT_KEPT,
+    VERSION,
+    BackupManifest,
+    KeptKey,
+    Page,
+    chunk_file,
+    chunks_of,
+    holds_chunk,
+    read_manifest,
+    read_page,
+    write_durably,
+)
+from .chunks import ChunkReader
+from .connection import TRIES, Connection
+from .progress import Progress, Silence
+
+KEYS_AT_ONCE = 256
+PAGE_BYTES = 8 << 20
+
+
+class Backup:
+    """Takes backups of one cluster."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._reader = ChunkReader(connection)
+
+    def take(self, directory: Path, *, overwrite: bool = False, progress: Progress | None = None) -> BackupManifest:
+        """Copy everything into a directory, and give its manifest; that is written last.
+
+        Raises:
+            CallerError: the directory holds a finished backup, or something else.
+            WorldError: keys cannot be listed or read.
+        """
+        _make_ready(directory, overwrite=overwrite)
+        started_at = time.time()
+        told = progress or Silence()
+        ring = self._connection.ask(DescribeRing(), RingShown)
+        peers = self._connection.ask(ListPeers(), PeersShown).peers
+        pages = tuple(self._write_pages(directory, told))
+        keys = siblings = files = chunk_bytes = 0
+        chunks: set[bytes] = set()
+        lost: list[str] = []
+        for page in pages:
+            kept = read_page(directory, page)
+            keys += len(kept)
+            siblings += sum(len(each.values) - 1 for each in kept)
+            files += sum(each.key.startswith(FILES) for each in kept)
+            for chunk in chunks_of(kept):
+                if chunk.digest not in chunks:
+                    chunks.add(chunk.digest)
+                    chunk_bytes += chunk.size
+                    lost += [] if self._fetch(directory, chunk) else [chunk.digest.hex()]
+                    told.advance("bytes of chunks", chunk_bytes, chunk_bytes)
+        manifest = BackupManifest(
+            version=VERSION,
+            started_at=started_at,
+            finished_at=time.time(),
+            vnodes=ring.vnodes,
+            replicas=ring.replicas,
+            members=tuple(sorted(view.member.name for view in peers)),
+            epoch=max((view.epoch for view in peers), default=0),
+            keys=keys,
+            siblings=siblings,
+            files=files,
+            chunks=len(chunks),
+            chunk_bytes=chunk_bytes,
+            pages=pages,
+            lost=tuple(lost),
+        )
+        write_durably(directory / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+        return manifest
+
+    def _write_pages(self, directory: Path, progress: Progress) -> Iterator[Page]:
+        waiting: list[KeptKey] = []
+        size = number = 0
+        for done, kept in enumerate(self._all_keys(), 1):
+            waiting.append(kept)
+            size += len(kept.key) + sum(map(len, kept.values))
+            progress.advance("keys", done, done)
+            if size >= PAGE_BYTES:
+                yield _write_page(directory, number, waiting)
+                number, waiting, size = number + 1, [], 0
+        if waiting:
+            yield _write_page(directory, number, waiting)
+
+    def _all_keys(self) -> Iterator[KeptKey]:
+        after, more = b"", True
+        while more:
+            found = self._connection.ask(FindKeys(prefix=b"", after=after, limit=KEYS_AT_ONCE), KeysFound, tries=TRIES)
+            yield from self._read([key for key in found.keys if not key.startswith(NOT_KEPT)])
+            after, more = found.keys[-1] if found.keys else after, found.more and bool(found.keys)
+
+    def _read(self, keys: list[bytes]) -> Iterator[KeptKey]:
+        requests = (GetKey(key=key, quorum=quorum_of(key)) for key in keys)
+        values: dict[int, tuple[bytes, ...]] = {}
+        for number, got in self._connection.ask_all(requests, KeyGot, tries=TRIES):
+            values[number] = tuple(dict.fromkeys(got.values))
+        for number, key in enumerate(keys):
+            if values[number]:  # else it was deleted a moment ago
+                yield KeptKey(key=key, values=values[number])
+
+    def _fetch(self, directory: Path, chunk: ChunkRef) -> bool:
+        """Fetch a chunk unless it is there; False if no peer can give it."""
+        if holds_chunk(directory, chunk):
+            return True
+        try:
+            content = self._reader.read(chunk)
+        except WorldError:
+            return False
+        write_durably(chunk_file(directory, chunk.digest), content)
+        return True
+
+
+def quorum_of(key: bytes) -> Quorum:
+    """Tell how many copies a key has: files have as many as all records of the system."""
+    return RECORD_QUORUM if key.startswith(FILES) else Quorum()
+
+
+def verify_backup(directory: Path, progress: Progress | None = None) -> tuple[BackupManifest, list[str]]:
+    """Read a whole backup, and list in words what of it is damaged or missing.
+
+    Raises:
+        CallerError: there is no finished backup.
+    """
+    manifest, told = read_manifest(directory), progress or Silence()
+    faults = [f"chunk {name} was lost before the backup" for name in manifest.lost]
+    seen: set[bytes] = set(map(bytes.fromhex, manifest.lost))
+    done = 0
+    for page in manifest.pages:
+        try:
+            kept = read_page(directory, page)
+        except WorldError as error:
+            faults.append(str(error))
+            continue
+        for chunk in chunks_of(kept):
+            if chunk.digest not in seen:
+                seen.add(chunk.digest)
+                done += chunk.size
+                faults += [] if holds_chunk(directory, chunk) else [f"chunk {chunk.digest.hex()} is missing or damaged"]
+                told.advance("bytes of chunks", done, manifest.chunk_bytes)
+    return manifest, faults
+
+
+def _make_ready(directory: Path, *, overwrite: bool) -> None:
+    """Take a directory for a backup: an empty one, or one with an unfinished backup."""
+    directory.mkdir(parents=True, exist_ok=True)
+    names = {path.name for path in directory.iterdir()}
+    strange = sorted(names - {MANIFEST, KEYS, CHUNKS, f".{MANIFEST}.part"})
+    if strange:
+        raise CallerError(f"{directory} holds {strange[0]}, which is of no backup; give an empty directory")
+    if MANIFEST in names and not overwrite:
+        raise CallerError(f"{directory} holds a finished backup; give another directory, or renew it with --overwrite")
+    (directory / MANIFEST).unlink(missing_ok=True)
+    for page in (directory / KEYS).glob("*.page"):
+        page.unlink()
+
+
+def _write_page(directory: Path, number: int, kept: list[KeptKey]) -> Page:
+    content = msgspec.msgpack.encode(kept)
+    name = f"{number:06d}.page"
+    write_durably(directory / KEYS / name, content)
+    return Page(name=name, keys=len(kept), bytes=len(content), digest=chunk_digest(content).hex())

@@ -1,0 +1,152 @@
+"""Say what a backup looks like on disk: pages of keys, chunks by their names, and a manifest that makes it whole.
+
+manifest.json     counts, and the digest of every page; written last, so a backup without it is not finished
+keys/NNNNNN.page  keys in order with all their values
+chunks/AA/HEX     the content of stored files, each chunk under its digest, whose first two digits are AA
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from ..ring.digests import chunk_digest
+from ..ring.errors import CallerError, Corrupt
+from ..scheduling.jobs import ChunkRef, Manifest, job_key, manifest_key
+
+MANIFEST: Final = "manifest.json"
+KEYS: Final = "keys"
+CHUNKS: Final = "chunks"
+VERSION: Final = 1
+
+NOT_KEPT: Final = (job_key(""), b"seal/", b"chunk/")
+"""Keys of jobs are not kept: a job ends with its cluster, and what it has written is files."""
+FILES: Final = manifest_key("")
+
+
+class KeptKey(Struct, frozen=True, array_like=True):
+    """A key and all its concurrent values."""
+
+    key: bytes
+    values: tuple[bytes, ...]
+
+
+class Page(Struct, frozen=True):
+    """A file of keys: its name, how many keys it holds, its size and the hexadecimal digest of its content."""
+
+    name: str
+    keys: int
+    bytes: int
+    digest: str
+
+
+class BackupManifest(Struct, frozen=True):
+    """What a finished backup holds; `siblings` are the values beyond the first of their key.
+
+    `lost` are chunks that no peer could give. The ring's own numbers (`vnodes`, `replicas`, `members`, and the highest
+    `epoch` of a member's standing) tell which cluster it was; a backup can be restored to any.
+    """
+
+    version: int
+    started_at: float
+    finished_at: float
+    vnodes: int
+    replicas: int
+    members: tuple[str, ...]
+    epoch: int
+    keys: int
+    siblings: int
+    files: int
+    chunks: int
+    chunk_bytes: int
+    pages: tuple[Page, ...]
+    lost: Annotated[tuple[str, ...], Meta(max_length=1_000_000)] = ()
+
+
+def read_manifest(directory: Path) -> BackupManifest:
+    """Read what a backup holds.
+
+    Raises:
+        CallerError: there is no finished backup, or one of another version.
+    """
+    file = directory / MANIFEST
+    try:
+        manifest = msgspec.json.decode(file.read_bytes(), type=BackupManifest)
+    except FileNotFoundError as error:
+        raise CallerError(f"{directory} holds no finished backup: there is no {MANIFEST}") from error
+    except msgspec.MsgspecError as error:
+        raise CallerError(f"{file} is no manifest of a backup: {error}") from error
+    if manifest.version != VERSION:
+        raise CallerError(f"{file} is of version {manifest.version}; this program reads version {VERSION}")
+    return manifest
+
+
+def read_page(directory: Path, page: Page) -> list[KeptKey]:
+    """Read a page of keys.
+
+    Raises:
+        Corrupt: it is not what the manifest says.
+    """
+    file = directory / KEYS / page.name
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError as error:
+        raise Corrupt(f"{file} is gone: this backup cannot be restored whole") from error
+    if chunk_digest(content).hex() != page.digest:
+        raise Corrupt(f"{file} is damaged: its digest does not match the manifest")
+    return msgspec.msgpack.decode(content, type=list[KeptKey])
+
+
+def chunk_file(directory: Path, digest: bytes) -> Path:
+    """Name the file of a chunk."""
+    name = digest.hex()
+    return directory / CHUNKS / name[:2] / name
+
+
+def holds_chunk(directory: Path, chunk: ChunkRef) -> bool:
+    """Tell whether a chunk is there and sound."""
+    file = chunk_file(directory, chunk.digest)
+    try:
+        return file.stat().st_size == chunk.size and chunk_digest(file.read_bytes()) == chunk.digest
+    except FileNotFoundError:
+        return False
+
+
+def chunks_of(kept: Iterable[KeptKey]) -> Iterator[ChunkRef]:
+    """List the chunks of the files among some keys; one may come several times.
+
+    Raises:
+        Corrupt: a value under a file's key is no manifest.
+    """
+    for each in kept:
+        if each.key.startswith(FILES):
+            for value in each.values:
+                yield from _chunks_of(each.key, value)
+
+
+def _chunks_of(key: bytes, value: bytes) -> Iterator[ChunkRef]:
+    try:
+        manifest = msgspec.msgpack.decode(value, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise Corrupt(f"the value of {key!r} is no manifest of a file: {error}") from error
+    for file in manifest.files:
+        yield from file.chunks
+
+
+def write_durably(file: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and wait for the disk."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    hidden = file.with_name(f".{file.name}.part")
+    with hidden.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    hidden.replace(file)
+    descriptor = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

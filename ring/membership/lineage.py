@@ -1,0 +1,120 @@
+"""Find out at a start whether this disk is an old copy that was put back, before this peer says or decides anything.
+
+    start       RecallStart to the members of before ──> StartRecalled, with the last start that each knows of this id
+    sound       none knows a later start than the one before this, which the disk has on record
+    old         one does: that start, and all that was promised and acknowledged under it, is missing from this disk
+
+Two rules follow, and no more is needed:
+
+- An old disk never goes on under its id. The peer ends; its directory has a new id by then, and what lies there is kept
+  as the copies of a new peer. It joins like any other, so it counts for no quorum until it has what it owns, and it is
+  an acceptor of no register of before: what it may have promised (Lamport 2001) and forgotten binds nobody any more.
+- Until as many have answered as make a majority of the members with this peer, it is no acceptor, and for `SILENCE_S`
+  at most it says nothing of itself. A peer that was never told of another, or whose directory is new, has nobody to ask
+  and nothing to forget.
+
+What no member knows is not found out: a copy that was taken while the peer ran, and put back before it was started
+again, is as far as its last start is on record; and of a whole cluster that is put back, nobody knows better.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from ..alarm import Alarm
+from ..effects import DiskOld, RingEffect, Send, SendTo
+from ..events import MessageReceived, RequestDue
+from ..facts import Liveness, Update
+from ..messages import RecallStart, StartRecalled
+from ..terms import Incarnation, Instant, Member, PeerId, start_of
+
+ASK_EVERY_S = 0.25
+ASK_SELDOM_S = 2.0
+SILENCE_S = 3.0
+"""How long a start waits for answers; then too few are there, or can be heard."""
+
+
+class Lineage:
+    """What this peer knows of its own last start, and others of theirs."""
+
+    def __init__(self, me: Member, incarnation: Incarnation, recorded: int, ids: Iterator[str]) -> None:
+        """Begin with the start on record from before this one; 0 where the directory is new."""
+        self._me = me
+        self._start = start_of(incarnation)
+        self._recorded = recorded
+        self._id = next(ids)
+        self._alarm = Alarm(RequestDue(request=self._id))
+        self._seeds: tuple[str, ...] = ()
+        self._asked: tuple[PeerId, ...] = ()
+        self._answered: set[PeerId] = set()
+        self._silent_until = Instant(float("inf"))
+        self._is_old = False
+        self._latest: dict[PeerId, int] = {}
+        self._earlier: dict[PeerId, int] = {}
+        """The start before the one that is believed, of members that have started since this peer has."""
+        self.may_vote = recorded == 0
+        """Whether this peer may act as an acceptor: its disk holds all that it has ever promised."""
+
+    def begin(self, now: Instant, members: Mapping[PeerId, Update], seeds: tuple[str, ...]) -> list[RingEffect]:
+        """Ask whoever was a member before this start, and the seeds."""
+        self._asked = tuple(
+            peer for peer, held in members.items() if peer != self._me.id and held.liveness is not Liveness.LEFT
+        )
+        self._seeds = tuple(url for url in seeds if url != self._me.url)
+        if not self._asked and not self._seeds:
+            self.may_vote = True
+        if self.may_vote:
+            return []
+        self._silent_until = Instant(now + SILENCE_S)
+        return [*self._ask(), *self._alarm.set(Instant(now + ASK_EVERY_S))]
+
+    def is_silent(self, now: Instant) -> bool:
+        """Tell whether this peer must not speak of itself yet."""
+        return self._is_old or (not self.may_vote and now < self._silent_until)
+
+    def learn(self, update: Update) -> None:
+        """Note the last start but one of a member, for it may ask for it."""
+        peer, start = PeerId(update.member.id), start_of(update.incarnation)
+        latest = self._latest.get(peer, 0)
+        if start > latest:
+            self._latest[peer] = start
+            self._earlier[peer] = latest
+
+    def handle(self, now: Instant, event: MessageReceived | RequestDue) -> list[RingEffect]:
+        """Take a question, an answer, or the time to ask again."""
+        match event:
+            case MessageReceived(
+                sender=sender, message=StartRecalled(peer=self._me.id, asked_from=self._start, known=known)
+            ):
+                return self._recalled(sender, known)
+            case MessageReceived(message=RecallStart() as question):
+                return self._answer(question)
+            case RequestDue(request=self._id) if self._alarm.rings(now) and not self.may_vote and not self._is_old:
+                pause_s = ASK_EVERY_S if now < self._silent_until else ASK_SELDOM_S
+                return [*self._ask(), *self._alarm.set(Instant(now + pause_s))]
+            case _:
+                return []
+
+    def _answer(self, message: RecallStart) -> list[RingEffect]:
+        """Tell a member the last start of it that is known here, before the one from which it asks; 0 for none."""
+        peer = PeerId(message.member.id)
+        known = self._latest.get(peer, 0)
+        if known >= message.start:
+            known = self._earlier.get(peer, 0)
+        reply = StartRecalled(peer=message.member.id, asked_from=message.start, known=known)
+        return [SendTo(url=message.member.url, message=reply)]
+
+    def _recalled(self, sender: PeerId, known: int) -> list[RingEffect]:
+        self._answered.add(sender)
+        if self._is_old:
+            return []
+        if known > self._recorded:
+            self._is_old, self.may_vote = True, False
+            return [DiskOld(recorded=self._recorded, known=known)]
+        self.may_vote = len(self._answered) >= max(1, (len(self._asked) + 1) // 2)
+        return []
+
+    def _ask(self) -> list[RingEffect]:
+        question = RecallStart(member=self._me, start=self._start)
+        return [
+            *(Send(to=peer, message=question) for peer in self._asked),
+            *(SendTo(url=url, message=question) for url in self._seeds),
+        ]

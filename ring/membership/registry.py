@@ -1,0 +1,219 @@
+"""Take this peer through its life as a member: joining, valid, leaving, removed; and remove members that are gone.
+
+    start on an empty disk, with seeds     JOINING: the homes pass on what it is to keep, and send it every write
+    all live homes have passed it on       VALID: it owns keys
+    asked to leave                         LEAVING: it serves on, and all pass on what others are to keep for it
+    all live homes have passed it on       REMOVED: it owns nothing and may end
+    removed by others                      REMOVED at once, for ever: the survivors restore the number of copies
+
+Who moves asks each live home by `ServiceAsked` until it has answered `ServiceDone`, so neither a lost message nor a
+restart of either side can stall it. A start while JOINING begins anew at the next epoch, for it may have missed writes
+meanwhile; only what is missing is sent again. A start while LEAVING calls the leave off: who is started means to stay.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..alarm import Alarm
+from ..effects import Completed, Failed, MoveBegun, Parted, RingEffect, Send
+from ..events import LeaveRequested, MessageReceived, RemoveRequested, RequestDue
+from ..facts import Standing, Update
+from ..messages import ServiceAsked, ServiceDone
+from ..placement.roster import Roster
+from ..repair.farewell import Farewell
+from ..repair.transfer import Transfer
+from ..terms import Incarnation, Instant, PeerId
+from .beliefs import subject
+from .swim import Membership
+
+_GROWTH = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySettings:
+    """Set how often a peer that joins or leaves asks the homes whether they are done; in seconds."""
+
+    ask_s: float = 0.1
+    """The first pause: an empty cluster lets a peer in within one round."""
+
+    ask_max_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            ValueError: a pause is not positive, or the longest is shorter than the first.
+        """
+        if not 0 < self.ask_s <= self.ask_max_s:
+            raise ValueError(f"registry settings must be positive, the longest pause last: {self}")
+
+
+class Registry:
+    """Knows who has passed on what this peer's move moves, and changes its standing when all have."""
+
+    def __init__(
+        self,
+        *,
+        membership: Membership,
+        roster: Roster,
+        transfer: Transfer,
+        farewell: Farewell,
+        ids: Iterator[str],
+        settings: RegistrySettings,
+    ) -> None:
+        self._me = roster.me
+        self._membership = membership
+        self._roster = roster
+        self._transfer = transfer
+        self._farewell = farewell
+        self._settings = settings
+        self._id = next(ids)
+        self._alarm = Alarm(RequestDue(request=self._id))
+        self._pause_s = settings.ask_s
+        self._done: set[PeerId] = set()
+        """Homes that have passed on all that this move moves."""
+        self._began: tuple[Incarnation, int] = (0, 0)
+        """As which incarnation, and at which epoch, this move began."""
+        self._is_through_by_itself = False
+        self._is_chunk_walk_due = False
+        self._has_parted = False
+
+    def start(self, now: Instant, noted: Update | None, *, is_alone: bool) -> list[RingEffect]:
+        """Take up the standing of before this start; who has none joins the others, unless it `is_alone`."""
+        if noted is None:
+            return [] if is_alone else self._declare(now, Standing.JOINING, 1)
+        match noted.standing:
+            case Standing.JOINING:
+                return self._declare(now, Standing.JOINING, noted.epoch + 1)
+            case Standing.LEAVING:
+                return self._declare(now, Standing.VALID, noted.epoch + 1)
+            case standing:
+                return self._declare(now, standing, noted.epoch)
+
+    def handle(
+        self, now: Instant, event: MessageReceived | LeaveRequested | RemoveRequested | RequestDue
+    ) -> list[RingEffect]:
+        """Take an order, an answer of a home, or the time to ask again; all else is no business of this part."""
+        match event:
+            case MessageReceived(sender=sender, message=ServiceDone(epoch=epoch)):
+                return self._served(now, sender, epoch)
+            case MessageReceived(sender=sender, message=ServiceAsked(epoch=epoch)):
+                is_done = self._transfer.has_served(sender, epoch)
+                return [Send(to=sender, message=ServiceDone(epoch=epoch))] if is_done else []
+            case RequestDue(request=self._id) if self._alarm.rings(now):
+                return self._ask(now)
+            case LeaveRequested(request=request):
+                return _answered(request, self._refusal(), self._leave(now))
+            case RemoveRequested(request=request, peer=peer):
+                held = self._membership.members.get(peer)
+                refusal = "no such member" if held is None else ""
+                removal = [] if held is None else self._membership.declare(now, peer, Standing.REMOVED, held.epoch + 1)
+                return _answered(request, refusal, removal)
+            case _:
+                return []
+
+    @property
+    def settled_members(self) -> int:
+        """Count this peer, and the others that do not join only now as well: such know no more than this one."""
+        members = self._membership.members.items()
+        return 1 + sum(held.standing is not Standing.JOINING for peer, held in members if peer != self._me)
+
+    def member_changed(self, now: Instant, update: Update) -> list[RingEffect]:
+        """Ask on when the members have changed, and end when this peer is none any more."""
+        own = self._membership.own
+        if own.standing is Standing.REMOVED:
+            return self._part() if subject(update) == self._me else []
+        if own.standing is Standing.VALID or not self._has_homes():
+            return []
+        incarnation, epoch = self._began
+        if own.standing is Standing.JOINING and incarnation != own.incarnation:  # it was suspected, and missed writes
+            return self._declare(now, Standing.JOINING, own.epoch + 1)
+        if epoch != own.epoch:
+            return self._declare(now, own.standing, own.epoch)
+        return self._hurry(now)
+
+    # --- the move ---
+
+    @property
+    def _own(self) -> Update:
+        return self._membership.own
+
+    def _declare(self, now: Instant, standing: Standing, epoch: int) -> list[RingEffect]:
+        self._done = set()
+        self._began = (self._own.incarnation, epoch)
+        effects = self._membership.declare(now, self._me, standing, epoch)
+        if standing not in (Standing.JOINING, Standing.LEAVING):
+            return effects
+        return [*effects, *self._hurry(now)]
+
+    def _refusal(self) -> str:
+        if self._own.standing is Standing.JOINING:
+            return "this peer is still joining: it keeps nothing yet, so stop it and remove it"
+        others = [home for home in self._roster.target_homes if home.id != self._me]
+        if not any(self._roster.alive(home.id) for home in others):
+            return "this is the last live peer: nobody can take over what it keeps"
+        return ""
+
+    def _leave(self, now: Instant) -> list[RingEffect]:
+        if self._refusal() or self._own.standing is not Standing.VALID:
+            return []
+        self._is_chunk_walk_due = True
+        return self._declare(now, Standing.LEAVING, self._own.epoch + 1)
+
+    def _has_homes(self) -> bool:
+        return any(home.id != self._me for home in self._roster.homes)
+
+    def _hurry(self, now: Instant) -> list[RingEffect]:
+        self._pause_s = self._settings.ask_s
+        return self._alarm.set(Instant(now + self._pause_s / 10))
+
+    def _waits_for(self) -> list[PeerId]:
+        live = [home.id for home in self._roster.homes if self._roster.alive(home.id)]
+        return [peer for peer in live if peer != self._me and peer not in self._done]
+
+    def _ask(self, now: Instant) -> list[RingEffect]:
+        if self._own.standing not in (Standing.JOINING, Standing.LEAVING):
+            return []
+        if self._is_chunk_walk_due:  # not before the placement has taken in that this peer leaves
+            self._is_chunk_walk_due = False
+            return [*self._farewell.begin(), *self._hurry(now)]
+        if self._is_through():
+            return self._end_move(now)
+        epoch = self._own.epoch
+        asked = [Send(to=peer, message=ServiceAsked(epoch=epoch)) for peer in self._waits_for()]
+        wake = self._alarm.set(Instant(now + self._pause_s))
+        self._pause_s = min(self._settings.ask_max_s, self._pause_s * _GROWTH)
+        return [*asked, *wake]
+
+    def _served(self, now: Instant, sender: PeerId, epoch: int) -> list[RingEffect]:
+        if epoch != self._own.epoch or self._own.standing not in (Standing.JOINING, Standing.LEAVING):
+            return []
+        self._done.add(sender)
+        return self._end_move(now) if self._is_through() else []
+
+    def _is_through(self) -> bool:
+        """Tell whether all live homes are done, this one too if it leaves; somebody must have taken it in or over."""
+        if self._waits_for() or not self._done or self._is_chunk_walk_due:
+            return False
+        own, stays = self._own, any(home.id == self._me for home in self._roster.target_homes)
+        if own.standing is Standing.JOINING:
+            return True
+        return not stays and self._transfer.has_served(self._me, own.epoch) and self._farewell.is_over
+
+    def _end_move(self, now: Instant) -> list[RingEffect]:
+        ends_as = Standing.VALID if self._own.standing is Standing.JOINING else Standing.REMOVED
+        self._is_through_by_itself = ends_as is Standing.REMOVED
+        return self._membership.declare(now, self._me, ends_as, self._own.epoch)
+
+    def _part(self) -> list[RingEffect]:
+        if self._has_parted:
+            return []
+        self._has_parted = True
+        return [Parted(by_others=not self._is_through_by_itself)]
+
+
+def _answered(request: str, refusal: str, effects: list[RingEffect]) -> list[RingEffect]:
+    if not request:
+        return effects
+    answer = Failed(reason=refusal) if refusal else MoveBegun()
+    return [Completed(request=request, answer=answer), *effects]

@@ -1,0 +1,109 @@
+"""Make the parts of one peer's storage half, and show each the others that it works with.
+
+membership   who is a member and who lives          puts, coordinator   writes: asking for one, and doing one
+serving      this peer's own copies                 gets, listings      reads of one key, and of a page of keys
+registers    write-once decisions                   chunks              placing immutable bytes
+handoff      hints on their way home                transfer            keys on their way to new primaries
+anti_entropy copies that differ or lie astray, and deletes that may be forgotten
+expiry       values that have ended                 scrub, mending      damage on the disk
+member_rows  the member table on disk               joining             no act before the cluster is known
+registry     joining and leaving for good           farewell            what a leaver must have passed on first
+lineage      no word from an old disk               reopening           records of jobs that have not ended
+survey       what a leave or a removal would move
+"""
+
+from copy import copy
+from random import Random
+
+from .copies.reopening import Reopening
+from .copies.serving import Serving
+from .membership.joining import Joining
+from .membership.lineage import Lineage
+from .membership.member_rows import MemberRows
+from .membership.registry import Registry
+from .membership.swim import Membership
+from .owners import Owner, tickets_of
+from .placement.roster import Roster
+from .repair.anti_entropy import AntiEntropy
+from .repair.expiry import Expiry
+from .repair.farewell import Farewell
+from .repair.handoff import Handoff
+from .repair.mending import Mending
+from .repair.scrub import Scrub
+from .repair.survey import Survey
+from .repair.transfer import Transfer
+from .requests.chunks import Chunks
+from .requests.coordinator import Coordinator
+from .requests.gets import Gets
+from .requests.listing import Listings
+from .requests.puts import Puts
+from .requests.registers import Registers
+from .settings import RingSettings
+from .terms import Incarnation, Member, PeerId, start_of
+
+
+class Parts:
+    """The parts of the storage half of one peer."""
+
+    def __init__(
+        self, me: Member, incarnation: Incarnation, settings: RingSettings, rng: Random, recorded: int
+    ) -> None:
+        """Make them; `recorded` is the start before this one by the peer's own disk, 0 where the directory is new."""
+        peer = PeerId(me.id)
+        tickets = tickets_of(Owner.ANY)
+        ids = (f"{start_of(incarnation):x}.{ticket:x}" for ticket in tickets)
+        quorum, replicas = settings.quorum, settings.replicas
+        self.roster = roster = Roster(me, vnodes=settings.vnodes, replicas=replicas)
+        self.membership = Membership(me, incarnation, settings.vnodes, settings.membership, rng)
+        self.joining = Joining(me.url)
+        self.member_rows = MemberRows(me=peer, tickets=tickets, ids=ids)
+        self.reopening = Reopening(tickets)
+        self.lineage = Lineage(me, incarnation, recorded, ids)
+        self.registers = Registers(peer, tickets, settings.registers, rng)
+        self.registers.may_vote = recorded == 0
+        self.serving = Serving(me=peer, tickets=tickets_of(Owner.SERVING), asked_max=quorum.serving_max)
+        self.puts = Puts(roster=roster, settings=quorum)
+        self.coordinator = Coordinator(
+            roster=roster,
+            incarnation=incarnation,
+            drawn=copy(rng).getrandbits(32),  # of a copy, so that no other chance depends on it
+            tickets=tickets_of(Owner.COORDINATOR),
+            ids=ids,
+            settings=quorum,
+        )
+        self.gets = Gets(roster=roster, ids=ids, settings=quorum)
+        self.listings = Listings(roster=roster, ids=ids, settings=quorum)
+        self.chunks = Chunks(roster=roster, ids=ids, settings=quorum)
+        self.expiry = Expiry(tickets)
+        self.mending = Mending(tickets=tickets)
+        self.scrub = Scrub(tickets=tickets, settings=settings.scrub, mending=self.mending)
+        self.handoff = Handoff(
+            me=me,
+            roster=roster,
+            replicas=replicas,
+            tickets=tickets,
+            ids=ids,
+            settings=settings.handoff,
+            quorum=quorum,
+            rng=rng,
+        )
+        self.transfer = Transfer(roster=roster, replicas=replicas, tickets=tickets, ids=ids, settings=settings.transfer)
+        self.anti_entropy = AntiEntropy(
+            roster=roster,
+            members=self.membership.members,
+            tickets=tickets,
+            ids=ids,
+            settings=settings.entropy,
+            quorum=quorum,
+            rng=Random(copy(rng).getrandbits(64)),  # of a copy, so that no other chance depends on it
+        )
+        self.survey = Survey(roster=roster, replicas=replicas, tickets=tickets)
+        self.farewell = Farewell(me=me, roster=roster, replicas=replicas, tickets=tickets, ids=ids, quorum=quorum)
+        self.registry = Registry(
+            membership=self.membership,
+            roster=roster,
+            transfer=self.transfer,
+            farewell=self.farewell,
+            ids=ids,
+            settings=settings.registry,
+        )
