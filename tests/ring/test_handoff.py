@@ -179,7 +179,7 @@ def test_flapping_target_causes_no_storm() -> None:
     cluster.operated.clear()
     ring = cluster.rings[keeper]
     for _ in range(20):
-        for effect in ring._handoff.member_changed(Instant(cluster.now), ring.members[peer(2)]):
+        for effect in ring._parts.handoff.member_changed(Instant(cluster.now), ring.members[peer(2)]):
             cluster._perform(keeper, ring, effect)
         cluster.run(0.05)
     listed = [at for _, at, operation in cluster.operated if isinstance(operation, ListHints) and at == keeper]
