@@ -51,7 +51,7 @@ class Lookup:
         names = {peer: update.member.name for peer, update in self._ring.members.items()}
         copies = {names[peer]: number for peer, number in placement.copies().items()}
         if not key:
-            passing = moving(self._ring.progress)
+            passing = moving(self._ring.progress, self._ring.votes_owed)
             return RingShown(vnodes=placement.vnodes, replicas=self._replicas, copies=copies, moving=passing)
         preference = self._ring.preference(key)
         titles = tuple(names[peer] for peer in preference)

@@ -47,6 +47,7 @@ from ..ring.events import (
     PutRequested,
     RingEvent,
     Started,
+    VotesOwed,
 )
 from ..ring.machine import Ring
 from ..ring.messages import RingMessage
@@ -59,6 +60,7 @@ from ..scheduling.effects import (
     FindOutput,
     FindRecord,
     ForgetJob,
+    OweVotes,
     PlaceChunk,
     SchedulingEffect,
     StartAttempt,
@@ -312,6 +314,8 @@ class Node:
                 self._post(to, message, out)
             case WakeSchedulingAt(at=at, event=event):
                 out.append(Wake(at=at, event=event))
+            case OweVotes(jobs=jobs):
+                return [VotesOwed(jobs=jobs)]
             case StopAttempt() | DismissJob() | ForgetJob():
                 out.append(effect)
             case StartAttempt():

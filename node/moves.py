@@ -56,11 +56,12 @@ def peer_view(update: Update) -> PeerView:
     )
 
 
-def moving(progress: Progress) -> Moving:
+def moving(progress: Progress, votes_owed: int) -> Moving:
     """Show how far this peer is with what it passes on."""
     return Moving(
         is_under_way=progress.is_under_way,
         keys_looked_at=progress.keys_looked_at,
         keys_sent=progress.keys_sent,
         bytes_sent=progress.bytes_sent,
+        votes_owed=votes_owed,
     )

@@ -132,6 +132,13 @@ class LeaveRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VotesOwed:
+    """So many jobs that have not ended count on this peer's vote: a leave waits for their ends."""
+
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveRequested:
     """`peer` is to own nothing from now on; answered by `Completed` with `MoveBegun` or `Failed`."""
 
@@ -236,7 +243,7 @@ MembershipEvent = (
     ProbeDue | ProbeExpired | RelayExpired | SuspicionExpired | GossipDue | ExchangeDue | LinkBroke | StopRequested
 )
 RingRequest = PutRequested | GetRequested | KeysRequested | ChunkOffered | DecisionRequested | ClusterAwaited
-MoveRequest = LeaveRequested | RemoveRequested | PlanRequested
+MoveEvent = LeaveRequested | RemoveRequested | PlanRequested | VotesOwed
 DamageEvent = ChunksScrubbed | ScrubDue | MendDue
 
 RingEvent = (
@@ -249,6 +256,6 @@ RingEvent = (
     | ExpiryDue
     | MembershipEvent
     | RingRequest
-    | MoveRequest
+    | MoveEvent
     | DamageEvent
 )

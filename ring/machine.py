@@ -25,7 +25,7 @@ from .events import (
     KeysRequested,
     MembershipEvent,
     MessageReceived,
-    MoveRequest,
+    MoveEvent,
     OperationDone,
     PlanRequested,
     PutRequested,
@@ -114,6 +114,11 @@ class Ring:
         return self._parts.transfer.progress
 
     @property
+    def votes_owed(self) -> int:
+        """How many jobs that have not ended keep this peer from leaving."""
+        return self._parts.registry.votes_owed
+
+    @property
     def may_vote(self) -> bool:
         """Whether this peer acts as an acceptor of registers."""
         return self._parts.registers.may_vote
@@ -198,7 +203,7 @@ class Ring:
             case _:
                 return self._move(now, event)
 
-    def _move(self, now: Instant, event: MoveRequest) -> Effects:
+    def _move(self, now: Instant, event: MoveEvent) -> Effects:
         if isinstance(event, PlanRequested):
             return self._parts.survey.handle(event)
         return self._parts.registry.handle(now, event)

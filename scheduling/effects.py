@@ -154,6 +154,13 @@ class Answer:
     answer: SchedulingAnswer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OweVotes:
+    """Tell the ring how many jobs that have not ended count on this peer's vote."""
+
+    jobs: int
+
+
 SchedulingEffect = (
     Tell
     | WakeSchedulingAt
@@ -166,5 +173,6 @@ SchedulingEffect = (
     | PlaceChunk
     | DismissJob
     | ForgetJob
+    | OweVotes
     | Answer
 )

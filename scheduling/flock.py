@@ -87,7 +87,14 @@ class Flock:
         return self._present
 
     def _is_worker(self, peer: PeerId) -> bool:
+        if self.leaves(peer):
+            return False
         return self._works if peer == self.me else self._updates[peer].member.workers > 0
+
+    def leaves(self, peer: str) -> bool:
+        """Tell whether a peer is about to leave for good: it finishes what it has, and takes up nothing new."""
+        update = self._updates.get(PeerId(peer))
+        return update is not None and update.standing is Standing.LEAVING
 
     def alive(self, peer: str) -> bool:
         """Tell whether a peer is believed alive; suspicion is enough to say no."""

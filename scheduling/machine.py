@@ -16,7 +16,7 @@ from .attempts import Attempts
 from .attendance import Attendance
 from .audit import Audit
 from .desk import Desk
-from .effects import SchedulingEffect, WakeSchedulingAt
+from .effects import OweVotes, SchedulingEffect, WakeSchedulingAt
 from .events import (
     AnswerDue,
     AttemptFailed,
@@ -72,6 +72,7 @@ class Scheduling:
         self._kills = Kills(self._desk, self._intake)
         self._retention = Retention(self._desk)
         self._audit = Audit(self._desk)
+        self._votes_owed = 0
 
     @property
     def jobs(self) -> MappingProxyType[str, Job]:
@@ -206,8 +207,18 @@ class Scheduling:
             job.note_state(self._desk.now)
         for job in touched:
             self._retire(job)
+        if touched:
+            self._count_votes()
         self._spread()
         self._watchers.answer()
+
+    def _count_votes(self) -> None:
+        """Tell the ring when it has changed how many jobs this peer still has to vote on."""
+        desk = self._desk
+        owed = sum(job.live and desk.me in job.record.electorate for job in desk.jobs.values())
+        if owed != self._votes_owed:
+            self._votes_owed = owed
+            desk.emit(OweVotes(jobs=owed))
 
     def _retire(self, job: Job) -> None:
         for forgotten in self._retention.look(job):

@@ -13,9 +13,10 @@ def electorate_of(job: str, flock: Flock, most: int) -> tuple[PeerId, ...]:
     """Choose the peers whose majority will decide a job: the best homes of its key.
 
     Members that are believed dead are let in only as far as those in touch are a majority without them: so the job
-    can be decided now, and survives more deaths once they are back.
+    can be decided now, and survives more deaths once they are back. Who leaves comes last, for it has to wait until the
+    job has ended.
     """
-    members = flock.preference(job_key(job))
+    members = sorted(flock.preference(job_key(job)), key=flock.leaves)  # stable: those who stay, best first
     reachable = [peer for peer in members if flock.liveness(peer) <= Liveness.SUSPECT][:most]
     absent = [peer for peer in members if peer not in reachable and flock.liveness(peer) is Liveness.DEAD]
     return (*reachable, *absent[: max(0, min(most, 2 * len(reachable) - 1) - len(reachable))])

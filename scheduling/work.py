@@ -22,7 +22,9 @@ class Work:
         self._nudges: dict[str, Instant] = {}
 
     def fill(self) -> None:
-        """Claim open tasks, those of the oldest job first, until no slot is free."""
+        """Claim open tasks, those of the oldest job first, until no slot is free; who leaves claims none."""
+        if self._desk.flock.leaves(self._desk.me) and self._desk.flock.workers:
+            return
         for job in self._desk.jobs.values():
             if self._desk.slots.free <= 0:
                 return

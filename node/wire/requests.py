@@ -312,12 +312,16 @@ class MoveForeseen(Reply, frozen=True, array_like=True, tag=True):
 
 
 class Moving(Struct, frozen=True, array_like=True):
-    """How far the answering peer is with what it passes on to others."""
+    """How far the answering peer is with what it passes on to others.
+
+    `votes_owed` is the number of jobs that have not ended and count on its vote: a leave waits for them too.
+    """
 
     is_under_way: bool = False
     keys_looked_at: int = 0
     keys_sent: int = 0
     bytes_sent: int = 0
+    votes_owed: int = 0
 
 
 class PeersShown(Reply, frozen=True, array_like=True, tag=True):

@@ -3,7 +3,8 @@
     start on an empty disk, with seeds     JOINING: the homes pass on what it is to keep, and send it every write
     all live homes have passed it on       VALID: it owns keys
     asked to leave                         LEAVING: it serves on, and all pass on what others are to keep for it
-    all live homes have passed it on       REMOVED: it owns nothing and may end
+    all live homes have passed it on, and  REMOVED: it owns nothing and may end
+    the jobs that count on its vote ended
     removed by others                      REMOVED at once, for ever: the survivors restore the number of copies
 
 Who moves asks each live home by `ServiceAsked` until it has answered `ServiceDone`, so neither a lost message nor a
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 from ..alarm import Alarm
 from ..effects import Completed, Failed, MoveBegun, Parted, RingEffect, Send
-from ..events import LeaveRequested, MessageReceived, RemoveRequested, RequestDue
+from ..events import LeaveRequested, MessageReceived, RemoveRequested, RequestDue, VotesOwed
 from ..facts import Standing, Update
 from ..messages import ServiceAsked, ServiceDone
 from ..placement.roster import Roster
@@ -74,6 +75,8 @@ class Registry:
         """Homes that have passed on all that this move moves."""
         self._began: tuple[Incarnation, int] = (0, 0)
         """As which incarnation, and at which epoch, this move began."""
+        self._votes_owed = 0
+        """Jobs that have not ended and count on this peer's vote."""
         self._is_through_by_itself = False
         self._is_chunk_walk_due = False
         self._has_parted = False
@@ -91,7 +94,7 @@ class Registry:
                 return self._declare(now, standing, noted.epoch)
 
     def handle(
-        self, now: Instant, event: MessageReceived | LeaveRequested | RemoveRequested | RequestDue
+        self, now: Instant, event: MessageReceived | LeaveRequested | RemoveRequested | RequestDue | VotesOwed
     ) -> list[RingEffect]:
         """Take an order, an answer of a home, or the time to ask again; all else is no business of this part."""
         match event:
@@ -102,6 +105,9 @@ class Registry:
                 return [Send(to=sender, message=ServiceDone(epoch=epoch))] if is_done else []
             case RequestDue(request=self._id) if self._alarm.rings(now):
                 return self._ask(now)
+            case VotesOwed(jobs=jobs):
+                self._votes_owed = jobs
+                return self._hurry(now) if self._own.standing is Standing.LEAVING else []
             case LeaveRequested(request=request):
                 return _answered(request, self._refusal(), self._leave(now))
             case RemoveRequested(request=request, peer=peer):
@@ -111,6 +117,11 @@ class Registry:
                 return _answered(request, refusal, removal)
             case _:
                 return []
+
+    @property
+    def votes_owed(self) -> int:
+        """For how many jobs a leave waits, or would wait now."""
+        return self._votes_owed
 
     @property
     def settled_members(self) -> int:
@@ -194,6 +205,8 @@ class Registry:
     def _is_through(self) -> bool:
         """Tell whether all live homes are done, this one too if it leaves; somebody must have taken it in or over."""
         if self._waits_for() or not self._done or self._is_chunk_walk_due:
+            return False
+        if self._own.standing is Standing.LEAVING and self._votes_owed:
             return False
         own, stays = self._own, any(home.id == self._me for home in self._roster.target_homes)
         if own.standing is Standing.JOINING:

@@ -10,7 +10,7 @@ from msgspec.structs import replace as changed
 from ring_cluster import ALL, SETTINGS, RingCluster
 
 from murmuration.ring.effects import Failed, GetDone, MoveBegun, MovePlanned, PutDone
-from murmuration.ring.events import LeaveRequested, PlanRequested, RemoveRequested, StopRequested
+from murmuration.ring.events import LeaveRequested, PlanRequested, RemoveRequested, StopRequested, VotesOwed
 from murmuration.ring.facts import Liveness, Standing, Update
 from murmuration.ring.membership.beliefs import seniority, with_senior_standing
 from murmuration.ring.messages import FetchVersions, OfferVersions, ServiceDone, StoreVersions, VersionsFetched
@@ -116,7 +116,7 @@ def test_write_during_a_join_reaches_the_newcomer_and_does_not_count_it() -> Non
     pending = [
         to for _, _, to, message in cluster.sent if isinstance(message, StoreVersions) and message.key == b"fresh"
     ]
-    coming = cluster.rings[0]._roster.pending(b"fresh", 3)
+    coming = cluster.rings[0]._parts.roster.pending(b"fresh", 3)
     assert (3 in pending) is (peer(3) in coming)
 
 
@@ -186,6 +186,16 @@ def test_peer_that_leaves_hands_over_and_ends_while_all_keys_stay_readable() -> 
         assert cluster.values(0, b"key%d" % number) == [b"value"]
         homes = cluster.order(b"key%d" % number)[:3]
         assert all(cluster.live_values(home, b"key%d" % number) == [b"value"] for home in homes)
+
+
+def test_peer_on_whose_vote_open_jobs_count_leaves_when_they_have_ended() -> None:
+    cluster = filled(4)
+    cluster.happen(2, VotesOwed(jobs=1))
+    cluster.happen(2, LeaveRequested())
+    cluster.run(20.0)
+    assert standing(cluster, 0, 2) is Standing.LEAVING
+    cluster.happen(2, VotesOwed(jobs=0))
+    assert cluster.run(2.0, lambda: 2 in cluster.parted)
 
 
 def test_last_peer_refuses_to_leave() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from murmuration.ring.facts import Liveness, Update
+from murmuration.ring.facts import Liveness, Standing, Update
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member, PeerId, Source
 from murmuration.scheduling import effects as out
 from murmuration.scheduling import events as ev
@@ -89,6 +89,7 @@ class Cluster:
         self.told: Counter[str] = Counter()
         self.dismissed: Counter[str] = Counter()
         self.forgotten: Counter[str] = Counter()
+        self.votes_owed: Counter[PeerId] = Counter()
         self.broken: dict[tuple[Phase, int], UserError] = {}
         self.lost_runs: set[Attempt] = set()
         self.unreachable: set[int] = set()
@@ -133,6 +134,11 @@ class Cluster:
         for other in self.machines:
             if other != peer:
                 self._post(0.0, other, ev.MemberSeen(update=self._update(peer, liveness, refutations)))
+
+    def announce_leave(self, peer: PeerId) -> None:
+        leaving = msgspec.structs.replace(self._update(peer, Liveness.ALIVE), standing=Standing.LEAVING, epoch=1)
+        for hearer in self.machines:
+            self._post(0.0, hearer, ev.MemberSeen(update=leaving))
 
     def _update(self, peer: PeerId, liveness: Liveness, refutations: int = 0) -> Update:
         member = Member(peer, self.names[peer], "tcp://a", "tcp://b", "host", "/d", workers=self.slots)
@@ -232,6 +238,8 @@ class Cluster:
                 self.dismissed[effect.job] += 1
             case out.ForgetJob():
                 self.forgotten[effect.job] += 1
+            case out.OweVotes():
+                self.votes_owed[peer] = effect.jobs
             case out.Answer():
                 self.answers[effect.request] = effect.answer
                 self.answered_at[effect.request] = self.now
