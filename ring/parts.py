@@ -49,19 +49,25 @@ class Parts:
         self, me: Member, incarnation: Incarnation, settings: RingSettings, rng: Random, recorded: int
     ) -> None:
         """Make them; `recorded` is the start before this one by the peer's own disk, 0 where the directory is new."""
-        peer = PeerId(me.id)
-        tickets = tickets_of(Owner.ANY)
-        ids = (f"{start_of(incarnation):x}.{ticket:x}" for ticket in tickets)
-        quorum, replicas = settings.quorum, settings.replicas
-        self.roster = roster = Roster(me, vnodes=settings.vnodes, replicas=replicas)
+        self._me = me
+        self._settings = settings
+        self._tickets = tickets_of(Owner.ANY)
+        self._ids = (f"{start_of(incarnation):x}.{ticket:x}" for ticket in self._tickets)
+        self.roster = Roster(me, vnodes=settings.vnodes, replicas=settings.replicas)
         self.membership = Membership(me, incarnation, settings.vnodes, settings.membership, rng)
         self.joining = Joining(me.url)
-        self.member_rows = MemberRows(me=peer, tickets=tickets, ids=ids)
-        self.reopening = Reopening(tickets)
-        self.lineage = Lineage(me, incarnation, recorded, ids)
-        self.registers = Registers(peer, tickets, settings.registers, rng)
+        self.member_rows = MemberRows(me=PeerId(me.id), tickets=self._tickets, ids=self._ids)
+        self.reopening = Reopening(self._tickets)
+        self.lineage = Lineage(me, incarnation, recorded, self._ids)
+        self.registers = Registers(PeerId(me.id), self._tickets, settings.registers, rng)
         self.registers.may_vote = recorded == 0
-        self.serving = Serving(me=peer, tickets=tickets_of(Owner.SERVING), asked_max=quorum.serving_max)
+        self._make_requests(incarnation, rng)
+        self._make_repair(rng)
+        self._make_moves()
+
+    def _make_requests(self, incarnation: Incarnation, rng: Random) -> None:
+        roster, ids, quorum = self.roster, self._ids, self._settings.quorum
+        self.serving = Serving(me=roster.me, tickets=tickets_of(Owner.SERVING), asked_max=quorum.serving_max)
         self.puts = Puts(roster=roster, settings=quorum)
         self.coordinator = Coordinator(
             roster=roster,
@@ -74,31 +80,40 @@ class Parts:
         self.gets = Gets(roster=roster, ids=ids, settings=quorum)
         self.listings = Listings(roster=roster, ids=ids, settings=quorum)
         self.chunks = Chunks(roster=roster, ids=ids, settings=quorum)
+
+    def _make_repair(self, rng: Random) -> None:
+        tickets, settings = self._tickets, self._settings
         self.expiry = Expiry(tickets)
         self.mending = Mending(tickets=tickets)
         self.scrub = Scrub(tickets=tickets, settings=settings.scrub, mending=self.mending)
         self.handoff = Handoff(
-            me=me,
-            roster=roster,
-            replicas=replicas,
+            me=self._me,
+            roster=self.roster,
+            replicas=settings.replicas,
             tickets=tickets,
-            ids=ids,
+            ids=self._ids,
             settings=settings.handoff,
-            quorum=quorum,
+            quorum=settings.quorum,
             rng=rng,
         )
-        self.transfer = Transfer(roster=roster, replicas=replicas, tickets=tickets, ids=ids, settings=settings.transfer)
         self.anti_entropy = AntiEntropy(
-            roster=roster,
+            roster=self.roster,
             members=self.membership.members,
             tickets=tickets,
-            ids=ids,
+            ids=self._ids,
             settings=settings.entropy,
-            quorum=quorum,
+            quorum=settings.quorum,
             rng=Random(copy(rng).getrandbits(64)),  # of a copy, so that no other chance depends on it
         )
+
+    def _make_moves(self) -> None:
+        roster, tickets, ids, settings = self.roster, self._tickets, self._ids, self._settings
+        replicas = settings.replicas
+        self.transfer = Transfer(roster=roster, replicas=replicas, tickets=tickets, ids=ids, settings=settings.transfer)
         self.survey = Survey(roster=roster, replicas=replicas, tickets=tickets)
-        self.farewell = Farewell(me=me, roster=roster, replicas=replicas, tickets=tickets, ids=ids, quorum=quorum)
+        self.farewell = Farewell(
+            me=self._me, roster=roster, replicas=replicas, tickets=tickets, ids=ids, quorum=settings.quorum
+        )
         self.registry = Registry(
             membership=self.membership,
             roster=roster,

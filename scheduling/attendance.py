@@ -3,8 +3,8 @@
 from ..ring.facts import Liveness, Update
 from ..ring.terms import PeerId
 from .desk import Desk
-from .job import Job, task_title
-from .tracking import Tracking
+from .replica.job import Job, task_title
+from .tracker.tracking import Tracking
 
 _WORDS = {
     Liveness.ALIVE: "is back",

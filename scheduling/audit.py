@@ -1,11 +1,11 @@
 """Assert what must hold between any two events of the scheduling machine."""
 
 from ..ring.errors import InvariantBroken
-from .board import active_attempts, standing_attempts
+from .claims.board import active_attempts, standing_attempts
 from .desk import Desk
-from .job import Job
 from .jobs import Phase
 from .messages import Stage
+from .replica.job import Job
 
 TASKS_MAX = 32
 """Tasks of each phase that one look takes up; the next look goes on behind them. A board that is wrong stays wrong, so

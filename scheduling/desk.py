@@ -7,16 +7,16 @@ the machine settles all touched jobs before it hands the effects out.
 from random import Random
 
 from ..ring.terms import Incarnation, Instant, PeerId
-from .claims import Change
+from .claims.slots import Backoffs, Slots
+from .claims.table import Change
 from .effects import SchedulingEffect, Tell, WakeSchedulingAt
 from .events import SchedulingEvent
 from .flock import Flock
-from .job import Job
 from .jobs import Phase
 from .messages import Account, Attempt, Claim, SchedulingMessage
+from .replica.job import Job
+from .replica.spread import Outbox
 from .settings import SchedulingSettings
-from .slots import Backoffs, Slots
-from .spread import Outbox
 
 
 class Desk:

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import assert_never
 
 from ..ring.terms import Incarnation, Instant, PeerId
-from .attempts import Attempts
 from .attendance import Attendance
 from .audit import Audit
 from .desk import Desk
@@ -40,18 +39,19 @@ from .events import (
     SyncDue,
     TrackDue,
 )
-from .exchange import Exchange
-from .intake import Intake
-from .job import Job
 from .jobs import job_key
-from .kills import Kills
-from .pulse import Pulse
+from .reception.exchange import Exchange
+from .reception.intake import Intake
+from .reception.kills import Kills
+from .reception.watchers import Watchers
+from .replica.job import Job
 from .retention import Retention
 from .settings import SchedulingSettings
-from .tracker import electorate_of
-from .tracking import Tracking
-from .watchers import Watchers
-from .work import Work
+from .tracker.pulse import Pulse
+from .tracker.succession import electorate_of
+from .tracker.tracking import Tracking
+from .worker.attempts import Attempts
+from .worker.claiming import Work
 
 
 class Scheduling:

@@ -2,8 +2,8 @@
 
 from .desk import Desk
 from .effects import ForgetJob
-from .job import Job
-from .view import status_of
+from .reception.view import status_of
+from .replica.job import Job
 
 
 class Retention:

@@ -20,11 +20,11 @@ from collections.abc import Iterator
 import msgspec
 
 from ...ring.facts import Versions
-from ...scheduling.decisions import decode_decision
 from ...scheduling.jobs import JobEnding, JobRecord, JobState, Manifest, StoredFile, UserError
 from ...scheduling.messages import MapSeal
+from ...scheduling.replica.decisions import decode_decision
 from ...scheduling.status import JobStatus
-from ...scheduling.tracking import output_key
+from ...scheduling.tracker.tracking import output_key
 from .cluster import Cluster
 from .job_workload import JobWorkload
 from .wordcount import sequential

@@ -1,6 +1,6 @@
 """Watch the attempts of a job between events: what is done again for no reason (J6), what outlives a kill (J7)."""
 
-from ...scheduling.claims import report_of
+from ...scheduling.claims.table import report_of
 from ...scheduling.jobs import Phase
 from .cluster import Cluster
 from .job_workload import JobWorkload

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...scheduling.job import Job
 from ...scheduling.jobs import JobState, Phase
+from ...scheduling.replica.job import Job
 from .cluster import CHECK_EVERY, Cluster, names_of
 from .nemesis import draw
 from .plan import TROUBLE_S, Plan

@@ -23,9 +23,9 @@ from ...ring.operations import (
 from ...ring.outcomes import AcceptorState, CopyDropped, StoreFailed, StoreOutcome, VersionsMerged
 from ...ring.terms import PeerId
 from ...scheduling.effects import StartAttempt
-from ...scheduling.job import outranks
 from ...scheduling.jobs import TaskReport
 from ...scheduling.messages import Attempt, ClaimNews, JobNews
+from ...scheduling.replica.job import outranks
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from murmuration.ring.errors import InvariantBroken
 from murmuration.ring.terms import REFUTATION_BITS, Instant
 from murmuration.scheduling.audit import TASKS_MAX, Audit
 from murmuration.scheduling.desk import Desk
-from murmuration.scheduling.job import Job
 from murmuration.scheduling.jobs import Phase
+from murmuration.scheduling.replica.job import Job
 from murmuration.scheduling.settings import SchedulingSettings
 
 SPLITS = 3 * TASKS_MAX + 5

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.scheduling.claims import BUCKETS, Change, ClaimTable, joined
+from murmuration.scheduling.claims.table import BUCKETS, Change, ClaimTable, joined
 from murmuration.scheduling.jobs import Phase, TaskReport, UserError
 from murmuration.scheduling.messages import Account, Attempt, Claim, Stage
 

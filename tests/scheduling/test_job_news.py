@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from murmuration.ring.terms import REFUTATION_BITS, Instant, PeerId
-from murmuration.scheduling.decisions import encode_decision
 from murmuration.scheduling.flock import Flock
-from murmuration.scheduling.job import Job
 from murmuration.scheduling.jobs import JobEnding, JobRecord, JobSpec, JobState, Program
 from murmuration.scheduling.messages import JobNews, MapSeal
-from murmuration.scheduling.news import learn
+from murmuration.scheduling.replica.decisions import encode_decision
+from murmuration.scheduling.replica.job import Job
+from murmuration.scheduling.replica.news import learn
 from murmuration.scheduling.settings import SchedulingSettings
 
 PEERS = [PeerId(f"{number:032x}") for number in range(1, 4)]

@@ -8,9 +8,9 @@ from murmuration.ring.copies.records import ending_register
 from murmuration.ring.terms import PeerId
 from murmuration.scheduling import effects as out
 from murmuration.scheduling import events as ev
-from murmuration.scheduling.decisions import encode_record
 from murmuration.scheduling.jobs import JobState, Phase, job_key, register_key
 from murmuration.scheduling.messages import JobNews
+from murmuration.scheduling.replica.decisions import encode_record
 
 OUTPUT = "ring:/out"
 OUTPUT_KEY = b"fs/out"

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from murmuration.ring.terms import Instant, PeerId
+from murmuration.scheduling.claims.lots import attempt_lot, task_lot
+from murmuration.scheduling.claims.selection import CANDIDATES_MAX, RANK_MAX, Agenda, Candidate, choose, rank_of
 from murmuration.scheduling.jobs import Phase
-from murmuration.scheduling.lots import attempt_lot, task_lot
 from murmuration.scheduling.messages import Attempt
-from murmuration.scheduling.selection import CANDIDATES_MAX, RANK_MAX, Agenda, Candidate, choose, rank_of
 
 PEERS = tuple(PeerId(blake2b(bytes([number]), digest_size=16).hexdigest()) for number in range(50))
 NOW = Instant(10.0)

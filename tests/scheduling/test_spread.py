@@ -9,11 +9,11 @@ import pytest
 from murmuration.ring.facts import Liveness, Update
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member, PeerId
 from murmuration.scheduling.flock import Flock
-from murmuration.scheduling.job import Job
 from murmuration.scheduling.jobs import JobRecord, JobSpec, Phase, Program, Split, UserError
 from murmuration.scheduling.messages import CLAIMS_PER_MESSAGE_MAX, Account, Attempt, Claim, ClaimNews, Stage
+from murmuration.scheduling.replica.job import Job
+from murmuration.scheduling.replica.spread import MESSAGE_BYTES_MAX, Outbox, fanout, portions
 from murmuration.scheduling.settings import SchedulingSettings
-from murmuration.scheduling.spread import MESSAGE_BYTES_MAX, Outbox, fanout, portions
 
 SETTINGS = SchedulingSettings(vnodes=64, direct_peers_max=16)
 PEERS = tuple(PeerId(blake2b(bytes([number]), digest_size=16).hexdigest()) for number in range(60))

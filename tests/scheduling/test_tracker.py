@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from murmuration.ring.facts import Liveness, Update
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member, PeerId
 from murmuration.scheduling.flock import Flock
-from murmuration.scheduling.job import NOBODY, Job, outranks
 from murmuration.scheduling.jobs import JobRecord, JobSpec, Program
+from murmuration.scheduling.replica.job import NOBODY, Job, outranks
 from murmuration.scheduling.settings import SchedulingSettings
-from murmuration.scheduling.tracker import electorate_of, is_present, patience_s, succession
+from murmuration.scheduling.tracker.succession import electorate_of, is_present, patience_s, succession
 
 JOB = "00000000000000aa"
 PEERS = tuple(PeerId(blake2b(bytes([number]), digest_size=16).hexdigest()) for number in range(9))

@@ -13,7 +13,6 @@ from murmuration.ring.facts import Liveness, Standing, Update
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member, PeerId, Source
 from murmuration.scheduling import effects as out
 from murmuration.scheduling import events as ev
-from murmuration.scheduling.decisions import decode_record
 from murmuration.scheduling.jobs import (
     ChunkRef,
     InputFile,
@@ -30,6 +29,7 @@ from murmuration.scheduling.jobs import (
 )
 from murmuration.scheduling.machine import Scheduling
 from murmuration.scheduling.messages import Attempt, JobNews, SchedulingMessage
+from murmuration.scheduling.replica.decisions import decode_record
 from murmuration.scheduling.settings import SchedulingSettings
 
 SETTINGS = SchedulingSettings(vnodes=64)

@@ -1,12 +1,12 @@
 """Show a job as this peer's replica has it, in the form that clients draw."""
 
-from ..ring.facts import Liveness
-from ..ring.terms import start_of
-from .desk import Desk
-from .job import Job
-from .jobs import JobState, Phase
-from .status import JobStatus, Lane, RunningAttempt, TaskState
-from .tracker import reachable_of
+from ...ring.facts import Liveness
+from ...ring.terms import start_of
+from ..desk import Desk
+from ..jobs import JobState, Phase
+from ..replica.job import Job
+from ..status import JobStatus, Lane, RunningAttempt, TaskState
+from ..tracker.succession import reachable_of
 
 LANES_MAX = 4096
 

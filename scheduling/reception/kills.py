@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from ..ring.terms import Instant
-from .desk import Desk
-from .effects import Answer, JobAccepted, JobUnknown
-from .events import AnswerDue, KillRequested
+from ...ring.terms import Instant
+from ..desk import Desk
+from ..effects import Answer, JobAccepted, JobUnknown
+from ..events import AnswerDue, KillRequested
+from ..replica.job import Job
 from .intake import Intake
-from .job import Job
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from ..ring.facts import Liveness
-from ..ring.terms import PeerId
-from .flock import Flock
-from .job import NOBODY, Job
-from .jobs import JobRecord, job_key
+from ...ring.facts import Liveness
+from ...ring.terms import PeerId
+from ..flock import Flock
+from ..jobs import JobRecord, job_key
+from ..replica.job import NOBODY, Job
 
 
 def electorate_of(job: str, flock: Flock, most: int) -> tuple[PeerId, ...]:

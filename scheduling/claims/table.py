@@ -11,8 +11,8 @@ from hashlib import blake2b
 
 import msgspec
 
-from .jobs import Phase, TaskReport
-from .messages import Account, Attempt, Claim, Stage
+from ..jobs import Phase, TaskReport
+from ..messages import Account, Attempt, Claim, Stage
 
 BUCKETS = 128
 """Tables are compared by so many digests, so that only the parts that differ travel."""

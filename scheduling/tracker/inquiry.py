@@ -5,10 +5,10 @@ tasks at once, all work would be done again, of a job that ended long ago too. S
 may have been decided is adopted, and only where the ending is still open may the job be tracked.
 """
 
-from ..ring.terms import PeerId
-from .desk import Desk
-from .effects import Decide
-from .job import Job
+from ...ring.terms import PeerId
+from ..desk import Desk
+from ..effects import Decide
+from ..replica.job import Job
 
 REGISTERS = ("end", "map")
 

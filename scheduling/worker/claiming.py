@@ -1,16 +1,16 @@
 """Claim open tasks for free slots, and start on each at once."""
 
-from ..ring.terms import Instant
-from .claims import report_of
-from .desk import Desk
-from .effects import StartAttempt, WakeSchedulingAt
-from .events import TrackDue
-from .job import Job
-from .jobs import Phase
-from .lots import task_lot
-from .messages import Account, Attempt, Stage
-from .selection import Candidate, choose, rank_of
-from .slots import Running
+from ...ring.terms import Instant
+from ..claims.lots import task_lot
+from ..claims.selection import Candidate, choose, rank_of
+from ..claims.slots import Running
+from ..claims.table import report_of
+from ..desk import Desk
+from ..effects import StartAttempt, WakeSchedulingAt
+from ..events import TrackDue
+from ..jobs import Phase
+from ..messages import Account, Attempt, Stage
+from ..replica.job import Job
 
 
 class Work:

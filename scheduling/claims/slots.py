@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from ..ring.terms import Instant
-from .events import LocalOutput
-from .jobs import Phase, TaskReport
-from .messages import Attempt
-from .settings import SchedulingSettings
+from ...ring.terms import Instant
+from ..events import LocalOutput
+from ..jobs import Phase, TaskReport
+from ..messages import Attempt
+from ..settings import SchedulingSettings
 
 NEVER = Instant(float("-inf"))
 

@@ -2,13 +2,13 @@
 
 import msgspec
 
-from ..ring.terms import Instant
-from .desk import Desk
-from .effects import PlaceChunk
-from .events import AttemptFinished, ChunkSettled
-from .jobs import ChunkRef, StoredFile, TaskReport
-from .slots import Delivery, Running
-from .verdicts import part_name
+from ...ring.terms import Instant
+from ..claims.slots import Delivery, Running
+from ..desk import Desk
+from ..effects import PlaceChunk
+from ..events import AttemptFinished, ChunkSettled
+from ..jobs import ChunkRef, StoredFile, TaskReport
+from ..replica.verdicts import part_name
 
 
 class Deliveries:

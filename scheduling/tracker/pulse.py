@@ -9,10 +9,10 @@ itself says at its present epoch counts; what others say of it does not. The pat
 questions, so that a network which loses every fifth message and delays the rest by half a second moves no role.
 """
 
-from ..ring.terms import PeerId
-from .desk import Desk
-from .job import Job
-from .messages import JobNews
+from ...ring.terms import PeerId
+from ..desk import Desk
+from ..messages import JobNews
+from ..replica.job import Job
 
 
 class Pulse:

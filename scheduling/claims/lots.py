@@ -3,8 +3,8 @@
 from functools import lru_cache
 from hashlib import blake2b
 
-from .jobs import Phase
-from .messages import Attempt
+from ..jobs import Phase
+from ..messages import Attempt
 
 _MASK = (1 << 64) - 1
 

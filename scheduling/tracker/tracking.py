@@ -7,18 +7,18 @@ proposes the same again, learns what was decided, and stores the manifest itself
 first looks whether the manifest was ever stored, for the user may have deleted the output since.
 """
 
-from ..ring.terms import Instant, PeerId
-from .decisions import decode_decision, encode_decision, encode_manifest
-from .desk import Desk
-from .effects import Decide, FindOutput, StoreRecord
-from .events import OutputFound, RecordStored, RegisterDecided
+from ...ring.terms import Instant, PeerId
+from ..desk import Desk
+from ..effects import Decide, FindOutput, StoreRecord
+from ..events import OutputFound, RecordStored, RegisterDecided
+from ..jobs import JobEnding, JobState, Manifest, Phase, manifest_key
+from ..messages import Account, Stage
+from ..replica.decisions import decode_decision, encode_decision, encode_manifest
+from ..replica.job import NOBODY, Job
+from ..replica.verdicts import seal_of, success_of
 from .inquiry import Inquiries
-from .job import NOBODY, Job
-from .jobs import JobEnding, JobState, Manifest, Phase, manifest_key
-from .messages import Account, Stage
 from .pulse import Pulse
-from .tracker import is_present, is_unmet, patience_s, succession
-from .verdicts import seal_of, success_of
+from .succession import is_present, is_unmet, patience_s, succession
 
 RING_SCHEME = "ring:/"
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
-from .jobs import JobEnding, JobRecord, Manifest
-from .messages import MapSeal
+from ..jobs import JobEnding, JobRecord, Manifest
+from ..messages import MapSeal
 
 _PLAIN_BYTES_MAX = 256 << 10
 _DECODED_BYTES_MAX = 8 << 20

@@ -10,12 +10,12 @@ from random import Random
 
 import msgspec
 
-from ..ring.terms import Instant, PeerId
-from .flock import Flock
+from ...ring.terms import Instant, PeerId
+from ..flock import Flock
+from ..jobs import Phase
+from ..messages import CLAIMS_PER_MESSAGE_MAX, Attempt, Claim, ClaimNews
+from ..settings import SchedulingSettings
 from .job import Job
-from .jobs import Phase
-from .messages import CLAIMS_PER_MESSAGE_MAX, Attempt, Claim, ClaimNews
-from .settings import SchedulingSettings
 
 MESSAGE_BYTES_MAX = 128 << 10
 """Most bytes of claims in one message, as control messages share sockets; one claim alone may be larger."""

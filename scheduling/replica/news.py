@@ -2,10 +2,10 @@
 
 import msgspec
 
-from ..ring.terms import Instant, PeerId
-from .flock import Flock
+from ...ring.terms import Instant, PeerId
+from ..flock import Flock
+from ..messages import JobNews
 from .job import Job, outranks
-from .messages import JobNews
 
 
 def learn(job: Job, now: Instant, news: JobNews, flock: Flock) -> bool:

@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
-from ..ring.terms import Instant
-from .claims import Row, report_of
-from .flock import Flock
-from .jobs import TaskReport
-from .messages import Attempt, Stage, Winner
+from ...ring.terms import Instant
+from ..flock import Flock
+from ..jobs import TaskReport
+from ..messages import Attempt, Stage, Winner
+from ..status import TaskState
 from .selection import Agenda
-from .status import TaskState
+from .table import Row, report_of
 
 _WASTED = (Stage.CLAIMED, Stage.RUNNING, Stage.RELEASED, Stage.DONE)
 

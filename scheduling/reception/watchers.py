@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from ..ring.terms import Instant
-from .desk import Desk
-from .effects import Answer, JobSeen, JobsSeen, JobUnknown, WakeSchedulingAt
-from .events import AnswerDue, StatusRequested
+from ...ring.terms import Instant
+from ..desk import Desk
+from ..effects import Answer, JobSeen, JobsSeen, JobUnknown, WakeSchedulingAt
+from ..events import AnswerDue, StatusRequested
+from ..replica.job import Job
+from ..tracker.tracking import Tracking
 from .intake import Intake
-from .job import Job
-from .tracking import Tracking
 from .view import brief, status_of
 
 

@@ -9,15 +9,15 @@ from random import Random
 
 import msgspec
 
-from ..ring.errors import InvariantBroken
-from ..ring.terms import Instant, PeerId
-from .board import Board, Result, standing_attempts
-from .claims import Change, ClaimTable, report_of
+from ...ring.errors import InvariantBroken
+from ...ring.terms import Instant, PeerId
+from ..claims.board import Board, Result, standing_attempts
+from ..claims.table import Change, ClaimTable, report_of
+from ..flock import Flock
+from ..jobs import JobEnding, JobRecord, JobState, Phase, TaskReport, UserError
+from ..messages import Account, Attempt, Claim, JobNews, MapSeal, Stage, Winner
+from ..status import JobEvent, JobStatus
 from .decisions import decode_decision
-from .flock import Flock
-from .jobs import JobEnding, JobRecord, JobState, Phase, TaskReport, UserError
-from .messages import Account, Attempt, Claim, JobNews, MapSeal, Stage, Winner
-from .status import JobEvent, JobStatus
 from .verdicts import best_attempt, nondeterminism, user_fault
 
 NOBODY = PeerId("0" * 32)

@@ -6,12 +6,11 @@ of the table that differ, and is asked back for its own.
 
 from typing import assert_never
 
-from ..ring.terms import PeerId
-from .claims import Change
-from .desk import Desk
-from .events import SyncDue
-from .intake import Intake
-from .messages import (
+from ...ring.terms import PeerId
+from ..claims.table import Change
+from ..desk import Desk
+from ..events import SyncDue
+from ..messages import (
     ClaimNews,
     JobNews,
     SchedulingMessage,
@@ -19,10 +18,11 @@ from .messages import (
     TableSummary,
     TableWanted,
 )
-from .news import learn
-from .pulse import Pulse
-from .spread import portions
-from .tracking import Tracking
+from ..replica.news import learn
+from ..replica.spread import portions
+from ..tracker.pulse import Pulse
+from ..tracker.tracking import Tracking
+from .intake import Intake
 
 SUMMARIES_MAX = 1024
 UNLISTED_JOBS_MAX = 64

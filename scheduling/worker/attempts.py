@@ -1,15 +1,15 @@
 """Follow this peer's attempts to their ends, and stop those that others have made useless."""
 
-from .board import active_attempts
+from ..claims.board import active_attempts
+from ..claims.lots import attempt_lot
+from ..claims.slots import Running
+from ..desk import Desk
+from ..effects import DismissJob, StopAttempt
+from ..events import AttemptFailed, AttemptFinished, AttemptLost, AttemptProgressed, ChunkSettled
+from ..jobs import Phase, TaskReport
+from ..messages import Account, Attempt, Stage
+from ..replica.job import Job, task_title
 from .delivery import Deliveries
-from .desk import Desk
-from .effects import DismissJob, StopAttempt
-from .events import AttemptFailed, AttemptFinished, AttemptLost, AttemptProgressed, ChunkSettled
-from .job import Job, task_title
-from .jobs import Phase, TaskReport
-from .lots import attempt_lot
-from .messages import Account, Attempt, Stage
-from .slots import Running
 
 
 class Attempts:

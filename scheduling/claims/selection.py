@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from ..ring.terms import Instant, PeerId
+from ...ring.terms import Instant, PeerId
 from .lots import peer_lot
 
 CANDIDATES_MAX = 256

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from .board import Board
-from .claims import Row
-from .jobs import JobEnding, JobRecord, JobState, Phase, TaskReport, UserError
-from .lots import attempt_lot
-from .messages import Attempt, MapSeal, Stage, Winner
+from ..claims.board import Board
+from ..claims.lots import attempt_lot
+from ..claims.table import Row
+from ..jobs import JobEnding, JobRecord, JobState, Phase, TaskReport, UserError
+from ..messages import Attempt, MapSeal, Stage, Winner
 
 COUNTERS_MAX = 128
 _INT64 = (1 << 63) - 1

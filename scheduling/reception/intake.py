@@ -4,17 +4,17 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ..ring.terms import VALUE_BYTES_MAX, Instant, PeerId
-from .decisions import decode_record, encode_record
-from .desk import Desk
-from .effects import Answer, FindRecord, JobAccepted, JobRefused, StoreRecord
-from .events import JobSubmitted, RecordFound, RecordStored, TrackDue
-from .job import Job
-from .jobs import InputFile, JobRecord, job_key
-from .messages import JobNews, TableWanted
-from .news import learn, merged
-from .tracker import electorate_of
-from .tracking import Tracking, output_key
+from ...ring.terms import VALUE_BYTES_MAX, Instant, PeerId
+from ..desk import Desk
+from ..effects import Answer, FindRecord, JobAccepted, JobRefused, StoreRecord
+from ..events import JobSubmitted, RecordFound, RecordStored, TrackDue
+from ..jobs import InputFile, JobRecord, job_key
+from ..messages import JobNews, TableWanted
+from ..replica.decisions import decode_record, encode_record
+from ..replica.job import Job
+from ..replica.news import learn, merged
+from ..tracker.succession import electorate_of
+from ..tracker.tracking import Tracking, output_key
 
 RING_PARTS_MAX = 10_000
 """Parts of one output directory in the ring: its manifest is one value of at most 1 MiB."""
