@@ -1,8 +1,9 @@
 """Copy all keys and files of a running cluster into a directory.
 
 It is taken online, key by key: each key is as some moment during the backup had it, and not all the same moment. A
-chunk never changes, so a file is whole as its manifest was read. A value that ends is kept without its end.
-An unfinished backup is taken up again: chunks that are there and sound are not fetched anew.
+chunk never changes, so a file is whole as its manifest was read. A value that ends is kept with its end.
+An unfinished backup is taken up again: chunks that are there and sound are not fetched anew. Renewing a finished one
+leaves it as it is until the new one is whole.
 """
 
 import time
@@ -41,6 +42,7 @@ from .backup_format import (
     read_manifest,
     read_page,
     write_durably,
+    write_manifest,
 )
 from .chunks import ChunkReader
 from .connection import TRIES, Connection
@@ -100,7 +102,8 @@ class Backup:
             pages=pages,
             lost=tuple(lost),
         )
-        write_durably(directory / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+        manifest = write_manifest(directory, manifest)
+        _sweep(directory, {page.name for page in pages}, {digest.hex() for digest in chunks})
         return manifest
 
     def _write_pages(self, directory: Path, progress: Progress) -> Iterator[Page]:
@@ -125,12 +128,16 @@ class Backup:
 
     def _read(self, keys: list[bytes]) -> Iterator[KeptKey]:
         requests = (GetKey(key=key, quorum=quorum_of(key)) for key in keys)
-        values: dict[int, tuple[bytes, ...]] = {}
+        found: dict[int, dict[bytes, int]] = {}
         for number, got in self._connection.ask_all(requests, KeyGot, tries=TRIES):
-            values[number] = tuple(dict.fromkeys(got.values))
+            if got.left_out:
+                raise WorldError(
+                    f"{keys[number]!r} has more concurrent values than can be read: put one, and try again"
+                )
+            found[number] = _last_ends(got)
         for number, key in enumerate(keys):
-            if values[number]:  # else it was deleted a moment ago
-                yield KeptKey(key=key, values=values[number])
+            if ends := found[number]:  # else it was deleted a moment ago
+                yield KeptKey(key=key, values=tuple(ends), ends=tuple(ends.values()) if any(ends.values()) else ())
 
     def _fetch(self, directory: Path, chunk: ChunkRef) -> bool:
         """Fetch a chunk unless it is there; False if no peer can give it."""
@@ -142,6 +149,15 @@ class Backup:
             return False
         write_durably(chunk_file(directory, chunk.digest), content)
         return True
+
+
+def _last_ends(got: KeyGot) -> dict[bytes, int]:
+    """Give each different value with its end; of equal ones the end that comes last, and never comes after all."""
+    ends: dict[bytes, int] = {}
+    for value, end in zip(got.values, got.ends or (0,) * len(got.values), strict=True):
+        before = ends.get(value, end)
+        ends[value] = max(before, end) if before and end else 0
+    return ends
 
 
 def quorum_of(key: bytes) -> Quorum:
@@ -183,13 +199,21 @@ def _make_ready(directory: Path, *, overwrite: bool) -> None:
         raise CallerError(f"{directory} holds {strange[0]}, which is of no backup; give an empty directory")
     if MANIFEST in names and not overwrite:
         raise CallerError(f"{directory} holds a finished backup; give another directory, or renew it with --overwrite")
-    (directory / MANIFEST).unlink(missing_ok=True)
+
+
+def _sweep(directory: Path, pages: set[str], chunks: set[str]) -> None:
+    """Remove what no manifest speaks of any more: of the backup before this one, and of unfinished ones."""
     for page in (directory / KEYS).glob("*.page"):
-        page.unlink()
+        if page.name not in pages:
+            page.unlink()
+    for chunk in (directory / CHUNKS).glob("*/*"):
+        if chunk.name not in chunks:
+            chunk.unlink()
 
 
 def _write_page(directory: Path, number: int, kept: list[KeptKey]) -> Page:
     content = msgspec.msgpack.encode(kept)
-    name = f"{number:06d}.page"
+    digest = chunk_digest(content).hex()
+    name = f"{number:06d}-{digest[:16]}.page"
     write_durably(directory / KEYS / name, content)
-    return Page(name=name, keys=len(kept), bytes=len(content), digest=chunk_digest(content).hex())
+    return Page(name=name, keys=len(kept), bytes=len(content), digest=digest)

@@ -1,8 +1,11 @@
 """Say what a backup looks like on disk: pages of keys, chunks by their names, and a manifest that makes it whole.
 
-manifest.json     counts, and the digest of every page; written last, so a backup without it is not finished
-keys/NNNNNN.page  keys in order with all their values
-chunks/AA/HEX     the content of stored files, each chunk under its digest, whose first two digits are AA
+manifest.json          counts, and the digests of every page and of itself; without it a backup is not finished
+keys/NNNNNN-HEX.page   keys in order with all their values; HEX is the beginning of the page's digest
+chunks/AA/HEX          the content of stored files, each chunk under its digest, whose first two digits are AA
+
+The manifest is written last. All other names follow from contents, so nothing that an older manifest speaks of is ever
+written over: whether a backup is renewed or not, one manifest or the other is true.
 """
 
 import os
@@ -27,27 +30,42 @@ NOT_KEPT: Final = (job_key(""), b"seal/", b"chunk/")
 FILES: Final = manifest_key("")
 
 
+PageName = Annotated[str, Meta(pattern=r"^[0-9]{6,9}-[0-9a-f]{16}\.page$")]
+DigestName = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Count = Annotated[int, Meta(ge=0)]
+
+
 class KeptKey(Struct, frozen=True, array_like=True):
-    """A key and all its concurrent values."""
+    """A key and all its concurrent values.
+
+    `ends` tells of each value when it ends, in milliseconds since 1970, with 0 for never; it is empty where none does.
+    """
 
     key: bytes
     values: tuple[bytes, ...]
+    ends: tuple[int, ...] = ()
+
+    def alive_at(self, now_ms: int) -> list[tuple[bytes, int]]:
+        """List the values that have not ended by then, each with its end."""
+        ends = self.ends or (0,) * len(self.values)
+        return [(value, end) for value, end in zip(self.values, ends, strict=True) if not end or end > now_ms]
 
 
 class Page(Struct, frozen=True):
     """A file of keys: its name, how many keys it holds, its size and the hexadecimal digest of its content."""
 
-    name: str
-    keys: int
-    bytes: int
-    digest: str
+    name: PageName
+    keys: Count
+    bytes: Count
+    digest: DigestName
 
 
 class BackupManifest(Struct, frozen=True):
     """What a finished backup holds; `siblings` are the values beyond the first of their key.
 
-    `lost` are chunks that no peer could give. The ring's own numbers (`vnodes`, `replicas`, `members`, and the highest
-    `epoch` of a member's standing) tell which cluster it was; a backup can be restored to any.
+    `lost` are chunks that no peer could give. `digest` is that of the manifest with an empty `digest`.
+    The ring's own numbers (`vnodes`, `replicas`, `members`, and the highest `epoch` of a member's standing) tell which
+    cluster it was; a backup can be restored to any.
     """
 
     version: int
@@ -63,7 +81,19 @@ class BackupManifest(Struct, frozen=True):
     chunks: int
     chunk_bytes: int
     pages: tuple[Page, ...]
-    lost: Annotated[tuple[str, ...], Meta(max_length=1_000_000)] = ()
+    lost: Annotated[tuple[DigestName, ...], Meta(max_length=1_000_000)] = ()
+    digest: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
+
+
+def write_manifest(directory: Path, manifest: BackupManifest) -> BackupManifest:
+    """Make a backup whole; gives the manifest as it was written."""
+    sealed = msgspec.structs.replace(manifest, digest=_digest_of(manifest))
+    write_durably(directory / MANIFEST, msgspec.json.format(msgspec.json.encode(sealed)))
+    return sealed
+
+
+def _digest_of(manifest: BackupManifest) -> str:
+    return chunk_digest(msgspec.json.encode(msgspec.structs.replace(manifest, digest=""))).hex()
 
 
 def read_manifest(directory: Path) -> BackupManifest:
@@ -77,10 +107,12 @@ def read_manifest(directory: Path) -> BackupManifest:
         manifest = msgspec.json.decode(file.read_bytes(), type=BackupManifest)
     except FileNotFoundError as error:
         raise CallerError(f"{directory} holds no finished backup: there is no {MANIFEST}") from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CallerError(f"{file} is no manifest of a backup: {error}") from error
     if manifest.version != VERSION:
         raise CallerError(f"{file} is of version {manifest.version}; this program reads version {VERSION}")
+    if manifest.digest != _digest_of(manifest) or sum(page.keys for page in manifest.pages) != manifest.keys:
+        raise CallerError(f"{file} is damaged: what it says does not match its digest")
     return manifest
 
 
@@ -97,7 +129,13 @@ def read_page(directory: Path, page: Page) -> list[KeptKey]:
         raise Corrupt(f"{file} is gone: this backup cannot be restored whole") from error
     if chunk_digest(content).hex() != page.digest:
         raise Corrupt(f"{file} is damaged: its digest does not match the manifest")
-    return msgspec.msgpack.decode(content, type=list[KeptKey])
+    try:
+        kept = msgspec.msgpack.decode(content, type=list[KeptKey])
+    except msgspec.MsgspecError as error:
+        raise Corrupt(f"{file} is no page of keys: {error}") from error
+    if len(kept) != page.keys:
+        raise Corrupt(f"{file} holds {len(kept)} keys, and the manifest says {page.keys}")
+    return kept
 
 
 def chunk_file(directory: Path, digest: bytes) -> Path:

@@ -59,6 +59,12 @@ TRIES = 3
 QUORUM_MISSED = ("quorum", "unknown")
 """The kinds of refusal that say: too few copies answered in time; of the second, a write may have taken effect."""
 
+_CONFLICT_WITH_WHOM = (
+    "unknown whether it was written: the first peer asked fell silent, and what is there now may be this very write; "
+    "read the key and decide anew"
+)
+"""What is said of a conditional put that was asked for twice."""
+
 R = TypeVar("R", bound=ClientReply)
 
 
@@ -71,6 +77,8 @@ class _Question:
     answer_within_s: float
     asked_at: float
     reply: ClientReply | None = None
+    is_repeated: bool = False
+    """Whether another peer, or the same one before, may have done what it asks for."""
 
 
 class Connection:
@@ -154,7 +162,8 @@ class Connection:
                     if left > 1 and isinstance(question.reply, Refused) and question.reply.kind in QUORUM_MISSED:
                         waiting[self._send(question.request)] = number, left - 1
                     else:
-                        yield number, _checked(question.reply, expected)
+                        is_repeated = question.is_repeated or left < tries
+                        yield number, _checked(question.reply, expected, is_repeated=is_repeated)
                 if waiting:
                     self._turn()
         finally:
@@ -247,15 +256,17 @@ class Connection:
         self._greet(now)
         for question in self._questions.values():
             if question.reply is None:
-                question.asked_at = now
+                question.asked_at, question.is_repeated = now, True
                 self._carrier.send(self._url, question.frame)
 
 
-def _checked(reply: ClientReply | None, expected: type[R]) -> R:
+def _checked(reply: ClientReply | None, expected: type[R], *, is_repeated: bool = False) -> R:
     if isinstance(reply, expected):
         return reply
     if isinstance(reply, Refused):
         raise _error_of(reply)
+    if isinstance(reply, KeyConflict) and is_repeated:
+        raise Unknown(_CONFLICT_WITH_WHOM)
     if isinstance(reply, KeyConflict):
         raise Conflict(_conflict_text(reply), tuple(dict.fromkeys(reply.values)), reply.context)
     raise RemoteError(f"a peer answered with {type(reply).__name__} in place of {expected.__name__}: versions differ?")

@@ -6,7 +6,7 @@ import zmq
 
 from ..node.transport.addresses import parse_address
 from ..node.transport.sockets import Socket, open_socket
-from ..node.wire.limits import CONTROL_FRAME_BYTES_MAX
+from ..node.wire.limits import MESSAGE_BYTES_MAX
 
 
 class Carrier(Protocol):
@@ -57,7 +57,7 @@ class Dealers:
         socket = self._sockets.get(url)
         if socket is None:
             address = parse_address(url)
-            socket = open_socket(zmq.DEALER, CONTROL_FRAME_BYTES_MAX, ipv6=address.is_ipv6)
+            socket = open_socket(zmq.DEALER, MESSAGE_BYTES_MAX, ipv6=address.is_ipv6)
             socket.connect(address.endpoint)
             self._sockets[url], self._urls[socket] = socket, url
             self._poller.register(socket, zmq.POLLIN)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from ..node.wire.requests import FindKeys, GetKey, KeyGot, KeyPut, KeysFound, PutKey
 from ..ring.errors import CallerError, Corrupt
 from ..ring.facts import Context
-from ..ring.terms import VALUE_BYTES_MAX, Condition, Quorum
+from ..ring.terms import RECORD_QUORUM, VALUE_BYTES_MAX, Condition, Quorum
 from ..scheduling.jobs import job_key, manifest_key
-from .connection import Connection
+from .connection import TRIES, Connection
 from .progress import Progress, Silence
 
 KEY_BYTES_MAX = 4096
@@ -40,6 +40,8 @@ class KeyValues:
     context: Context
     replicas_answered: int
     primaries: int = 0
+    left_out: int = 0
+    """Further concurrent values, which a reply has no room for; the context covers them all the same."""
 
     @property
     def value(self) -> bytes:
@@ -170,6 +172,7 @@ class KeyValueStore:
                 context=got.context,
                 replicas_answered=got.answered,
                 primaries=got.primaries,
+                left_out=got.left_out,
             )
 
     def delete(self, key: bytes, *, context: Context | None = None, quorum: Quorum | None = None) -> KeyPut:
@@ -190,12 +193,14 @@ class KeyValueStore:
         A prefix that begins like theirs lists theirs.
 
         Raises:
-            WorldError: too few peers answered to list every key.
+            WorldError: so many homes are silent that they may hide keys; the error says what to do.
         """
         hidden = tuple(system for system in SYSTEM_PREFIXES if not prefix.startswith(system))
+        quorum = Quorum() if hidden == SYSTEM_PREFIXES else RECORD_QUORUM
         after, more = b"", True
         while more:
-            page = self._connection.ask(FindKeys(prefix=prefix, after=after, limit=PAGE), KeysFound)
+            question = FindKeys(prefix=prefix, after=after, limit=PAGE, quorum=quorum)
+            page = self._connection.ask(question, KeysFound, tries=TRIES)
             yield from (key for key in page.keys if not key.startswith(hidden))
             after, more = page.keys[-1] if page.keys else after, page.more and bool(page.keys)
 

@@ -18,13 +18,13 @@ Metrics = dict[str, float]
 
 
 def metrics_of_all(views: Iterable[PeerView]) -> dict[str, Metrics]:
-    """Give the counters of all live peers that tell, by the peer's name."""
+    """Give the counters of all live peers that tell, by the peer's id: names may be used twice."""
     members = [view.member for view in views if view.liveness is Liveness.ALIVE]
     if not members:
         return {}
     with ThreadPoolExecutor(len(members)) as threads:
         found = threads.map(_metrics_of, members)
-        return {member.name: values for member, values in zip(members, found, strict=True) if values is not None}
+        return {member.id: values for member, values in zip(members, found, strict=True) if values is not None}
 
 
 def _metrics_of(member: Member) -> Metrics | None:
@@ -36,7 +36,9 @@ def _metrics_of(member: Member) -> Metrics | None:
 
 
 def with_load_and_disk(view: PeerView, metrics: dict[str, Metrics]) -> PeerView:
-    """Add what a peer said of itself: the share of its slots in use, and the bytes on its disk."""
-    values = metrics.get(view.member.name, {})
+    """Add what a peer said of itself: the share of its slots in use, the bytes on its disk, and how it syncs."""
+    values = metrics.get(view.member.id, {})
     load, disk = values.get("slots.load", view.load), values.get("disk.bytes", view.disk_bytes)
-    return replace(view, load=load, disk_bytes=int(disk))
+    is_relaxed = values.get("store.relaxed")
+    sync = view.sync if is_relaxed is None else "relaxed" if is_relaxed else "full"
+    return replace(view, load=load, disk_bytes=int(disk), sync=sync)

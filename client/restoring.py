@@ -4,6 +4,7 @@ What a key holds already is respected: equal values are left, missing siblings a
 there the key is left alone, or with `overwrite` replaced. So a restore may be broken off and run again.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +26,16 @@ Puts = list[PutKey]
 
 @dataclass(slots=True, kw_only=True)
 class Restored:
-    """What a restore has done so far; `left` are keys that hold something else and were left alone."""
+    """What a restore has done so far.
+
+    `left` are keys that hold something else and were left alone, `ended` those whose time to live is over by now.
+    """
 
     keys: int = 0
     written: int = 0
     equal: int = 0
     left: int = 0
+    ended: int = 0
     chunks: int = 0
     chunk_bytes: int = 0
 
@@ -98,17 +103,21 @@ class Restore:
 
     def _plan(self, kept: KeptKey, present: Sequence[bytes], context: Context, restored: Restored) -> Puts:
         """Decide what to write for one key."""
-        missing = [value for value in kept.values if value not in present]
+        alive = kept.alive_at(time.time_ns() // 1_000_000)
+        if not alive:
+            restored.ended += 1
+            return []
+        missing = [(value, end) for value, end in alive if value not in present]
         is_strange = not set(present) <= set(kept.values)
         if is_strange and not self._overwrite:
             restored.left += 1
             return []
         restored.written += bool(missing or is_strange)
         restored.equal += not (missing or is_strange)
-        values = list(kept.values) if is_strange else missing
+        values = alive if is_strange else missing
         quorum = quorum_of(kept.key)
         first = context if is_strange or not present else {}
         return [
-            PutKey(key=kept.key, value=value, context={} if turn else first, quorum=quorum)
-            for turn, value in enumerate(values)
+            PutKey(key=kept.key, value=value, context={} if turn else first, quorum=quorum, expires_at=end)
+            for turn, (value, end) in enumerate(values)
         ]

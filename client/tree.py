@@ -152,7 +152,8 @@ class Tree:
         return next((file for file in _members(parent, manifest) if name_of(file.path) == name_of(path)), None)
 
     def _page(self, prefix: bytes, after: bytes, limit: int = PAGE) -> KeysFound:
-        return self._connection.ask(FindKeys(prefix=prefix, after=after, limit=limit), KeysFound, tries=TRIES)
+        page = FindKeys(prefix=prefix, after=after, limit=limit, quorum=RECORD_QUORUM)
+        return self._connection.ask(page, KeysFound, tries=TRIES)
 
 
 def newest_manifest(path: str, values: Iterable[bytes]) -> Manifest | None:

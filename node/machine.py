@@ -90,6 +90,7 @@ from .latency import Latencies
 from .lookup import Lookup
 from .moves import move_event, move_objection
 from .questions import StoreQuestion, job_event, job_reply, objection, store_event, store_reply
+from .siblings import Siblings
 from .wire.requests import (
     CheckChunks,
     ChunksChecked,
@@ -106,6 +107,7 @@ from .wire.requests import (
     LocateChunk,
     MetricsShown,
     OfferChunk,
+    PlanJoin,
     PlanMove,
     PrepareJob,
     PutKey,
@@ -151,6 +153,7 @@ class _Preparation:
 _Waiting: TypeAlias = _Client | _Preparation | FindRecord | FindOutput | StoreRecord | Decide | PlaceChunk
 _Step: TypeAlias = RingEvent | SchedulingEvent
 _RING_EVENTS = frozenset(get_args(RingEvent))
+_RING_MESSAGES = frozenset(get_args(RingMessage))
 
 
 class Node:
@@ -175,6 +178,7 @@ class Node:
         self._waiting: dict[str, _Waiting] = {}
         self._now = Instant(0.0)
         self._latencies = Latencies("puts", "gets")
+        self._siblings = Siblings()
 
     def handle(self, now: Instant, event: NodeEvent) -> list[NodeEffect]:
         """Take one event through both halves until only effects on the world are left."""
@@ -193,7 +197,8 @@ class Node:
 
     def metrics(self) -> dict[str, float]:
         """Count what each mechanism of this peer has done and has still to do."""
-        return {**self.ring.metrics(self._now), **self._latencies.metrics(), "slots.load": self.scheduling.load}
+        counts = {**self._latencies.metrics(), **self._siblings.metrics(), "slots.load": self.scheduling.load}
+        return {**self.ring.metrics(self._now), **counts}
 
     def check(self) -> None:
         """Assert the invariants of both halves."""
@@ -203,9 +208,9 @@ class Node:
     def _admit(self, event: NodeEvent, out: list[NodeEffect]) -> list[_Step]:
         match event:
             case PeerSpoke(sender=sender, message=message):
-                if isinstance(message, RingMessage):
-                    return [MessageReceived(sender=sender, message=message)]
-                return [SchedulingMessageReceived(sender=sender, message=message)]
+                if type(message) in _RING_MESSAGES:
+                    return [MessageReceived(sender=sender, message=message)]  # type: ignore[arg-type]  # it is one
+                return [SchedulingMessageReceived(sender=sender, message=message)]  # type: ignore[arg-type]
             case ClientAsked():
                 return self._asked(event, out)
             case PeerStarted(seeds=seeds):
@@ -228,7 +233,7 @@ class Node:
                 return self._asked_of_store(event, question, out)
             case SubmitJob() | WatchJob() | ListJobs() | KillJob() as question:
                 return [job_event(self._expect(_Client(event.route, event.request)), question)]
-            case LeaveRing() | RemovePeer() | PlanMove() as question:
+            case LeaveRing() | RemovePeer() | PlanMove() | PlanJoin() as question:
                 refused = move_objection(question, PeerId(self._me.id), self.ring.members)
                 if refused is None:
                     return [move_event(self._expect(_Client(event.route, event.request)), question)]
@@ -280,6 +285,7 @@ class Node:
                 return [RecordFound(job=key.removeprefix(b"job/").decode(), value=min(values, default=None))]
             case Completed(request=request, answer=answer):
                 self._latencies.ended(request, self._now)
+                self._siblings.note(answer)
                 return self._completed(self._waiting.pop(request), answer, out)
         return []
 

@@ -1,6 +1,7 @@
 """Start one peer in the foreground: what `murmur peer` runs."""
 
 import asyncio
+import gc
 import json
 import os
 import resource
@@ -18,6 +19,7 @@ from ..ring.errors import CallerError, MurmurationError, WorldError
 from ..ring.facts import Standing
 from .config import PeerConfig
 from .peer import Peer
+from .storage.identity import set_aside
 from .storage.store import StoreSettings
 from .sync_modes import RELAXED_NOTICE, SYNC_HELP, SYNC_MODES
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 FAREWELL_S = 0.3
 """A peer that has left stays so long, to tell that to who still speaks to it."""
+
+GC_THRESHOLDS = (50_000, 50, 100)
+"""A peer makes many small things and hardly a cycle, so cycles are looked for less often than usual."""
 
 
 @click.command("peer")
@@ -47,6 +52,11 @@ FAREWELL_S = 0.3
     help="Seconds after SIGTERM until it ends with its leave unfinished.",
 )
 @click.option(
+    "--rejoin-as-new",
+    is_flag=True,
+    help="If this peer has left or was removed, join as a new one; what it kept is set aside in --data.",
+)
+@click.option(
     "--test-hooks", type=int, metavar="FD", hidden=True, help="Socket of a puppet master: see node/gate/orders.py."
 )
 def peer_command(  # one parameter for each option of the command line
@@ -59,6 +69,8 @@ def peer_command(  # one parameter for each option of the command line
     weight: float,
     sync: str,
     leave_patience_s: float,
+    *,
+    rejoin_as_new: bool,
     test_hooks: int | None,
 ) -> None:
     """Run one peer in the foreground.
@@ -78,7 +90,31 @@ def peer_command(  # one parameter for each option of the command line
         leave_patience_s=leave_patience_s,
     )
     _raise_descriptor_limit()
-    asyncio.run(_run(config, test_hooks))
+    if rejoin_as_new:
+        _rejoin(config, test_hooks)
+    else:
+        asyncio.run(_run(config, test_hooks))
+
+
+def _rejoin(config: PeerConfig, test_hooks: int | None) -> None:
+    """Run a peer; as a new one if it is known to be no member any more, or hears so from the others."""
+    _begin_anew(config.directory)
+    try:
+        asyncio.run(_run(config, test_hooks))
+    except WorldError:
+        if not _begin_anew(config.directory):
+            raise
+        asyncio.run(_run(config, test_hooks))
+
+
+def _begin_anew(directory: Path) -> bool:
+    aside = set_aside(directory)
+    if aside is not None:
+        sys.stderr.write(
+            f"murmur: this peer joins as a new one; what it kept before lies in {aside}: delete that once nothing is "
+            "missed\n"
+        )
+    return aside is not None
 
 
 def _raise_descriptor_limit() -> None:
@@ -109,7 +145,13 @@ async def _run(config: PeerConfig, test_hooks: int | None) -> None:
     loop.add_signal_handler(signal.SIGTERM, _leave, peer, config.leave_patience_s, asked_to_stop)
     if config.store.relaxed:
         sys.stderr.write(f"murmur: {RELAXED_NOTICE}\n")
+    if peer.is_new and config.join:
+        sys.stderr.write(
+            f"murmur: {config.directory} was empty: peer {peer.me.name} joins as a new member, {peer.me.id[:8]}\n"
+        )
     peer.start()
+    gc.freeze()  # what is there now stays
+    gc.set_threshold(*GC_THRESHOLDS)
     ready = {"url": peer.me.url, "id": peer.me.id, "name": peer.me.name}
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()

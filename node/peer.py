@@ -1,13 +1,14 @@
 """Run one peer in this process: open its disk and sockets, then feed events to its machine until told to stop."""
 
 import asyncio
+import logging
 import random
 import secrets
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 
 from ..ring.effects import DiskOld, Parted, Usurped
-from ..ring.errors import RemoteError
+from ..ring.errors import RemoteError, WorldError
 from ..ring.events import LeaveRequested, LinkBroke, StopRequested
 from ..ring.facts import Standing
 from ..ring.outcomes import StoreOutcome
@@ -21,10 +22,20 @@ from .fetching import Fetcher
 from .machine import Node
 from .performer import Performer
 from .shelf import PeerShelf
-from .storage.identity import SHORT_NAME_DIGITS, open_identity, renew_identity
+from .storage.identity import (
+    SHORT_NAME_DIGITS,
+    note_parting,
+    open_identity,
+    outdated_place,
+    parting_line,
+    renew_identity,
+)
 from .transport.bulk_server import BulkServer
 from .transport.host import host_id
-from .wire.codec import ClientFrame, PeerFrame, decode_incoming
+from .wire.codec import ClientFrame, PeerFrame, PieceFrame, decode_incoming, decode_peer
+from .wire.pieces import Pieces
+
+LOG = logging.getLogger("murmuration.node")
 
 TRANSFERS_AT_ONCE = 8
 """Chunks and inputs moved at once: enough to hide latency, few enough to leave cores to user code."""
@@ -49,6 +60,7 @@ class Peer:
         self._clock = edge.clock()
         self._inbox: deque[NodeEvent] = deque()
         self.refused_frames: Counter[str] = Counter()
+        self._pieces = Pieces()
         self.usurped: asyncio.Future[str] = self._loop.create_future()
         """Done, with the reason, once this process may not go on: another has its place, or its peer was removed."""
         self.left: asyncio.Future[None] = self._loop.create_future()
@@ -71,8 +83,7 @@ class Peer:
         )
         self._pool = edge.pool(config.workers, config.directory, self._from_executor)
         passage = edge.passage()
-        fetcher = Fetcher(self._chunks, passage)
-        self._attempts = Attempts(self.me, self._pool, fetcher, self._threads, self.feed)
+        self._attempts = Attempts(self.me, self._pool, Fetcher(self._chunks, passage), self._threads, self.feed)
         self._performer = Performer(
             me=self.me,
             clock=self._clock,
@@ -100,6 +111,11 @@ class Peer:
             effects = self._node.handle(self._clock.now(), self._inbox[0])
             self._performer.perform(self._edge.let_out(effects))
             self._inbox.popleft()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this is the first start on its directory."""
+        return self._identity.recorded == 0
 
     @property
     def standing(self) -> Standing:
@@ -144,12 +160,28 @@ class Peer:
                 self._refuse(str(error)[:80])
                 continue
             match incoming:
-                case PeerFrame(recipient=recipient) if recipient not in ("", self.me.id):
+                case PeerFrame(recipient=recipient) | PieceFrame(recipient=recipient) if recipient not in (
+                    "",
+                    self.me.id,
+                ):
                     self._refuse("meant for another peer that had this address")
+                case PieceFrame() as piece:
+                    self._take_piece(piece)
                 case PeerFrame(sender=sender, message=message):
                     self.feed(PeerSpoke(sender=sender, message=message))
                 case ClientFrame(request=request, question=question):
                     self.feed(ClientAsked(route=route, request=request, question=question))
+
+    def _take_piece(self, piece: PieceFrame) -> None:
+        whole = self._pieces.take(piece)
+        if whole is None:
+            return
+        try:
+            sender, message = decode_peer(whole)
+        except RemoteError as error:
+            self._refuse(str(error)[:80])
+        else:
+            self.feed(PeerSpoke(sender=sender, message=message))
 
     def _refuse(self, reason: str) -> None:
         is_counted = reason in self.refused_frames or len(self.refused_frames) < REASONS_MAX
@@ -168,20 +200,26 @@ class Peer:
         match why:
             case Usurped(reason=reason):
                 self.usurped.set_result(reason)
-            case Parted(by_others=False):
-                self.left.set_result(None)
-            case Parted():
-                self.usurped.set_result(
-                    f"peer {self.me.name} was removed from its cluster, and cannot come back with what "
-                    f"{self._config.directory} holds: to let a new peer join, give it an empty directory with --data"
-                )
+            case Parted(by_others=by_others):
+                self._note_parting()
+                if by_others:
+                    self.usurped.set_result(parting_line(self.me.name, self._config.directory))
+                else:
+                    self.left.set_result(None)
             case DiskOld():
                 old, new = self.me.id[:SHORT_NAME_DIGITS], renew_identity(self._config.directory)[:SHORT_NAME_DIGITS]
+                aside = outdated_place(self._config.directory, PeerId(self.me.id))
                 self.usurped.set_result(
                     f"{self._config.directory} is an old copy: the others know a later start of peer {self.me.name} "
-                    f"({old}). Start it again: it joins as the new peer {new} and keeps what it holds; "
-                    f"then take {old} out with `murmur remove`"
+                    f"({old}). Start it again: it joins as the new peer {new}, and what the directory holds is moved "
+                    f"to {aside}, for it may hold what was deleted since; then take {old} out with `murmur remove`"
                 )
+
+    def _note_parting(self) -> None:
+        try:
+            note_parting(self._config.directory)
+        except WorldError as error:  # the others will say so again at the next start
+            LOG.warning("the end of the membership of %s is not noted on its disk: %s", self.me.name, error)
 
     def _from_store(self, outcomes: list[tuple[int, StoreOutcome]]) -> None:
         self._loop.call_soon_threadsafe(self._performer.stored, outcomes)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from itertools import count
 from pathlib import Path
 from typing import assert_never
 
@@ -27,7 +28,7 @@ from .storage.store import Store
 from .transport.bulk_pull import locate, pull
 from .transport.control import ControlTransport
 from .transport.passage import Passage
-from .wire.codec import encode_peer, encode_reply
+from .wire.codec import encode_peer, encode_reply, pieces_of
 from .wire.requests import Refused
 
 LOG = logging.getLogger("murmuration.node")
@@ -63,6 +64,7 @@ class Performer:
         self._end = end
         self._loop = asyncio.get_running_loop()
         self._pulls: dict[bytes, asyncio.Future[str]] = {}
+        self._numbers = count()
 
     def perform(self, effects: Iterable[NodeEffect]) -> None:
         """Carry out effects in order."""
@@ -120,10 +122,11 @@ class Performer:
     def _send(self, url: str, recipient: str, message: RingMessage | SchedulingMessage) -> None:
         try:
             frame = encode_peer(self._me, recipient, message)
-        except CallerError as error:  # siblings of one key can add up to more than a frame: as if it were lost
+        except CallerError as error:  # no message of a sound peer is that large: as if it were lost
             LOG.warning("a %s for %s is not sent: %s", type(message).__name__, url, error)
-        else:
-            self._transport.send(url, frame)
+            return
+        for piece in pieces_of(self._me, recipient, frame, next(self._numbers)):
+            self._transport.send(url, piece)
 
     def _reply(self, effect: ReplyTo) -> None:
         try:

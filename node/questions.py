@@ -18,7 +18,7 @@ from ..ring.effects import (
 )
 from ..ring.events import ChunkOffered, GetRequested, KeysRequested, PutRequested
 from ..ring.facts import Sibling, Update
-from ..ring.terms import PeerId
+from ..ring.terms import JOINED_BYTES_MAX, JOINED_MAX, PeerId
 from ..scheduling.effects import JobAccepted, JobRefused, JobSeen, JobsSeen, JobUnknown, SchedulingAnswer
 from ..scheduling.events import JobsRequested, JobSubmitted, KillRequested, StatusRequested
 from .wire.requests import (
@@ -73,6 +73,7 @@ def store_event(request: str, question: StoreQuestion) -> PutRequested | GetRequ
                 after=question.after,
                 limit=question.limit,
                 patience_s=question.patience_s,
+                quorum=question.quorum,
             )
         case OfferChunk():
             return ChunkOffered(
@@ -100,14 +101,19 @@ def store_reply(answer: RingAnswer, members: Mapping[PeerId, Update]) -> ClientR
                 replaced_corrupt=answer.replaced_corrupt,
             )
         case PutConflict():
-            return KeyConflict(values=_values(answer.siblings), context=answer.context)
+            shown = _shown(answer.siblings)
+            left_out = _live(answer.siblings) - len(shown)
+            return KeyConflict(values=_values(shown), context=answer.context, left_out=left_out)
         case GetDone():
+            shown = _shown(answer.siblings)
             return KeyGot(
-                values=_values(answer.siblings),
+                values=_values(shown),
                 context=answer.context,
                 replicas=answer.replicas,
                 answered=answer.answered,
                 primaries=answer.primaries,
+                ends=_ends(shown),
+                left_out=_live(answer.siblings) - len(shown),
             )
         case KeysDone():
             return KeysFound(keys=answer.keys, more=answer.more)
@@ -121,6 +127,7 @@ def store_reply(answer: RingAnswer, members: Mapping[PeerId, Update]) -> ClientR
                 vnodes=answer.vnodes,
                 keys=answer.keys,
                 bytes=answer.bytes,
+                chunks=answer.chunks,
                 zone_violations=answer.zone_violations,
             )
         case Failed():
@@ -146,8 +153,29 @@ def objection(question: StoreQuestion) -> Refused | None:
     return Refused(kind="caller", reason=f"{word} = {wanted} copies are more than the N = {quorum.replicas} there are")
 
 
+def _shown(siblings: tuple[Sibling, ...]) -> tuple[Sibling, ...]:
+    """Take the live ones, as many as a reply carries."""
+    shown: list[Sibling] = []
+    room = JOINED_BYTES_MAX
+    for sibling in siblings:
+        room -= len(sibling.value or b"")
+        if room < 0 or len(shown) == JOINED_MAX:
+            break
+        shown += [] if sibling.value is None else [sibling]
+    return tuple(shown)
+
+
+def _live(siblings: tuple[Sibling, ...]) -> int:
+    return sum(sibling.value is not None for sibling in siblings)
+
+
 def _values(siblings: tuple[Sibling, ...]) -> tuple[bytes, ...]:
     return tuple(sibling.value for sibling in siblings if sibling.value is not None)
+
+
+def _ends(siblings: tuple[Sibling, ...]) -> tuple[int, ...]:
+    ends = tuple(sibling.expires_at for sibling in siblings if sibling.value is not None)
+    return ends if any(ends) else ()
 
 
 def job_event(request: str, question: JobQuestion) -> JobSubmitted | StatusRequested | JobsRequested | KillRequested:

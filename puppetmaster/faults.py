@@ -41,6 +41,13 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """The others take a dead peer out for ever: started again, it is told so, and can only join as a new one."""
+
+    peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restart:
     """A crashed peer starts again on its own disk, as it is.
 
@@ -58,6 +65,14 @@ class Snapshot:
     """The disk of a peer that does not run is copied, for a later `Restart` on the `old` one."""
 
     peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swap:
+    """The disks of two dead peers are exchanged by mistake: neither starts on the other's. Once more puts it right."""
+
+    peer: str
+    other: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,8 +214,10 @@ class Weather:
 PeerFault = (
     Crash
     | Leave
+    | Remove
     | Restart
     | Snapshot
+    | Swap
     | Spoil
     | Freeze
     | Thaw
@@ -218,8 +235,10 @@ Fault = PeerFault | LinkFault
 _WORDS: Final[dict[type, str]] = {
     Crash: "KILL",
     Leave: "LEAVE",
+    Remove: "REMOVE",
     Restart: "RESTART",
     Snapshot: "SNAPSHOT",
+    Swap: "SWAP",
     Spoil: "SPOIL",
     Freeze: "FREEZEW",
     Thaw: "UNFREEZEW",
@@ -245,6 +264,8 @@ def _detail(fault: PeerFault) -> str:
             return " empty"
         case Restart(old=True):
             return " old"
+        case Swap(other=other):
+            return f" {other}"
         case Spoil(damage=damage, share=share):
             return f" {damage.value} {share:.0%}"
         case SetClock(offset_s=offset_s):

@@ -100,7 +100,8 @@ class Parted:
 class DiskOld:
     """The disk is an old copy: it has the start `recorded`, and others know a later one.
 
-    This process must end, and the directory must never again be used under the same id.
+    This process must end, the directory must never again be used under the same id, and what it holds must not come
+    back by itself: it may have been deleted since, and forgotten by all.
     """
 
     recorded: int
@@ -198,6 +199,7 @@ class MovePlanned:
     keys: int
     bytes: int
     zone_violations: int
+    chunks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,12 @@
 """Name what can happen to the ring machine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .facts import Context
 from .messages import RingMessage
 from .outcomes import StoreOutcome
 from .owners import Owner
+from .placement.rendezvous import Home
 from .terms import Condition, PeerId, Quorum, Source
 
 
@@ -76,13 +77,17 @@ class GetRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysRequested:
-    """Someone wants one page of all live keys by prefix; answered by `Completed` with `KeysDone` or `Failed`."""
+    """Someone wants one page of all live keys by prefix; answered by `Completed` with `KeysDone` or `Failed`.
+
+    By the `quorum` of their writes it is told whether silent homes may hide some.
+    """
 
     request: str
     prefix: bytes
     after: bytes
     limit: int
     patience_s: float
+    quorum: Quorum = field(default_factory=Quorum)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,11 +153,15 @@ class RemoveRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequested:
-    """Someone asks what this peer would send if `gone` left or were removed; answered by `MovePlanned` or `Failed`."""
+    """Someone asks what this peer would send if `gone` left or were removed, or if `comer` joined.
+
+    Answered by `MovePlanned` or `Failed`.
+    """
 
     request: str
-    gone: PeerId
-    by_removal: bool
+    gone: PeerId | None = None
+    by_removal: bool = False
+    comer: Home | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +204,10 @@ class ExchangeDue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestDue:
-    """A request of this peer has waited for its replicas long enough to try others, or to give up."""
+    """A request of this peer has waited for its replicas long enough to try others, or to give up.
+
+    Where no `request` is named, the part that is its `owner` knows which are due.
+    """
 
     request: str
     owner: Owner = Owner.ANY

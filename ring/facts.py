@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from .terms import Key, Member, Name, Value
+from .terms import JOINED_MAX, Key, Member, Name, Value
 
 Sequence = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
@@ -76,11 +76,11 @@ class Versions(Struct, frozen=True, array_like=True):
     `siblings` are sorted by dot, so that equal sets are equal bytes.
     """
 
-    seen: Annotated[dict[Annotated[str, Meta(max_length=64)], Count], Meta(max_length=256)]
-    siblings: Annotated[tuple[Sibling, ...], Meta(max_length=100)]
+    seen: Annotated[dict[Annotated[str, Meta(max_length=64)], Count], Meta(max_length=8192)]
+    siblings: Annotated[tuple[Sibling, ...], Meta(max_length=JOINED_MAX)]
 
 
-Context = Annotated[dict[Annotated[str, Meta(max_length=64)], Count], Meta(max_length=256)]
+Context = Annotated[dict[Annotated[str, Meta(max_length=64)], Count], Meta(max_length=8192)]
 
 
 TreeNumber = Annotated[int, Meta(ge=0, lt=1 << 17)]

@@ -35,12 +35,12 @@ from .events import (
     Started,
 )
 from .facts import Update
+from .membership.banishing import word_to_removed
 from .messages import (
     ChunkStored,
     CopyAnswered,
     CopyAsked,
     EntropyMessage,
-    Gossip,
     KeysListed,
     ProbeMessage,
     PutCoordinated,
@@ -281,7 +281,7 @@ class Ring:
         """Hand a message to the part that it is for; who was removed is told so, whatever it says."""
         parts, message = self._parts, event.message
         if parts.membership.is_removed(event.sender) and event.sender != self._me:
-            return [Send(to=event.sender, message=Gossip(news=(self.members[event.sender],)))]
+            return [word_to_removed(self.members[event.sender], message)]
         if isinstance(message, CopyAsked):
             return parts.serving.handle(event)
         if isinstance(message, CopyAnswered):
@@ -300,11 +300,15 @@ class Ring:
         """Offer what a peer says of its copies to all parts that ask peers for such."""
         parts = self._parts
         match message:
+            case VersionsFetched(request=request) if parts.gets.awaits(request):
+                return parts.gets.handle(now, event)
+            case VersionsStored(request=request) if parts.coordinator.awaits(request):
+                return parts.coordinator.handle(now, event)
             case VersionsFetched():
-                readers = (parts.gets, parts.coordinator, parts.anti_entropy)
+                readers = (parts.coordinator, parts.anti_entropy)
                 return [effect for part in readers for effect in part.handle(now, event)]
             case VersionsStored():
-                writers = (parts.coordinator, parts.handoff, parts.transfer, parts.anti_entropy)
+                writers = (parts.handoff, parts.transfer, parts.anti_entropy)
                 return [effect for part in writers for effect in part.handle(now, event)]
             case ChunkStored():
                 placers = (parts.chunks, parts.handoff, parts.anti_entropy, parts.farewell)

@@ -75,15 +75,20 @@ class PushPull(Message, frozen=True, array_like=True, tag=True):
 
 
 class ServiceAsked(Message, frozen=True, array_like=True, tag=True):
-    """Ask a home whether it has passed on all that the sender's joining or leaving at `epoch` moves."""
+    """Ask a home whether it has passed on all that the sender's joining or leaving at `epoch` moves.
+
+    `homes` names the set of homes that keys have now in the sender's eyes; only of that one is the question.
+    """
 
     epoch: Count
+    homes: Print
 
 
 class ServiceDone(Message, frozen=True, array_like=True, tag=True):
-    """Tell who joins or leaves at `epoch` that this home has passed everything on."""
+    """Tell who joins or leaves at `epoch` that this home has passed everything on, keys having these `homes` now."""
 
     epoch: Count
+    homes: Print
 
 
 class RecallStart(Message, frozen=True, array_like=True, tag=True):
@@ -260,6 +265,13 @@ class ReapTombstone(Message, frozen=True, array_like=True, tag=True):
     versions: Versions
 
 
+class ForgetWriters(Message, frozen=True, array_like=True, tag=True):
+    """Forget actors of a key of which all homes know that nothing is current, if no more is known than these counts."""
+
+    key: Key
+    actors: Context
+
+
 # --- chunks: immutable, named by their content, carried by the bulk transport ---
 
 
@@ -325,7 +337,14 @@ RegisterMessage = Prepare | Promised | Accept | Accepted
 CopyAsked = StoreVersions | OfferVersions | FetchVersions | ListKeys | StoreChunk
 CopyAnswered = VersionsStored | VersionsWanted | VersionsFetched | KeysListed | ChunkStored
 EntropyMessage = (
-    CompareTrees | TreesCompared | CompareLeaves | LeavesCompared | SeekStrays | StraysFound | ReapTombstone
+    CompareTrees
+    | TreesCompared
+    | CompareLeaves
+    | LeavesCompared
+    | SeekStrays
+    | StraysFound
+    | ReapTombstone
+    | ForgetWriters
 )
 
 RingMessage = (

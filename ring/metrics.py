@@ -28,9 +28,12 @@ def scrub_metrics(scrub: Scrub, mending: Mending) -> Metrics:
 
 def repair_metrics(repairs: RepairMetrics, progress: Progress, now: Instant) -> Metrics:
     """Count what anti-entropy has compared and repaired, what may be forgotten, and what is passed on to others."""
-    oldest = min(repairs.clean_at.values(), default=now)
-    newest = max(repairs.clean_at.values(), default=now)
+    clean_at = repairs.clean_at.values()
+    ago: Metrics = {}
+    if clean_at:
+        ago = {"repair.last_clean_ago_s": now - max(clean_at), "repair.first_clean_ago_s": now - min(clean_at)}
     return {
+        **ago,
         "repair.exchanges": repairs.exchanges,
         "repair.exchanges_failed": repairs.exchanges_failed,
         "repair.trees_compared": repairs.trees_compared,
@@ -40,12 +43,11 @@ def repair_metrics(repairs: RepairMetrics, progress: Progress, now: Instant) -> 
         "repair.failed": repairs.repairs_failed,
         "repair.moved_bytes": repairs.bytes_moved,
         "repair.trees_clean": len(repairs.clean_at),
-        "repair.last_clean_ago_s": now - newest,
-        "repair.first_clean_ago_s": now - oldest,
         "strays.seen": repairs.strays_seen,
         "strays.handed": repairs.strays_handed,
         "tombstones.waiting": repairs.tombstones_waiting,
         "tombstones.reaped": repairs.tombstones_reaped,
+        "actors.forgotten": repairs.actors_forgotten,
         "transfer.is_under_way": float(progress.is_under_way),
         "transfer.keys_looked_at": progress.keys_looked_at,
         "transfer.keys_sent": progress.keys_sent,

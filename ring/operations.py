@@ -55,7 +55,10 @@ class ExpireVersions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListVersions:
-    """List local keys by `prefix` after `after`, in order, at most `limit`; the outcome is `VersionsListed`."""
+    """List local keys by `prefix` after `after`, in order, at most `limit`; the outcome is `VersionsListed`.
+
+    It ends sooner where they weigh much, so that neither the step nor an answer with them grows too large.
+    """
 
     prefix: bytes
     after: bytes
@@ -71,7 +74,10 @@ class CompareVersions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeighVersions:
-    """List local keys after `after`, in order, at most `limit`, with the bytes of each; outcome `VersionsWeighed`."""
+    """List local keys after `after`, in order, at most `limit`, with the bytes of each; outcome `VersionsWeighed`.
+
+    It ends sooner where they weigh much.
+    """
 
     after: bytes
     limit: int
@@ -220,6 +226,26 @@ class ListTombstones:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListCrowds:
+    """List keys that more actors have written than need be remembered, after `after`; the outcome is `CrowdsListed`."""
+
+    after: bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetActors:
+    """Forget actors of a key with nothing current and no more than these counts; the outcome is `ActorsForgotten`.
+
+    The hints of the key for `hinted` forget them too, and what they still held of them.
+    """
+
+    key: bytes
+    actors: Context
+    hinted: tuple[PeerId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DropCopy:
     """Give up the copy of `key` if it is still that of `versions`, and the hints of it for `hinted`.
 
@@ -256,6 +282,8 @@ Operation = (
     | ListLeaves
     | ListStrays
     | ListTombstones
+    | ListCrowds
+    | ForgetActors
     | DropCopy
 )
 
@@ -271,5 +299,6 @@ READS = (
     ListLeaves,
     ListStrays,
     ListTombstones,
+    ListCrowds,
 )
 """The operations that write nothing, and so need no room on the disk."""

@@ -41,7 +41,7 @@ class VersionsExpired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionsListed:
-    """Keys in order with their versions, values stripped; `more` sort after the last of them.
+    """Keys in order with their versions, values stripped; `more` sort after the last of them, of which there is one.
 
     `corrupt` are keys in between whose copy here cannot be read: it is to be mended from another peer.
     """
@@ -173,6 +173,21 @@ class TombstonesListed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CrowdsListed:
+    """Trees and keys with their versions, values stripped; `after` is where the next page begins, None at the end."""
+
+    entries: tuple[tuple[int, bytes, Versions], ...]
+    after: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorsForgotten:
+    """So many actors of a key are remembered no more."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyDropped:
     """The copy is gone, or it has changed meanwhile and stays."""
 
@@ -214,5 +229,7 @@ StoreOutcome = (
     | LeavesListed
     | StraysListed
     | TombstonesListed
+    | CrowdsListed
+    | ActorsForgotten
     | CopyDropped
 )

@@ -9,7 +9,7 @@ expiry       values that have ended                 scrub, mending      damage o
 member_rows  the member table on disk               joining             no act before the cluster is known
 registry     joining and leaving for good           farewell            what a leaver must have passed on first
 lineage      no word from an old disk               reopening           records of jobs that have not ended
-survey       what a leave or a removal would move
+survey       what a join, a leave or a removal would move
 """
 
 from copy import copy
@@ -112,13 +112,20 @@ class Parts:
         self.transfer = Transfer(roster=roster, replicas=replicas, tickets=tickets, ids=ids, settings=settings.transfer)
         self.survey = Survey(roster=roster, replicas=replicas, tickets=tickets)
         self.farewell = Farewell(
-            me=self._me, roster=roster, replicas=replicas, tickets=tickets, ids=ids, quorum=settings.quorum
+            me=self._me,
+            roster=roster,
+            replicas=replicas,
+            tickets=tickets,
+            ids=ids,
+            quorum=settings.quorum,
+            progress=self.transfer.progress,
         )
         self.registry = Registry(
             membership=self.membership,
             roster=roster,
             transfer=self.transfer,
             farewell=self.farewell,
+            replicas=replicas,
             ids=ids,
             settings=settings.registry,
         )

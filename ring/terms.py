@@ -36,6 +36,12 @@ Digest = Annotated[bytes, Meta(min_length=16, max_length=32)]
 VALUE_BYTES_MAX = 1 << 20
 """Largest value of one key; a bigger thing is a file of chunks."""
 
+JOINED_BYTES_MAX = 15 << 20
+"""Largest sum of the concurrent values of one key, that of ten peers which wrote it without knowing of each other."""
+
+JOINED_MAX = 1000
+"""Most concurrent values of one key, those of ten such peers."""
+
 CHUNK_BYTES_MAX = 256 << 20
 """Largest chunk that a peer accepts, in bytes."""
 

@@ -27,7 +27,8 @@ directory_argument = click.argument("directory", type=click.Path(path_type=Path,
 def backup(directory: Path, *, overwrite: bool, as_json: bool, plain: bool, peers: tuple[str, ...]) -> None:
     """Copy all keys and files of the running cluster to DIRECTORY.
 
-    One that was broken off is taken up again by the same command. Jobs are not kept, but their outputs in the ring are.
+    One that was broken off is taken up again by the same command. A value that ends keeps its end. The records of jobs
+    are not kept, for a job belongs to its cluster; its output in the ring is.
     """
     from ..view.counting import CountLine
 
@@ -55,6 +56,7 @@ def restore(directory: Path, *, overwrite: bool, as_json: bool, plain: bool, pee
         return
     click.echo(
         f"{restored.keys} keys: {restored.written} written, {restored.equal} there before, {restored.left} left alone"
+        + (f", {restored.ended} ended meanwhile" if restored.ended else "")
     )
     click.echo(f"{restored.chunks} chunks, {format_size(restored.chunk_bytes)}")
     if restored.left:

@@ -4,16 +4,22 @@ import base64
 import binascii
 import json
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ...node.wire.requests import PeerView, RingShown
 from ...ring.errors import CallerError
-from ...ring.facts import Context, Liveness, Standing
+from ...ring.facts import Context
 from ...scheduling.jobs import UserError
 from ...scheduling.status import JobStatus, TaskState
+from ..measuring import metrics_of_all
+
+if TYPE_CHECKING:
+    from ..moves import MovePlan
 
 
 def print_json(document: object) -> None:
@@ -57,46 +63,66 @@ def _error_document(error: UserError, split: int) -> dict[str, Any]:
 
 
 def peer_document(view: PeerView) -> dict[str, Any]:
-    """Spell one peer; load (share of slots in use) and disk (bytes) are null where they are not known."""
+    """Spell one peer.
+
+    `state` is alive, suspect, dead or left; `standing` is joining, valid, leaving or removed. `load` (share of slots in
+    use), `disk` (bytes) and `sync` (full or relaxed) are null where they are not known.
+    """
     return {
         "name": view.member.name,
         "id": view.member.id,
         "url": view.member.url,
         "zone": view.member.zone,
-        "state": state_of(view),
+        "state": view.liveness.name.lower(),
         "standing": view.standing.name.lower(),
         "epoch": view.epoch,
         "incarnation": view.incarnation,
         "load": view.load if view.load >= 0 else None,
         "disk": view.disk_bytes if view.disk_bytes >= 0 else None,
+        "sync": view.sync or None,
         "workers": view.member.workers,
         "weight": view.member.weight,
     }
 
 
-def state_of(view: PeerView) -> str:
-    """Name a peer's state in one word: that it joins, leaves or was removed, else whether it lives."""
-    if view.standing is Standing.REMOVED:
-        return "removed"
-    if view.liveness is Liveness.LEFT:
-        return "stopped"
-    if view.liveness is Liveness.ALIVE and view.standing is not Standing.VALID:
-        return view.standing.name.lower()
-    return view.liveness.name.lower()
+def titles_of(views: Iterable[PeerView]) -> dict[str, str]:
+    """Give each peer id its name, with the beginning of the id where two peers have one name."""
+    members = [view.member for view in views]
+    used = Counter(member.name for member in members)
+    return {
+        member.id: member.name if used[member.name] == 1 else f"{member.name} ({member.id[:8]})" for member in members
+    }
 
 
-def ring_document(ring: RingShown) -> dict[str, Any]:
-    """Spell the placement, with the homes of the key that was asked for."""
+def ring_document(ring: RingShown, moving: dict[str, Any]) -> dict[str, Any]:
+    """Spell the placement and what is moving, with the homes of the key that was asked for."""
     document: dict[str, Any] = {
         "vnodes": ring.vnodes,
         "replicas": ring.replicas,
         "copies": dict(ring.copies),
         "balance": balance(ring.copies),
-        "moving": msgspec.structs.asdict(ring.moving),
+        "moving": moving,
     }
     if ring.vnode >= 0:
         document |= {"vnode": ring.vnode, "primaries": list(ring.primaries), "fallbacks": list(ring.fallbacks)}
     return document
+
+
+def moving_document(views: Sequence[PeerView], movers: "Sequence[tuple[PeerView, MovePlan]]") -> dict[str, Any]:
+    """Spell who joins or leaves, with what that moves in all, and what each peer has sent in its walk of now."""
+    titles = titles_of(views)
+    found = {titles[peer]: values for peer, values in metrics_of_all(views).items()}
+    return {
+        "members": [
+            {"name": view.member.name, "id": view.member.id, "standing": view.standing.name.lower(), **asdict(plan)}
+            for view, plan in movers
+        ],
+        "senders": {
+            title: {"keys_sent": values["transfer.keys_sent"], "bytes_sent": values["transfer.sent_bytes"]}
+            for title, values in sorted(found.items())
+            if values["transfer.is_under_way"]
+        },
+    }
 
 
 def balance(copies: Mapping[str, int]) -> float | None:

@@ -38,7 +38,7 @@ class Entry:
 
 COMMANDS: Final = {
     "up": Entry(place=".peers:up", summary="Run peers on this machine in the foreground."),
-    "peer": Entry(place="...node.main:peer_command", summary="Run one peer in the foreground."),
+    "peer": Entry(place=".peer:peer", summary="Run one peer in the foreground."),
     "peers": Entry(place=".peers:peers", summary="List the peers and whether they are alive."),
     "ring": Entry(place=".peers:ring", summary="Show how copies are spread, or the homes of a key."),
     "leave": Entry(place=".moves:leave", summary="Have a peer hand over what it keeps and end."),

@@ -3,7 +3,7 @@
 import click
 
 from ..units import format_size
-from .documents import print_json
+from .documents import print_json, titles_of
 from .options import connect, examples, json_option, peer_option
 
 
@@ -19,15 +19,24 @@ def metrics(parts: tuple[str, ...], *, as_json: bool, peers: tuple[str, ...]) ->
     from ..measuring import metrics_of_all
 
     with connect(peers) as client:
-        found = metrics_of_all(client.peers(measured=False))
+        views = client.peers(measured=False)
+    titles, found = titles_of(views), metrics_of_all(views)
+    _check_parts(parts, {name for values in found.values() for name in values})
     chosen = {
-        peer: {name: value for name, value in sorted(values.items()) if not parts or name.startswith(parts)}
-        for peer, values in sorted(found.items())
+        titles[peer]: {name: value for name, value in sorted(values.items()) if not parts or name.startswith(parts)}
+        for peer, values in sorted(found.items(), key=lambda item: titles[item[0]])
     }
     if as_json:
         print_json(chosen)
     else:
         _print(chosen)
+
+
+def _check_parts(parts: tuple[str, ...], names: set[str]) -> None:
+    for part in parts:
+        if names and not any(name.startswith(part) for name in names):
+            known = ", ".join(sorted({name.partition(".")[0] for name in names}))
+            raise click.UsageError(f"no metric begins with {part!r}; there are {known}")
 
 
 def _print(found: dict[str, dict[str, float]]) -> None:

@@ -3,14 +3,14 @@
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ...node.sync_modes import SYNC_HELP, SYNC_MODES
+from ...node.sync_modes import RELAXED_NOTICE, SYNC_HELP, SYNC_MODES
 from ..units import format_size
 from .backup import backup, restore, verify
-from .documents import balance, peer_document, print_json, ring_document, state_of
+from .documents import balance, moving_document, peer_document, print_json, ring_document
 from .exits import FAILED, Exit
 from .options import connect, examples, json_option, peer_option
 from .ring_group import RingGroup
@@ -54,6 +54,8 @@ def up(count: int, workers: int | None, directory: Path | None, sync: str) -> No
         try:
             for url in cluster.urls:
                 click.echo(url)
+            if sync == "relaxed":
+                click.echo(f"murmur: {RELAXED_NOTICE}", err=True)
             click.echo(f"{count} peers run; Ctrl-C stops them" if count > 1 else "it runs; Ctrl-C stops it", err=True)
             _stay(cluster, asked_to_stop)
         finally:
@@ -95,18 +97,57 @@ def _print_peers(views: "tuple[PeerView, ...]") -> None:
     rows = [
         (
             view.member.name,
-            state_of(view),
+            view.liveness.name.lower(),
+            view.standing.name.lower(),
             view.member.url,
             view.member.zone,
             str(view.member.workers),
             f"{view.load:.0%}" if view.load >= 0 else "?",
             format_size(view.disk_bytes) if view.disk_bytes >= 0 else "?",
+            view.sync or "?",
             view.member.id[:8],
         )
         for view in views
     ]
-    headings = ("name", "state", "url", "zone", "workers", "load", "disk", "id")
+    headings = ("name", "state", "standing", "url", "zone", "workers", "load", "disk", "sync", "id")
     print_table(headings, rows, right=frozenset({"workers", "load", "disk"}))
+    _tell_of_successors(views)
+    _tell_of_held_joins(views)
+
+
+def _tell_of_successors(views: "tuple[PeerView, ...]") -> None:
+    """Say what to do where a dead peer has come back on an empty directory: the dead one keeps its place until then."""
+    from ...ring.facts import Liveness, Standing
+
+    members = [view for view in views if view.standing is not Standing.REMOVED]
+    new = {view.member.name: view.member.id[:8] for view in members if view.liveness is Liveness.ALIVE}
+    for view in members:
+        name, old = view.member.name, view.member.id[:8]
+        if view.liveness is Liveness.DEAD and name in new:
+            click.echo(
+                f"murmur: {name} is back with an empty disk: to let it take its old place, "
+                f"`murmur replace {old} {new[name]}`",
+                err=True,
+            )
+
+
+def _tell_of_held_joins(views: "tuple[PeerView, ...]") -> None:
+    """Say for whom a join waits: dead homes that are more than a minority of a key's may know what nobody else does."""
+    from ...ring.facts import Liveness, Standing
+    from ...ring.terms import Quorum
+
+    homes = [view for view in views if view.standing in (Standing.VALID, Standing.LEAVING)]
+    dead = [view.member.name for view in homes if view.liveness in (Liveness.DEAD, Liveness.LEFT)]
+    if len(dead) <= (Quorum().replicas - 1) // 2:
+        return
+    for view in views:
+        if view.standing is Standing.JOINING and view.liveness is Liveness.ALIVE:
+            named = ", ".join(dead)
+            click.echo(
+                f"murmur: the join of {view.member.name} waits for {named}, out of reach: bring them back, or "
+                "`murmur remove` those that are gone for good",
+                err=True,
+            )
 
 
 @click.group(
@@ -134,10 +175,12 @@ def show(key: str | None, *, as_json: bool, peers: tuple[str, ...]) -> None:
     """Show how many copies each peer is home to and how even that is; with KEY, the homes of that key in order."""
     with connect(peers) as client:
         shown = client.ring(b"" if key is None else key.encode())
+        moving = moving_document(client.peers(), client.moves().under_way())
     if as_json:
-        print_json(ring_document(shown))
+        print_json(ring_document(shown, moving))
     else:
         _print_ring(shown, key)
+        _print_moving(moving)
 
 
 def _print_ring(shown: "RingShown", key: str | None) -> None:
@@ -157,3 +200,11 @@ def _print_ring(shown: "RingShown", key: str | None) -> None:
     click.echo(
         f"{shown.vnodes} vnodes, {shown.replicas} copies of each" + (f", balance {even:.2f}" if even else ""), err=True
     )
+
+
+def _print_moving(moving: dict[str, Any]) -> None:
+    for member in moving["members"]:
+        moved = f"{member['keys']} copies of keys and {member['chunks']} of chunks, {format_size(member['bytes'])}"
+        click.echo(f"peer {member['name']} is {member['standing']}: {moved} move in all", err=True)
+    for name, sent in moving["senders"].items():
+        click.echo(f"peer {name} has sent {sent['keys_sent']:g} keys, {format_size(int(sent['bytes_sent']))}", err=True)

@@ -45,7 +45,7 @@ class Neighbours:
             envelope = _ENVELOPE.decode(frame)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None  # the peer will refuse it, and count that
-        return PeerId(envelope.sender) if envelope.kind == "peer" else None
+        return PeerId(envelope.sender) if envelope.kind in ("peer", "piece") else None
 
     def home_of(self, sender: PeerId, frame: bytes) -> Endpoint:
         """Tell the address of a frame's sender; empty if that is not known."""

@@ -43,7 +43,7 @@ class Draft:
         found = self._rows.scan(prefix, after, limit + sum(value is None for value in written.values()))
         for key, value in found:
             if value is None:
-                self._recent.forget(key)  # what mends a damaged row must not take it for sound
+                self._recent.forget((key,))  # what mends a damaged row must not take it for sound
         if not written:
             return found
         kept = [row for row in found if row[0] not in written]
@@ -62,9 +62,7 @@ class Draft:
         """
         if not self._written:
             return
-        for key in self._written:
-            self._recent.forget(key)  # until the disk has told what became of it
+        self._recent.forget(self._written)  # until the disk has told what became of it
         with self._rows.transaction():
             self._rows.write(self._written)
-        for key, value in self._written.items():
-            self._recent.keep(key, value)
+        self._recent.keep_all(self._written)

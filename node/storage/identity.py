@@ -19,6 +19,8 @@ from .durable import replace_durably
 
 IDENTITY_FILE: Final = "identity.json"
 LOCK_FILE: Final = "lock"
+CONTENT: Final = ("store", "chunks", "runs", "parts", "logs", "scratch")
+"""What a peer keeps; the rest of its directory is about the peer itself."""
 NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 SHORT_NAME_DIGITS: Final = 8
 STARTS_A_SECOND: Final = 256
@@ -31,6 +33,10 @@ class _Record(Struct, frozen=True, forbid_unknown_fields=True):
     id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
     name: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,128}$")]
     start: Annotated[int, Meta(ge=0, lt=1 << 40)]
+    has_parted: bool = False
+    """Whether the peer has left its cluster or was removed from it; then its id never comes back."""
+    outdated: Annotated[str, Meta(pattern="^([0-9a-f]{32})?$")] = ""
+    """Whose content is to be set aside at the next start: it was an old copy, of a peer with another id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +68,8 @@ def open_identity(directory: Path, name: str | None) -> Identity:
     places, and nobody would see why.
 
     Raises:
-        CallerError: the name or the directory cannot be used, the directory is another peer's, or another process is
-            using it.
+        CallerError: the name or the directory cannot be used, the directory is another peer's or that of one that has
+            parted from its cluster, or another process is using it.
         WorldError: the disk refused, or the identity file is damaged.
     """
     if name is not None and NAME.fullmatch(name) is None:
@@ -72,6 +78,7 @@ def open_identity(directory: Path, name: str | None) -> Identity:
         _make_private(directory)
         lock = _lock(directory)
         try:
+            _set_outdated_aside(directory)
             recorded, record = _next_start(directory / IDENTITY_FILE, name)
         except BaseException:
             os.close(lock)
@@ -81,8 +88,16 @@ def open_identity(directory: Path, name: str | None) -> Identity:
     return Identity(peer_id=PeerId(record.id), name=record.name, start=record.start, recorded=recorded, lock=lock)
 
 
+def outdated_place(directory: Path, peer: PeerId) -> Path:
+    """Name the folder into which the content of a directory goes when that turns out to be an old copy."""
+    return directory / f"outdated-{peer[:SHORT_NAME_DIGITS]}"
+
+
 def renew_identity(directory: Path) -> PeerId:
-    """Give a directory a new id and give that; name and content stay, as those of a new peer.
+    """Give a directory that turned out to be an old copy a new id, and give that; the name stays.
+
+    What it holds is set aside at its next start. It may hold values that were deleted since, and forgotten by all: as
+    the copies of a new peer they would come back.
 
     Raises:
         WorldError: the disk refused, or the identity file is damaged.
@@ -91,11 +106,67 @@ def renew_identity(directory: Path) -> PeerId:
     before, peer_id = _read(file), secrets.token_hex(16)
     has_own_name = before is not None and before.name != before.id[:SHORT_NAME_DIGITS]
     name = before.name if before is not None and has_own_name else peer_id[:SHORT_NAME_DIGITS]
-    try:
-        replace_durably(file, msgspec.json.encode(_Record(id=peer_id, name=name, start=0)))
-    except OSError as error:
-        raise WorldError(f"{file} cannot be written: {error.strerror}") from error
+    outdated = "" if before is None else before.id
+    _write(file, _Record(id=peer_id, name=name, start=0, outdated=outdated))
     return PeerId(peer_id)
+
+
+def note_parting(directory: Path) -> None:
+    """Take note that this peer is no member of its cluster any more, so that its next start says so at once.
+
+    Raises:
+        WorldError: the disk refused, or the identity file is damaged.
+    """
+    file = directory / IDENTITY_FILE
+    record = _read(file)
+    if record is not None:
+        _write(file, msgspec.structs.replace(record, has_parted=True))
+
+
+def parting_line(name: str, directory: Path) -> str:
+    """Say that a peer cannot come back as itself, and what to do."""
+    return (
+        f"peer {name} has left its cluster or was removed from it, and cannot come back with what {directory} holds: "
+        "start it with --rejoin-as-new, or give it an empty directory with --data"
+    )
+
+
+def set_aside(directory: Path) -> Path | None:
+    """Make the directory of a peer that has parted that of a new, empty peer of its name.
+
+    Gives where its content is now; None, and nothing is done, where the directory belongs to no such peer.
+
+    Raises:
+        CallerError: another process is using the directory.
+        WorldError: the disk refused, or the identity file is damaged.
+    """
+    record = _read(directory / IDENTITY_FILE)
+    if record is None or not record.has_parted:
+        return None
+    try:
+        lock = _lock(directory)
+        try:
+            aside = directory / f"parted-{record.id[:SHORT_NAME_DIGITS]}"
+            _move_content(directory, aside)
+        finally:
+            os.close(lock)
+    except OSError as error:
+        raise WorldError(f"{directory} cannot be set aside: {error.strerror}") from error
+    renew_identity(directory)  # what it is to set aside is gone by then
+    return aside
+
+
+def _set_outdated_aside(directory: Path) -> None:
+    record = _read(directory / IDENTITY_FILE)
+    if record is not None and record.outdated:
+        _move_content(directory, outdated_place(directory, PeerId(record.outdated)))
+
+
+def _move_content(directory: Path, aside: Path) -> None:
+    for name in CONTENT:
+        if (directory / name).exists():
+            aside.mkdir(exist_ok=True)
+            (directory / name).rename(aside / name)
 
 
 def _make_private(directory: Path) -> None:
@@ -129,10 +200,19 @@ def _next_start(file: Path, name: str | None) -> tuple[int, _Record]:
             f"{file.parent} belongs to peer {before.name}, not to {name}: give --data the directory of {name}; "
             f"or, to rename the peer, write {name} for {before.name} in {file}"
         )
+    if before.has_parted:
+        raise CallerError(parting_line(before.name, file.parent))
     start = max(before.start + 1, int(time.time() * STARTS_A_SECOND))
     record = _Record(id=before.id, name=name or before.name, start=start)
     replace_durably(file, msgspec.json.encode(record))
     return before.start, record
+
+
+def _write(file: Path, record: _Record) -> None:
+    try:
+        replace_durably(file, msgspec.json.encode(record))
+    except OSError as error:
+        raise WorldError(f"{file} cannot be written: {error.strerror}") from error
 
 
 def _read(file: Path) -> _Record | None:

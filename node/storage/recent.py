@@ -4,8 +4,11 @@ Only what is on the disk gets in: a row that was read there, or one whose commit
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from threading import Lock
 from typing import Final
+
+from ...ring.copies.stored import Writes
 
 ROW_BYTES_MAX: Final = 32 << 10
 """Larger rows are not kept: they would push out many small ones, and reading them costs more than finding them."""
@@ -35,19 +38,24 @@ class RecentRows:
 
     def keep(self, key: bytes, value: bytes | None) -> None:
         """Take in what the disk holds under a key now."""
+        self.keep_all({key: value})
+
+    def keep_all(self, rows: Writes) -> None:
+        """Take in what the disk holds under many keys now."""
         with self._lock:
-            self._drop(key)
-            if value is not None and len(value) > ROW_BYTES_MAX:
-                return
-            self._rows[key] = value
-            self._bytes += _cost(key, value)
+            for key, value in rows.items():
+                self._drop(key)
+                if value is None or len(value) <= ROW_BYTES_MAX:
+                    self._rows[key] = value
+                    self._bytes += _cost(key, value)
             while self._bytes > self._bytes_max:
                 self._drop(next(iter(self._rows)))
 
-    def forget(self, key: bytes) -> None:
-        """Drop a row, because the disk may hold another one."""
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """Drop rows, because the disk may hold other ones."""
         with self._lock:
-            self._drop(key)
+            for key in keys:
+                self._drop(key)
 
     def _drop(self, key: bytes) -> None:
         if key in self._rows:

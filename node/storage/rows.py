@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -20,13 +20,15 @@ FILE_BYTES_MIN: Final = 32 << 10
 _DISK_ERRORS = (sqlite3.Error, Timeout, OSError)
 _PAGE_ROWS = 10_000
 
-_UPSERT: Final = (
+_ROWS_AT_ONCE: Final = 16
+_UPSERTS: Final = tuple(
     "INSERT INTO Cache(key, raw, store_time, access_time, access_count, size, mode, value)"
-    " VALUES (?, 1, ?, ?, 0, 0, ?, ?) ON CONFLICT(key, raw) DO UPDATE"
+    f" VALUES {', '.join(['(?, 1, ?, ?, 0, 0, ?, ?)'] * count)} ON CONFLICT(key, raw) DO UPDATE"
     " SET store_time = excluded.store_time, mode = excluded.mode, value = excluded.value"
     " WHERE filename IS NULL AND expire_time IS NULL"
+    for count in range(_ROWS_AT_ONCE + 1)
 )
-"""What `Cache.set` does in two statements, for a small value; where a file is to be replaced it changes no row."""
+"""What `Cache.set` does in two statements each, for so many small values; a row whose value is a file it leaves."""
 
 
 class Rows:
@@ -86,15 +88,25 @@ class Rows:
 
     def write(self, writes: Mapping[bytes, bytes | None]) -> None:
         """Write rows, inside a transaction; None deletes."""
-        sql = self._cache._sql  # noqa: SLF001
-        now = time.time()
+        small: list[tuple[bytes, bytes]] = []
         for key, value in writes.items():
             if value is None:
                 self.delete(key)
                 continue
             sealed = seal(key, value)
-            is_small = len(sealed) < FILE_BYTES_MIN
-            if not is_small or not sql(_UPSERT, (key, now, now, IN_ROW, sealed)).rowcount:
+            if len(sealed) < FILE_BYTES_MIN:
+                small.append((key, sealed))
+            else:
+                self._cache.set(key, sealed)
+        for first in range(0, len(small), _ROWS_AT_ONCE):
+            self._upsert(small[first : first + _ROWS_AT_ONCE])
+
+    def _upsert(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """Write sealed values in one statement, for each lets go of the interpreter and has to wait for it again."""
+        now = time.time()
+        values = [value for key, sealed in rows for value in (key, now, now, IN_ROW, sealed)]
+        if self._cache._sql(_UPSERTS[len(rows)], values).rowcount < len(rows):  # noqa: SLF001
+            for key, sealed in rows:
                 self._cache.set(key, sealed)
 
     def put(self, key: bytes, value: bytes) -> None:

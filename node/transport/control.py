@@ -103,7 +103,8 @@ class ControlTransport:
     def _end_turn(self) -> None:
         self._turn_end = None
         self._let_leave()
-        self._drain()
+        if can_receive(self._router):
+            self._drain()
 
     def _drain(self) -> None:
         """Hand on what has come, send what that brings about, and look again for what the descriptor will not tell."""

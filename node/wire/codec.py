@@ -16,11 +16,17 @@ from ...ring.messages import RingMessage
 from ...ring.terms import Id, PeerId
 from ...scheduling.messages import SchedulingMessage
 from .bulk import BulkReply, BulkRequest
-from .limits import CONTROL_FRAME_BYTES_MAX
+from .limits import CONTROL_FRAME_BYTES_MAX, MESSAGE_BYTES_MAX
 from .requests import ClientReply, ClientRequest
 
 PROTOCOL: Final = 1
 """Version of all that is spoken between processes; it grows with every change that an older one would misread."""
+
+
+PIECE_BYTES: Final = 1 << 20
+"""What one piece of a large message carries."""
+
+PIECES_MAX: Final = -(-MESSAGE_BYTES_MAX // PIECE_BYTES)
 
 
 class PeerFrame(Struct, frozen=True, array_like=True, tag="peer"):
@@ -33,6 +39,18 @@ class PeerFrame(Struct, frozen=True, array_like=True, tag="peer"):
     sender: Annotated[PeerId, Meta(pattern="^[0-9a-f]{32}$")]
     recipient: Annotated[str, Meta(pattern="^([0-9a-f]{32})?$")]
     message: RingMessage | SchedulingMessage
+
+
+class PieceFrame(Struct, frozen=True, array_like=True, tag="piece"):
+    """The piece at `place`, of `count`, of a frame of `sender` that is larger than one may be; `number` names it."""
+
+    protocol: int
+    sender: Annotated[PeerId, Meta(pattern="^[0-9a-f]{32}$")]
+    recipient: Annotated[str, Meta(pattern="^([0-9a-f]{32})?$")]
+    number: Count
+    place: Annotated[int, Meta(ge=0, lt=PIECES_MAX)]
+    count: Annotated[int, Meta(ge=2, le=PIECES_MAX)]
+    content: Annotated[bytes, Meta(max_length=PIECE_BYTES)]
 
 
 class ClientFrame(Struct, frozen=True, array_like=True, tag="client"):
@@ -74,11 +92,11 @@ class _Head(Struct, frozen=True, array_like=True):
     protocol: int
 
 
-Frame = PeerFrame | ClientFrame | ReplyFrame | BulkRequestFrame | BulkReplyFrame
+Frame = PeerFrame | PieceFrame | ClientFrame | ReplyFrame | BulkRequestFrame | BulkReplyFrame
 FrameT = TypeVar("FrameT", bound=Frame)
 
 _ENCODER = Encoder()
-_INCOMING: Decoder[PeerFrame | ClientFrame] = Decoder(PeerFrame | ClientFrame)
+_INCOMING: Decoder[PeerFrame | PieceFrame | ClientFrame] = Decoder(PeerFrame | PieceFrame | ClientFrame)
 _PEER = Decoder(PeerFrame)
 _CLIENT = Decoder(ClientFrame)
 _REPLY = Decoder(ReplyFrame)
@@ -93,10 +111,24 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Overflo
 def encode_peer(sender: PeerId, recipient: str, message: RingMessage | SchedulingMessage) -> bytes:
     """Wrap a message to another peer, or to whoever is at an address if `recipient` is empty.
 
+    It may be too large for one frame: see `pieces_of`.
+
     Raises:
-        CallerError: the message is larger than a frame may be.
+        CallerError: the message is larger than any may be.
     """
-    return _encode(PeerFrame(PROTOCOL, sender, recipient, message))
+    return _encode(PeerFrame(PROTOCOL, sender, recipient, message), MESSAGE_BYTES_MAX)
+
+
+def pieces_of(sender: PeerId, recipient: str, frame: bytes, number: int) -> list[bytes]:
+    """Cut a wrapped message into frames that a peer takes; most are one already."""
+    if len(frame) <= CONTROL_FRAME_BYTES_MAX:
+        return [frame]
+    contents = [frame[begin : begin + PIECE_BYTES] for begin in range(0, len(frame), PIECE_BYTES)]
+    count = len(contents)
+    return [
+        _encode(PieceFrame(PROTOCOL, sender, recipient, number, place, count, content))
+        for place, content in enumerate(contents)
+    ]
 
 
 def decode_peer(frame: bytes) -> tuple[PeerId, RingMessage | SchedulingMessage]:
@@ -105,7 +137,7 @@ def decode_peer(frame: bytes) -> tuple[PeerId, RingMessage | SchedulingMessage]:
     Raises:
         RemoteError: the frame is not one, or of another protocol version.
     """
-    opened = _decode(_PEER, frame)
+    opened = _decode(_PEER, frame, MESSAGE_BYTES_MAX)
     return opened.sender, opened.message
 
 
@@ -128,7 +160,7 @@ def decode_request(frame: bytes) -> tuple[str, ClientRequest]:
     return opened.request, opened.question
 
 
-def decode_incoming(frame: bytes) -> PeerFrame | ClientFrame:
+def decode_incoming(frame: bytes) -> PeerFrame | PieceFrame | ClientFrame:
     """Unwrap what arrives at a peer's control socket, be it of a peer or of a client.
 
     Raises:
@@ -141,9 +173,9 @@ def encode_reply(request: str, reply: ClientReply) -> bytes:
     """Wrap a reply to a client.
 
     Raises:
-        CallerError: the reply is larger than a frame may be.
+        CallerError: the reply is larger than any message may be.
     """
-    return _encode(ReplyFrame(PROTOCOL, request, reply))
+    return _encode(ReplyFrame(PROTOCOL, request, reply), MESSAGE_BYTES_MAX)
 
 
 def decode_reply(frame: bytes) -> tuple[str, ClientReply]:
@@ -152,7 +184,7 @@ def decode_reply(frame: bytes) -> tuple[str, ClientReply]:
     Raises:
         RemoteError: the frame is not one, or of another protocol version.
     """
-    opened = _decode(_REPLY, frame)
+    opened = _decode(_REPLY, frame, MESSAGE_BYTES_MAX)
     return opened.request, opened.reply
 
 
@@ -186,18 +218,16 @@ def decode_bulk_reply(frame: bytes) -> tuple[int, BulkReply]:
     return opened.number, opened.reply
 
 
-def _encode(frame: Frame) -> bytes:
+def _encode(frame: Frame, bytes_max: int = CONTROL_FRAME_BYTES_MAX) -> bytes:
     encoded = _ENCODER.encode(frame)
-    if len(encoded) > CONTROL_FRAME_BYTES_MAX:
-        raise CallerError(
-            f"a message of {len(encoded)} bytes is over the limit of {CONTROL_FRAME_BYTES_MAX}; make it smaller"
-        )
+    if len(encoded) > bytes_max:
+        raise CallerError(f"a message of {len(encoded)} bytes is over the limit of {bytes_max}; make it smaller")
     return encoded
 
 
-def _decode(decoder: Decoder[FrameT], frame: bytes) -> FrameT:
-    if len(frame) > CONTROL_FRAME_BYTES_MAX:
-        raise RemoteError(f"refused a frame of {len(frame)} bytes; the limit is {CONTROL_FRAME_BYTES_MAX}")
+def _decode(decoder: Decoder[FrameT], frame: bytes, bytes_max: int = CONTROL_FRAME_BYTES_MAX) -> FrameT:
+    if len(frame) > bytes_max:
+        raise RemoteError(f"refused a frame of {len(frame)} bytes; the limit is {bytes_max}")
     try:
         opened = decoder.decode(frame)
     except _UNREADABLE as error:

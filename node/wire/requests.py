@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ...ring.facts import Context, Count, Liveness, Standing
-from ...ring.terms import Condition, Digest, Id, Key, Member, Name, Quorum, Source, Value
+from ...ring.terms import JOINED_MAX, Condition, Digest, Id, Key, Member, Name, Quorum, Source, Value
 from ...scheduling.jobs import JobRecord
 from ...scheduling.messages import JobId
 from ...scheduling.status import JobStatus
@@ -47,12 +47,16 @@ class GetKey(Request, frozen=True, array_like=True, tag=True):
 
 
 class FindKeys(Request, frozen=True, array_like=True, tag=True):
-    """List one page of live keys by prefix; answered by `KeysFound`."""
+    """List one page of live keys by prefix; answered by `KeysFound`, or refused where silent homes may hide some.
+
+    `quorum` is the one that such keys are written with: it tells how many silent homes are too many.
+    """
 
     prefix: Annotated[bytes, Meta(max_length=4096)]
     after: Annotated[bytes, Meta(max_length=4096)] = b""
     limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
     patience_s: Patience = 5.0
+    quorum: Quorum = Quorum()
 
 
 class OfferChunk(Request, frozen=True, array_like=True, tag=True):
@@ -136,6 +140,17 @@ class PlanMove(Request, frozen=True, array_like=True, tag=True):
     by_removal: bool
 
 
+class PlanJoin(Request, frozen=True, array_like=True, tag=True):
+    """Ask what the answering peer would send if a peer of that weight and zone joined; answered by `MoveForeseen`.
+
+    Which keys it would get depends on its `comer` id too, how many hardly.
+    """
+
+    comer: Id
+    weight: Annotated[float, Meta(gt=0.0)] = 1.0
+    zone: Name = ""
+
+
 class DescribeRing(Request, frozen=True, array_like=True, tag=True):
     """Ask for the placement, or with `key` for that key's preference list; answered by `RingShown`."""
 
@@ -160,6 +175,7 @@ ClientRequest = (
     | LeaveRing
     | RemovePeer
     | PlanMove
+    | PlanJoin
     | DescribeRing
 )
 
@@ -203,23 +219,31 @@ class KeyPut(Reply, frozen=True, array_like=True, tag=True):
 
 
 class KeyConflict(Reply, frozen=True, array_like=True, tag=True):
-    """A conditional put was not written: give what is there, and the context that covers it."""
+    """A conditional put was not written: give what is there, and the context that covers it.
 
-    values: Annotated[tuple[Value, ...], Meta(max_length=100)]
+    Where the values are more than a reply carries, some are `left_out`; the context covers them all the same.
+    """
+
+    values: Annotated[tuple[Value, ...], Meta(max_length=JOINED_MAX)]
     context: Context
+    left_out: int = 0
 
 
 class KeyGot(Reply, frozen=True, array_like=True, tag=True):
     """Give the live values of a key (none if it is absent) and the context that covers them.
 
-    Of the `answered` copies, `primaries` are of the key's own homes.
+    Of the `answered` copies, `primaries` are of the key's own homes. `ends` tells of each value when it ends, in
+    milliseconds since 1970, with 0 for never; it is empty where none does. Where the values are more than a reply
+    carries, some are `left_out`; the context covers them all the same.
     """
 
-    values: Annotated[tuple[Value, ...], Meta(max_length=100)]
+    values: Annotated[tuple[Value, ...], Meta(max_length=JOINED_MAX)]
     context: Context
     replicas: int
     answered: int
     primaries: int = 0
+    ends: Annotated[tuple[Count, ...], Meta(max_length=JOINED_MAX)] = ()
+    left_out: int = 0
 
 
 class KeysFound(Reply, frozen=True, array_like=True, tag=True):
@@ -287,7 +311,10 @@ class JobsShown(Reply, frozen=True, array_like=True, tag=True):
 
 
 class PeerView(Struct, frozen=True, array_like=True):
-    """One member as the answering peer sees it; `load` is the share of its slots in use, -1 where unknown."""
+    """One member as the answering peer sees it.
+
+    `load` is the share of its slots in use, -1 where unknown; `sync` is `full` or `relaxed`, and empty where unknown.
+    """
 
     member: Member
     liveness: Liveness
@@ -296,6 +323,7 @@ class PeerView(Struct, frozen=True, array_like=True):
     disk_bytes: int = -1
     standing: Standing = Standing.VALID
     epoch: int = 0
+    sync: Name = ""
 
 
 class MoveStarted(Reply, frozen=True, array_like=True, tag=True):
@@ -309,6 +337,7 @@ class MoveForeseen(Reply, frozen=True, array_like=True, tag=True):
     keys: int
     bytes: int
     zone_violations: int
+    chunks: int = 0
 
 
 class Moving(Struct, frozen=True, array_like=True):

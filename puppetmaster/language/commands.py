@@ -107,6 +107,13 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """`REMOVE ID`: have the others take a dead peer out for ever; `RESTART ID empty` puts a new one in its place."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restart:
     """`RESTART ID [empty|old]`: start a dead peer again, on its directory, an empty one, or its snapshot."""
 
@@ -276,13 +283,13 @@ Moment = After | AtProgress
 OfProcess = SlowWorker | FreezeWorker | UnfreezeWorker | FreezeTracker | UnfreezeTracker | Kill | Leave | Clock | Disk
 """Commands that are aimed at one peer that runs."""
 
-OfDirectory = Restart | Snapshot | Spoil | Swap
-"""Commands that are about what a stopped peer keeps."""
+OfStopped = Remove | Restart | Snapshot | Spoil | Swap
+"""Commands that are about a stopped peer, and what it keeps."""
 
 OfLinks = Cut | Delay | Loss | Duplicate | Reorder | Bandwidth
 """Commands that are aimed at links."""
 
-Immediate = Worker | Submit | Status | Assert | Heal | OfProcess | OfDirectory | OfLinks
+Immediate = Worker | Submit | Status | Assert | Heal | OfProcess | OfStopped | OfLinks
 """Commands that hold up no script, so that `AT` can put them off."""
 
 

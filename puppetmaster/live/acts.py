@@ -22,9 +22,10 @@ from ..language.commands import (
     Kill,
     Leave,
     Loss,
-    OfDirectory,
     OfLinks,
     OfProcess,
+    OfStopped,
+    Remove,
     Reorder,
     Restart,
     SlowWorker,
@@ -84,13 +85,15 @@ class Acts:
                 self.stage.heal()
             case Cut() | Delay() | Loss() | Duplicate() | Reorder() | Bandwidth():
                 self._fault_links(command)
-            case Restart() | Snapshot() | Spoil() | Swap():
-                self._fault_directory(command, self._peer(command.id))
+            case Remove() | Restart() | Snapshot() | Spoil() | Swap():
+                self._fault_stopped(command, self._peer(command.id))
             case _:
                 self._fault_process(command, self._peer(command.id))
 
-    def _fault_directory(self, command: OfDirectory, name: str) -> None:
+    def _fault_stopped(self, command: OfStopped, name: str) -> None:
         match command:
+            case Remove():
+                self.stage.remove(name)
             case Restart(empty=empty, old=old):
                 self.stage.restart(name, empty=empty, old=old)
             case Snapshot():

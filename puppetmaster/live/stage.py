@@ -6,8 +6,11 @@ Everything here is an order that is carried out at once, or an error that says w
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ...client.api import Client
+from ...client.connection import Connection
 from ...node.gate.orders import DiskState as GateDiskState
 from ...node.gate.orders import SetClock, SetDisk, SetLinks, SetTracker, SlowWork
+from ...node.wire.requests import MoveStarted, RemovePeer
 from ...ring.errors import CallerError, MurmurationError
 from ..faults import Damage, DiskState
 from ..language.commands import EVERYBODY_ELSE, Links
@@ -90,6 +93,24 @@ class Stage:
     def leave(self, name: str) -> None:
         """Have a peer leave gracefully."""
         self._part(name).master.leave(name)
+
+    def remove(self, name: str) -> None:
+        """Have the others take a dead peer out for ever, even before they have noticed that it is dead.
+
+        Raises:
+            CallerError: it lives, nobody else is awake, or they know no such member.
+            Unreachable: the others do not answer.
+        """
+        self._part(name)
+        if self.states().get(name, Liveliness.ENDED) is not Liveliness.ENDED:
+            raise CallerError(f"{name} lives: only a dead peer is removed")
+        urls = tuple(self.awake().values())
+        if not urls:
+            raise CallerError(f"nobody is awake to remove {name}")
+        with Client(urls) as client:
+            gone = client.moves().find(name).member.id
+        with Connection(urls) as connection:
+            connection.ask(RemovePeer(peer=gone, force=True), MoveStarted)
 
     def freeze(self, name: str) -> None:
         """Stop a peer and its executors."""

@@ -43,6 +43,9 @@ PATIENCE_S = START_PATIENCE_S + 10.0
 VIEW_PATIENCE_S = 10.0
 """For showing the peers: a puppet master that lives waits at most a second for each that is stuck."""
 
+GONE_PATIENCE_S = 3.0
+"""For whatever is asked of a puppet master that has not answered the last time: it has most likely been killed."""
+
 T = TypeVar("T", bound=Answered)
 
 
@@ -128,7 +131,7 @@ class RemoteMaster:
     def _ask(self, asked: Asked, expected: type[T], patience_s: float = PATIENCE_S) -> T:
         number = next(self._numbers)
         self._dealers.send(self._url, msgspec.msgpack.encode(Question(number=number, asked=asked)))
-        patience_s = min(patience_s, VIEW_PATIENCE_S) if self._gone else patience_s
+        patience_s = min(patience_s, GONE_PATIENCE_S) if self._gone else patience_s
         deadline = time.monotonic() + patience_s
         while (left := deadline - time.monotonic()) > 0:
             arrival = self._dealers.receive(left)

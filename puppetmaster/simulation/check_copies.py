@@ -1,7 +1,8 @@
 """Watch, while members join and leave and nothing else happens, that no acknowledged write ever has too few copies.
 
-At every look each write that was acknowledged a while ago must be known to W live peers, and to one of any R of the
-primaries that its key has in the eyes of each who has joined: so no read misses it, at whatever peer and moment.
+At every look each write that was acknowledged a while ago must be known to W live peers, and to whoever takes itself
+for a primary of its key. And in the eyes of each who has joined, one of any R of the primaries knows it: so no read
+misses it, at whatever peer and moment.
 """
 
 import msgspec
@@ -45,6 +46,8 @@ class Reachable:
             if len(table) == 1 or table[process.id].standing is Standing.JOINING:
                 continue  # it does not answer for its cluster yet, or may not know whom to ask
             homes = process.node.ring.preference(written.key)[: quorum.replicas]
+            if process.id in homes and process.id not in holders:
+                accuse(f"S8: {what} was acknowledged, and {process.name} does not know it although it is its home")
             if sum(home not in holders for home in homes) >= min(quorum.reads_required, len(homes)):
                 accuse(f"S8: {what} was acknowledged, and {process.name} may read it from homes that all lack it")
 

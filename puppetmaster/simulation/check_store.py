@@ -26,6 +26,7 @@ from ...ring.copies.versions import EMPTY, join
 from ...ring.facts import Context, Dot, Versions
 from ...ring.terms import PeerId
 from .cluster import Cluster
+from .disk import Disk
 from .store_workload import StoreWorkload, Written
 from .witness import Mint
 
@@ -82,9 +83,14 @@ def versions_at(cluster: Cluster, name: str, key: bytes) -> Versions | None:
     return None if raw is None else msgspec.msgpack.decode(raw, type=Versions)
 
 
+def _owned(cluster: Cluster) -> list[tuple[str, Disk]]:
+    """List the disks of members: what one that is none any more keeps is for nobody."""
+    return [(name, disk) for name, disk in cluster.disks.items() if not disk.is_given_up]
+
+
 def _hints(cluster: Cluster) -> Iterator[str]:
     there = {cluster.member(name).id for name in cluster.disks}
-    for name, disk in cluster.disks.items():
+    for name, disk in _owned(cluster):
         for row, value in disk.scan(b"h/", b"h/", 1000):
             _, target, kind, subject = row.split(b"/", 3)
             is_lost = value is None or (kind == b"c" and subject in disk.damaged)
@@ -94,7 +100,7 @@ def _hints(cluster: Cluster) -> Iterator[str]:
 
 def unreaped(cluster: Cluster) -> Iterator[str]:
     """Check S9: some time after the last fault no peer remembers a delete."""
-    for name, disk in cluster.disks.items():
+    for name, disk in _owned(cluster):
         for row, _ in disk.scan(b"d/", b"d/", 100):
             yield f"S9: {name} still keeps the tombstone {row[6:]!r}"
 

@@ -25,6 +25,7 @@ from .telling import key_of, title_of_message
 from .timeline import Timeline
 from .witness import Witness
 
+LEAVE_PATIENCE_S = 4.0
 FAREWELL_S = 0.5
 """How long a peer that stops stays to see its news off."""
 CLIENT_URL = "tcp://client"
@@ -118,6 +119,8 @@ class Cluster:
         self.running: dict[str, Process] = {}
         self.backups: dict[str, Disk] = {}
         """The disks that were copied, by peer name."""
+        self.leave_patience_s = LEAVE_PATIENCE_S
+        """A peer whose leave takes longer stops all the same."""
         self._doubter = ""
         """The last peer whose view was not the right one: it is looked at first, as it is the likeliest."""
         self._by_url = {self.member(name).url: name for name in self.disks}
@@ -298,7 +301,17 @@ class Cluster:
         if self.running.get(process.name) is not process:
             return
         del self.running[process.name]
-        process.disk.number, process.disk.starts = process.serial, 0
+        outdated = process.disk
+        if not outdated.is_restored:
+            self.witness.accuse(f"S7: {process.name} takes its disk for an old one, and nobody has put it back")
+        self.disks[process.name] = Disk(
+            number=process.serial,
+            vnodes=outdated.vnodes,
+            owner=outdated.owner,
+            state=outdated.state,
+            delay_s=outdated.delay_s,
+            relaxed=outdated.relaxed,
+        )
         self.witness.note("old disk recognised")
         self.tell(Kind.FAULT, process.name, f"{process.name} finds its disk to be old and becomes a new peer")
 

@@ -34,6 +34,8 @@ class Disk:
     number: int = 0
     vnodes: int = VNODES
     starts: int = 0
+    owner: str = ""
+    """The name of the peer that it belongs to: no other one starts on it. A new disk has none."""
     state: DiskState = DiskState.OK
     delay_s: float = 0.0
     rows: dict[bytes, bytes] = field(default_factory=dict)
@@ -43,6 +45,8 @@ class Disk:
     parts: dict[str, bytes] = field(default_factory=dict)
     damaged: set[bytes | str] = field(default_factory=set)
     """What does not match its checksum: keys of rows, digests of chunks, names of runs and parts."""
+    is_restored: bool = False
+    """Whether it is an old copy that was put back."""
     is_given_up: bool = False
     """Whether its peer is no member any more: who starts on it starts anew."""
     relaxed: bool = False

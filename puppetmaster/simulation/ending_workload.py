@@ -4,8 +4,8 @@ import random
 
 from ...node.wire.requests import GetKey, KeyConflict, KeyGot, KeyPut, PutKey
 from ...ring.facts import Context
-from ...ring.terms import Condition
-from .check_endings import unsettled
+from ...ring.terms import Condition, Quorum
+from .check_endings import Put, unseen, unsettled
 from .cluster import Cluster
 from .process import unix_ms
 from .workload import Workload
@@ -22,11 +22,14 @@ LIVES_S = (0.5, 8.0)
 class EndingWorkload(Workload):
     """Puts of values that end, some of them only if what was read is still current, and reads."""
 
-    def __init__(self, cluster: Cluster, rng: random.Random, over_s: float) -> None:
+    def __init__(self, cluster: Cluster, rng: random.Random, over_s: float, *, is_static: bool = False) -> None:
+        """Take the cluster; where it `is_static`, conditions are held to all that W primaries had acknowledged."""
         self._cluster = cluster
         self._rng = rng
         self._over_s = over_s
-        self._asked: dict[str, bytes] = {}
+        self._is_static = is_static
+        self._asked: dict[str, tuple[PutKey | GetKey, float]] = {}
+        self._puts: list[Put] = []
         self._contexts: dict[bytes, Context] = {}
         self._written = 0
 
@@ -45,8 +48,19 @@ class EndingWorkload(Workload):
         return not any(unsettled(self._cluster, self._keys))
 
     def judge_at_rest(self) -> list[str]:
-        """Check S8 at rest."""
-        return list(unsettled(self._cluster, self._keys))
+        """Check S8 and S9 at rest."""
+        ignorant = unseen(self._cluster, self._puts) if self._is_static else ()
+        return [*unsettled(self._cluster, self._keys), *ignorant]
+
+    def _put(self, question: PutKey, asked_at: float, reply: KeyPut) -> Put:
+        return Put(
+            key=question.key,
+            value=question.value,
+            asked_at=asked_at,
+            known_at=self._cluster.timeline.now,
+            is_conditional=question.condition is not Condition.NONE,
+            is_at_primaries=reply.primaries >= Quorum().writes_required,
+        )
 
     @property
     def _keys(self) -> list[bytes]:
@@ -71,17 +85,19 @@ class EndingWorkload(Workload):
 
     def _ask(self, question: PutKey | GetKey) -> None:
         peer = self._rng.choice(sorted(self._cluster.disks))
-        self._asked[self._cluster.ask(peer, question)] = question.key
+        self._asked[self._cluster.ask(peer, question)] = question, self._cluster.timeline.now
 
     def _take_replies(self) -> None:
-        for request, key in list(self._asked.items()):
+        for request, (question, asked_at) in list(self._asked.items()):
             reply = self._cluster.replies.pop(request, None)
             if reply is None:
                 continue
             del self._asked[request]
+            key = question.key
             match reply:
-                case KeyPut(context=context):
+                case KeyPut(context=context) if isinstance(question, PutKey):
                     self._contexts[key] = context
+                    self._puts.append(self._put(question, asked_at, reply))
                 case KeyConflict(context=context):
                     self._contexts[key] = context
                     self._cluster.witness.note("condition failed")

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import assert_never
 
-from ...ring.events import LeaveRequested, StopRequested
+from ...ring.events import LeaveRequested, RemoveRequested, StopRequested
 from ...ring.terms import Instant, PeerId, start_of
 from ..faults import (
     Crash,
@@ -13,6 +13,7 @@ from ..faults import (
     Leave,
     LinkFault,
     PeerFault,
+    Remove,
     Restart,
     SetClock,
     SetDisk,
@@ -20,6 +21,7 @@ from ..faults import (
     SlowDisk,
     Snapshot,
     Spoil,
+    Swap,
     Thaw,
     ThawTracker,
     title_of,
@@ -30,8 +32,6 @@ from .history import Kind
 from .process import Process
 from .weather import change
 
-LEAVE_PATIENCE_S = 4.0
-"""A peer whose leave takes longer stops all the same."""
 BURST = 10
 """So many things that wait for a thawed peer make a burst."""
 
@@ -52,21 +52,36 @@ def _injure(cluster: Cluster, fault: PeerFault) -> None:
     match fault:
         case Crash(peer=peer):
             _crash(cluster, peer)
+        case Remove(peer=peer):
+            _remove(cluster, peer)
         case Restart(peer=peer):
             _restart(cluster, fault)
-        case Snapshot(peer=peer):
-            cluster.backups[peer] = cluster.disks[peer].copy()
-        case Spoil(peer=peer, share=share):
-            if peer not in cluster.running or cluster.running[peer].frozen:
-                cluster.disks[peer].spoil(share, cluster.rng)
-        case SetDisk(peer=peer, state=state):
-            cluster.disks[peer].state = state
-        case SlowDisk(peer=peer, delay_s=delay_s):
-            cluster.disks[peer].delay_s = delay_s
+        case Snapshot() | Swap() | Spoil() | SetDisk() | SlowDisk():
+            _change_disk(cluster, fault)
         case _:
             process = cluster.running.get(fault.peer)
             if process is not None:
                 _disturb(cluster, process, fault)
+
+
+def _change_disk(cluster: Cluster, fault: Snapshot | Swap | Spoil | SetDisk | SlowDisk) -> None:
+    """Let a fault happen to a disk; some are possible only while nobody works on it."""
+    disks, running = cluster.disks, cluster.running
+    match fault:
+        case Snapshot(peer=peer):
+            cluster.backups[peer] = disks[peer].copy()
+        case Swap(peer=peer, other=other):
+            if peer not in running and other not in running and disks[peer].owner and disks[other].owner:
+                disks[peer], disks[other] = disks[other], disks[peer]
+        case Spoil(peer=peer, share=share):
+            if peer not in running or running[peer].frozen:
+                disks[peer].spoil(share, cluster.rng)
+        case SetDisk(peer=peer, state=state):
+            disks[peer].state = state
+        case SlowDisk(peer=peer, delay_s=delay_s):
+            disks[peer].delay_s = delay_s
+        case _:
+            assert_never(fault)
 
 
 def _disturb(
@@ -79,8 +94,9 @@ def _disturb(
     match fault:
         case Leave():
             cluster.witness.note("tracker left" if process.tracks else "peer left")
+            process.has_leave = True
             cluster.feed(process, LeaveRequested())
-            cluster.at(now + LEAVE_PATIENCE_S, partial(_stop, cluster, process))
+            cluster.at(now + cluster.leave_patience_s, partial(_stop, cluster, process))
         case Freeze():
             process.frozen = True
             if process.tracks:
@@ -124,6 +140,17 @@ def _crash(cluster: Cluster, peer: str) -> None:
             note(rarity)
 
 
+def _remove(cluster: Cluster, peer: str) -> None:
+    """Have a live peer that knows a dead one take it out, as somebody would who has looked at the list of members."""
+    gone = PeerId(cluster.member(peer).id)
+    knowing = (cluster.running[name] for name in sorted(cluster.live()))
+    process = next((each for each in knowing if gone in each.node.ring.members), None)
+    if peer in cluster.running or process is None or process.is_going:
+        return
+    cluster.witness.note("dead peer removed")
+    cluster.feed(process, RemoveRequested(request="", peer=gone))
+
+
 def _restart(cluster: Cluster, fault: Restart) -> None:
     peer = fault.peer
     running = cluster.running.get(peer)
@@ -131,11 +158,15 @@ def _restart(cluster: Cluster, fault: Restart) -> None:
         return
     if running is not None:
         cluster.end(running)
+    if not fault.empty and cluster.disks[peer].owner not in ("", peer):
+        cluster.witness.note("another's disk refused")
+        return
     if fault.empty or cluster.disks[peer].is_given_up:
         cluster.disks[peer] = Disk(number=cluster.disks[peer].number + 1, vnodes=cluster.settings.ring.vnodes)
         cluster.witness.note("empty restart")
     elif fault.old and peer in cluster.backups:
         cluster.disks[peer] = cluster.backups[peer].copy()
+        cluster.disks[peer].is_restored = True
         _note_old_disk(cluster, peer)
     elif not cluster.disks[peer].starts:
         cluster.witness.note("peer joined late")

@@ -104,6 +104,8 @@ class JobWorkload:
     ended_at: float = 0.0
     status: JobStatus | None = None
     statuses_ended: list[JobStatus] = field(default_factory=list)
+    patience_s: float = PATIENCE_S
+    """How long the client waits for a peer before it asks another one."""
     _pending: str = ""
     _asked: ClientRequest | None = None
     _asked_at: float = 0.0
@@ -129,7 +131,7 @@ class JobWorkload:
                 self.accepted = True
             case JobShown(status=status) if status is not None:
                 self._take(status)
-            case None if self._pending and self.cluster.timeline.now - self._asked_at < PATIENCE_S:
+            case None if self._pending and self.cluster.timeline.now - self._asked_at < self.patience_s:
                 return
         self._ask()
 

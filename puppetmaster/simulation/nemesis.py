@@ -39,8 +39,15 @@ KINDS: tuple[Kind, ...] = (
 )
 """What can befall a peer and pass."""
 
-DISK_LOSSES: tuple[Kind, ...] = (peers_.emptied, peers_.spoiled, peers_.restored)
-"""What costs a disk: at most one such trouble in a schedule."""
+DISK_LOSSES: tuple[Kind, ...] = (
+    peers_.emptied,
+    peers_.spoiled,
+    peers_.spoiled,
+    peers_.restored,
+    peers_.removed,
+    peers_.swapped,
+)
+"""What costs a disk, or may: at most one such trouble in a schedule."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from ..faults import (
     Freeze,
     FreezeTracker,
     Leave,
+    Remove,
     Restart,
     SetClock,
     SetDisk,
@@ -16,6 +17,7 @@ from ..faults import (
     SlowDisk,
     Snapshot,
     Spoil,
+    Swap,
     Thaw,
     ThawTracker,
 )
@@ -27,6 +29,8 @@ DRIFT_STEPS = 6
 DRIFT_MAX = 0.05
 """Seconds that a clock drifts in a second; a bad crystal is off by a thousandth of that."""
 FLAPS_MAX = 4
+LEARNS_WITHIN_S = 5.0
+"""A start keeps silent for three seconds where nobody answers it, and learns of its removal then."""
 
 
 def restart(_: random.Random, trouble: Trouble) -> list[Moment]:
@@ -124,4 +128,27 @@ def restored(_: random.Random, trouble: Trouble) -> list[Moment]:
         (trouble.begin + 0.5, Restart(peer=trouble.victim)),
         (middle, Crash(peer=trouble.victim)),
         (trouble.over, Restart(peer=trouble.victim, old=True)),
+    ]
+
+
+def removed(rng: random.Random, trouble: Trouble) -> list[Moment]:
+    """Kill the peer and take it out, perhaps start it, which then learns of that, and put a new one in its place."""
+    out = trouble.begin + rng.uniform(0.2, 5.0)
+    moments: list[Moment] = [(trouble.begin, Crash(peer=trouble.victim)), (out, Remove(peer=trouble.victim))]
+    if trouble.over - out > LEARNS_WITHIN_S:
+        moments.append((out + 0.5, Restart(peer=trouble.victim)))
+    return [*moments, (max(trouble.over, out + 0.5), Restart(peer=trouble.victim, empty=True))]
+
+
+def swapped(rng: random.Random, trouble: Trouble) -> list[Moment]:
+    """Exchange the disk of the peer with another one's by mistake: neither starts, until that is put right."""
+    other, step_s = rng.choice(sorted(trouble.others)), (trouble.over - trouble.begin) / 4
+    swap = Swap(peer=trouble.victim, other=other)
+    both = (trouble.victim, other)
+    return [
+        *((trouble.begin, Crash(peer=peer)) for peer in both),
+        (trouble.begin + step_s, swap),
+        *((trouble.begin + 2 * step_s, Restart(peer=peer)) for peer in both),
+        (trouble.begin + 3 * step_s, swap),
+        *((trouble.over, Restart(peer=peer)) for peer in both),
     ]

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass, replace
 
-from ..faults import Leave, Restart, Spoil
+from ..faults import Leave, Remove, Restart, SetDisk, Spoil, Swap
 from .cluster import names_of
 from .nemesis import Planned, draw
 from .network import CLEAR
@@ -17,6 +17,8 @@ NEWCOMERS = 2
 """So many join in such a schedule, and as many leave."""
 REAPED_EVERY = 6
 """Every so many schedules go on until deletes are forgotten."""
+LATECOMER_SHARE = 0.08
+"""Such a share of the schedules has a latecomer, half of the time one of the usual peers: jobs begin without it."""
 LATECOMER = 7
 """The group of the fault that starts a latecomer; those below are of the victims, those above of whole clusters."""
 
@@ -69,12 +71,22 @@ class Plan:
     @property
     def has_registers(self) -> bool:
         """Tell whether there is a client of strict quorums: only where all peers mean the same primaries for ever."""
+        return self.wants_registers and self.is_static
+
+    @property
+    def is_static(self) -> bool:
+        """Tell whether the members and their disks are the same from beginning to end."""
         changes = (planned.fault for planned in self.faults)
-        is_static = not any(
-            isinstance(fault, Leave | Spoil) or (isinstance(fault, Restart) and (fault.empty or fault.old))
+        is_kept = not any(
+            isinstance(fault, Leave | Remove | Spoil) or (isinstance(fault, Restart) and (fault.empty or fault.old))
             for fault in changes
         )
-        return self.wants_registers and is_static and not self.latecomers
+        return is_kept and not self.latecomers
+
+    @property
+    def keeps_hints(self) -> bool:
+        """Tell whether every disk takes hints from beginning to end, and every member stays one."""
+        return self.is_static and not any(isinstance(planned.fault, SetDisk | Swap) for planned in self.faults)
 
 
 def plan_of(seed: int, peers: int = 5, splits: int = 12) -> Plan:
@@ -103,7 +115,10 @@ def plan_of(seed: int, peers: int = 5, splits: int = 12) -> Plan:
     )
     if seed % MOVES_EVERY == MOVES_EVERY - 1:
         return _with_moves_only(plan, rng)
-    return _with_latecomer(plan, rng.uniform(1.0, TROUBLE_S)) if rng.random() < 0.06 else plan
+    if rng.random() >= LATECOMER_SHARE:
+        return plan
+    comes_at, is_further = rng.uniform(1.0, TROUBLE_S), rng.random() < 0.5
+    return _with_latecomer(plan if is_further else replace(plan, peers=peers - 1), comes_at)
 
 
 def _with_moves_only(plan: Plan, rng: random.Random) -> Plan:

@@ -26,12 +26,13 @@ from ...ring.digests import chunk_digest
 from ...ring.effects import DiskOld, Operate, Parted, PullChunk, ScrubChunks, SendTo, Usurped
 from ...ring.events import ChunkPulled, OperationDone
 from ...ring.facts import Standing
+from ...ring.operations import MergeVersions, Operation
 from ...ring.terms import REFUTATION_BITS, Instant, Member, PeerId, Source
 from ...scheduling.effects import DismissJob, ForgetJob, StopAttempt
 from ...scheduling.events import AttemptFailed, AttemptFinished, AttemptLost, SchedulingEvent
 from ...scheduling.jobs import Phase
 from ...scheduling.messages import run_name
-from .check_operations import operation_violation
+from .check_operations import operation_violation, revival
 from .disk import Disk, Run, row_of
 from .witness import Witness
 from .wordcount import (
@@ -117,6 +118,7 @@ class Process:
     ) -> None:
         """Open a disk; `serial` tells processes apart, and the clock moves a start's number, as it does for real."""
         recorded, disk.starts = disk.starts, max(disk.starts + 1, int(now * STARTS_A_SECOND))
+        disk.owner = member.name
         self.member = member
         self.name = member.name
         self.id = PeerId(member.id)
@@ -145,13 +147,15 @@ class Process:
         self.disk_is_old = False
         self.parted = False
         """Whether it is no member any more, and so about to end."""
+        self.has_leave = False
+        """Whether it was told to leave: it stops, even if it cannot do so in good order."""
         incarnation = self.start << REFUTATION_BITS
         self.node = Node(member, incarnation, settings, random.Random(seed + 1), recorded=recorded)
 
     @property
     def is_going(self) -> bool:
-        """Tell whether this peer is about to end for good: it leaves, or is no member any more."""
-        return self.parted or self.node.ring.members[self.id].standing is Standing.LEAVING
+        """Tell whether this process is about to end: it leaves, or is no member any more."""
+        return self.has_leave or self.parted or self.node.ring.members[self.id].standing is Standing.LEAVING
 
     @property
     def tracks(self) -> bool:
@@ -203,9 +207,12 @@ class Process:
         """Make a store operation durable; the machine hears of it a moment later, unless the process dies before."""
         is_hurt = bool(self.disk.damaged) and row_of(work.operation) in self.disk.damaged
         self._unix_ms = max(self._unix_ms, unix_ms(now + self.clock_offset_s))
+        before = self._copy_of(work.operation)
         outcome = self.disk.operate(work.operation, self._unix_ms)
         self._witness.operated(self.id, work.operation, outcome)
         violation = operation_violation(self.id, work.operation, outcome, self._unix_ms)
+        if isinstance(work.operation, MergeVersions) and not is_hurt and not violation:
+            violation = revival(self.id, work.operation.key, before, self._copy_of(work.operation))
         if violation:
             self._witness.accuse(violation)
         if is_hurt:
@@ -214,6 +221,10 @@ class Process:
         self.queue.popleft()
         reported = self._later(self._pace.disk_s / 2, OperationDone(ticket=work.ticket, outcome=outcome))
         return [reported, self._next_operation()] if self.queue else [reported]
+
+    def _copy_of(self, operation: Operation) -> bytes | None:
+        """Give the row of a copy that an operation merges into."""
+        return self.disk.rows.get(b"v/" + operation.key) if isinstance(operation, MergeVersions) else None
 
     def _next_operation(self) -> tuple[float, Working]:
         takes_s = self.disk.delay_s + self._time(self._pace.disk_s)

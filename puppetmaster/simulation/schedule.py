@@ -12,6 +12,7 @@ from ...ring.repair.entropy_settings import EntropySettings
 from ...ring.settings import RingSettings
 from ...scheduling.settings import SchedulingSettings
 from ..faults import DiskState, Restart, SetDisk
+from .check_hints import Hinted
 from .check_hygiene import SLACK_S, hygiene_violations
 from .check_members import Views, convergence_s, member_violations
 from .cluster import CHECK_EVERY, Cluster, names_of
@@ -82,8 +83,12 @@ class Schedule:
         scheduling = replace(SETTINGS.scheduling, retention_s=plan.retention_s)
         settings = replace(SETTINGS, scheduling=scheduling)
         self.cluster = Cluster(names, settings, rng.getrandbits(48), pace, history, check_every)
+        if plan.has_moves_only:  # who stops before its leave is done is lost like one that dies
+            self.cluster.leave_patience_s = PATIENCE_S
         self.workloads = cast(plan, self.cluster, rng)
         self.watches: list[Watch] = [Views(self.cluster), RedoneWork(self.cluster), *self.workloads]
+        if plan.keeps_hints:
+            self.watches.append(Hinted(self.cluster))
         self.agreed_s = 0.0
 
     def verdict(self) -> Verdict:

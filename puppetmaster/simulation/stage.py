@@ -25,6 +25,8 @@ from .schedule import SETTINGS
 from .translation import OfCluster, Translator
 
 ASK_EVERY_S = 0.05
+CLIENT_PATIENCE_S = 0.5
+"""A live client notices at once that a process has died, and so hears of a job's progress in time."""
 START_S = 0.5
 """How long a process takes to start."""
 WAIT_MAX_S = 600.0
@@ -45,8 +47,6 @@ class Stage:
         self._script = script
         self._rng = random.Random(seed + 2)
         self._translator = Translator(self._cast.peer, self.cluster.disks.keys())
-        self._owners = {name: name for name in names}
-        """Whose directory each peer has; not always its own."""
 
     def play(self) -> None:
         """Play all lines, and judge every job that has ended."""
@@ -148,8 +148,6 @@ class Stage:
                 found = Judge(self._cast).decide(condition)
                 if found:
                     self._fail(f"the assertion: {found}")
-            case commands.Swap():
-                self._swap(self._cast.peer(command.id), self._cast.peer(command.other))
             case _:
                 self._inject(command)
 
@@ -160,8 +158,6 @@ class Stage:
                 self._fail(refusal)
                 return
             inject(self.cluster, fault)
-            if isinstance(fault, faults.Restart):
-                self._owners[fault.peer] = fault.peer
             title = faults.title_of(fault)
             is_usual = isinstance(fault, faults.SlowDisk) and not fault.delay_s
             if not is_usual and not self.transcript[-1].endswith(f"  {title}"):
@@ -173,23 +169,18 @@ class Stage:
             case faults.Snapshot(peer=peer) | faults.Spoil(peer=peer):
                 process = self.cluster.running.get(peer)
                 return f"{peer} runs" if process is not None and not process.frozen else ""
+            case faults.Swap(peer=peer, other=other):
+                running = [name for name in (peer, other) if name in self.cluster.running]
+                return f"{running[0]} lives and has its files open" if running else ""
+            case faults.Remove(peer=peer):
+                return f"{peer} lives: only a dead peer is removed" if peer in self.cluster.running else ""
             case faults.Restart(peer=peer, old=True):
                 return "" if peer in self.cluster.backups else f"there is no old directory of {peer}"
             case faults.Restart(peer=peer, empty=False):
-                owner = self._owners[peer]
-                return "" if owner == peer else f"{peer} does not start: its directory belongs to {owner}"
+                owner = self.cluster.disks[peer].owner
+                return "" if owner in ("", peer) else f"{peer} does not start: its directory belongs to {owner}"
             case _:
                 return ""
-
-    def _swap(self, one: str, other: str) -> None:
-        """Exchange the disks of two dead peers, as live stages do with directories."""
-        running = [name for name in (one, other) if name in self.cluster.running]
-        if running:
-            self._fail(f"{running[0]} lives and has its files open")
-            return
-        disks, owners = self.cluster.disks, self._owners
-        disks[one], disks[other] = disks[other], disks[one]
-        owners[one], owners[other] = owners[other], owners[one]
 
     def _submit(self, command: commands.Submit) -> None:
         rng = random.Random(command.file)
@@ -197,7 +188,8 @@ class Stage:
         self.cluster.texts[SHARE] = text
         record = some_job(rng, text, command.splits, REDUCERS, command.output)
         entry = next((worker.id for worker in self._workers if worker.service.is_same(command.entry)), "")
-        workload = JobWorkload(self.cluster, record, random.Random(self._rng.getrandbits(48)), entry=entry)
+        chance = random.Random(self._rng.getrandbits(48))
+        workload = JobWorkload(self.cluster, record, chance, entry=entry, patience_s=CLIENT_PATIENCE_S)
         job = Submitted(workload, text, self.cluster.timeline.now)
         self._cast.jobs.append(job)
         number = len(self._cast.jobs)

@@ -75,6 +75,7 @@ class StoreWorkload:
             reply = self.cluster.replies.pop(request, None)
             if isinstance(reply, KeyPut):
                 written.is_acknowledged = True
+                self._check_copies(written, reply)
                 self._contexts[written.key] = reply.context
                 if written.value is None:
                     self.cluster.witness.note("key deleted")
@@ -82,6 +83,13 @@ class StoreWorkload:
                 self.cluster.witness.note("write unknown")
         for request, key in list(self._reads.items()):
             self._take_read(request, key)
+
+    def _check_copies(self, written: Written, reply: KeyPut) -> None:
+        """Hold a success to what it says of itself (S1): W copies at homes of now, or at who stands in for them."""
+        copies, wanted = reply.primaries + reply.fallbacks, min(Quorum().writes_required, reply.replicas)
+        if copies < wanted:
+            what = f"{written.value!r} at {written.key!r}"
+            self.cluster.witness.accuse(f"S1: {what} was acknowledged with {copies} of {wanted} copies")
 
     def _take_read(self, request: str, key: bytes) -> None:
         reply = self.cluster.replies.pop(request, None)

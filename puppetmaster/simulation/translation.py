@@ -6,9 +6,9 @@ from typing import assert_never
 from .. import faults
 from ..faults import Fault
 from ..language import commands
-from ..language.commands import EVERYBODY_ELSE, Links, OfLinks, OfProcess
+from ..language.commands import EVERYBODY_ELSE, Links, OfLinks, OfProcess, OfStopped
 
-OfCluster = OfProcess | OfLinks | commands.Restart | commands.Snapshot | commands.Spoil | commands.Heal
+OfCluster = OfProcess | OfLinks | OfStopped | commands.Heal
 """Commands that are faults."""
 
 
@@ -24,12 +24,8 @@ class Translator:
         match command:
             case commands.Heal():
                 return [faults.Heal()]
-            case commands.Restart(id=name, empty=empty, old=old):
-                return [faults.Restart(peer=self._peer(name), empty=empty, old=old)]
-            case commands.Snapshot(id=name):
-                return [faults.Snapshot(peer=self._peer(name))]
-            case commands.Spoil(id=name, damage=damage, share=share):
-                return [faults.Spoil(peer=self._peer(name), damage=damage, share=share)]
+            case commands.Remove() | commands.Restart() | commands.Snapshot() | commands.Spoil() | commands.Swap():
+                return [self._of_stopped(command, self._peer(command.id))]
             case (
                 commands.Cut()
                 | commands.Delay()
@@ -41,6 +37,21 @@ class Translator:
                 return self._of_links(command)
             case _:
                 return _of_process(command, self._peer(command.id))
+
+    def _of_stopped(self, command: OfStopped, peer: str) -> Fault:
+        match command:
+            case commands.Remove():
+                return faults.Remove(peer=peer)
+            case commands.Restart(empty=empty, old=old):
+                return faults.Restart(peer=peer, empty=empty, old=old)
+            case commands.Snapshot():
+                return faults.Snapshot(peer=peer)
+            case commands.Spoil(damage=damage, share=share):
+                return faults.Spoil(peer=peer, damage=damage, share=share)
+            case commands.Swap(other=other):
+                return faults.Swap(peer=peer, other=self._peer(other))
+            case _:
+                assert_never(command)
 
     def _of_links(self, command: OfLinks) -> list[Fault]:
         match command:

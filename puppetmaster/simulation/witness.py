@@ -36,6 +36,8 @@ class Mint:
     dot: Dot
     value: bytes | None
     context: Context
+    seen: Context
+    """All writes of the key that its coordinator knew of, this one among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ class Witness:
 
     def _minted(self, operation: MintVersion, versions: Versions, actor: str) -> None:
         dot = Dot(actor, versions.seen[actor])
-        self.mints.append(Mint(operation.key, dot, operation.value, operation.context))
+        self.mints.append(Mint(operation.key, dot, operation.value, operation.context, versions.seen))
         self.saw(operation.key, versions)
 
     def saw(self, key: bytes, versions: Versions) -> None:

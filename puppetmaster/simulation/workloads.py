@@ -60,7 +60,7 @@ def registers(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload | No
 
 def endings(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
     """Cast the client of values that end and of conditional puts."""
-    return EndingWorkload(cluster, random.Random(rng.getrandbits(48)), plan.over_s)
+    return EndingWorkload(cluster, random.Random(rng.getrandbits(48)), plan.over_s, is_static=plan.is_static)
 
 
 WORKLOADS: tuple[Cast, ...] = (first_job, second_job, store, registers, endings)

@@ -1,11 +1,16 @@
-"""Compare copies without their values, and weigh them: what moving keys asks of a store beside reading them."""
+"""List, compare and weigh copies without their values: what moving keys asks of a store beside reading them."""
+
+from typing import Final
 
 from ..errors import Corrupt
 from ..facts import Versions
-from ..operations import CompareVersions, ListChunks, WeighVersions
-from ..outcomes import ChunksListed, VersionsCompared, VersionsWeighed
+from ..operations import CompareVersions, ListChunks, ListVersions, WeighVersions
+from ..outcomes import ChunksListed, VersionsCompared, VersionsListed, VersionsWeighed
 from . import versions as sets
-from .stored import Read, Scan, page_of, read_row
+from .stored import STEP_BYTES_MAX, Read, Scan, decode, page_of, read_row, rows_after
+
+LISTED_BYTES_MAX: Final = 1 << 20
+"""Bytes of keys and versions, without values, that one list gives."""
 
 
 def compare(operation: CompareVersions, read: Read) -> VersionsCompared:
@@ -14,11 +19,39 @@ def compare(operation: CompareVersions, read: Read) -> VersionsCompared:
     return VersionsCompared(wanted=tuple(wanted))
 
 
+def list_versions(operation: ListVersions, scan: Scan, unix_ms: int) -> VersionsListed:
+    """List keys with their versions, values stripped, and name in between those whose copy cannot be read.
+
+    A page is full when it has what was asked for, when its step has read enough, or when it would fill a frame.
+    """
+    sound: list[tuple[bytes, Versions]] = []
+    corrupt: list[bytes] = []
+    weight = given = 0
+    for row, raw in rows_after(scan, b"v/" + operation.prefix, b"v/" + operation.after):
+        is_full = len(sound) == operation.limit or weight >= STEP_BYTES_MAX or given >= LISTED_BYTES_MAX
+        if sound and is_full:
+            return VersionsListed(entries=tuple(sound), more=True, corrupt=tuple(corrupt))
+        weight += len(row) + len(raw or b"")
+        try:
+            versions = decode(row, raw, Versions)
+        except Corrupt:
+            corrupt.append(row[2:])
+            continue
+        given += len(row) + len(raw or b"") - sets.bytes_of(versions)
+        sound.append((row[2:], sets.stripped(sets.expired(versions, unix_ms))))
+    return VersionsListed(entries=tuple(sound), more=False, corrupt=tuple(corrupt))
+
+
 def weigh(operation: WeighVersions, scan: Scan) -> VersionsWeighed:
     """List keys with the bytes of their rows; those of damaged ones count as none."""
-    rows = scan(b"v/", b"v/" + operation.after, operation.limit)
-    entries = tuple((row[2:], len(raw or b"")) for row, raw in rows)
-    return VersionsWeighed(entries=entries, more=len(rows) == operation.limit)
+    entries: list[tuple[bytes, int]] = []
+    weight = 0
+    for row, raw in rows_after(scan, b"v/", b"v/" + operation.after):
+        if len(entries) == operation.limit or weight >= STEP_BYTES_MAX:
+            return VersionsWeighed(entries=tuple(entries), more=True)
+        entries.append((row[2:], len(raw or b"")))
+        weight += len(raw or b"")
+    return VersionsWeighed(entries=tuple(entries), more=False)
 
 
 def list_chunks(operation: ListChunks, scan: Scan) -> ChunksListed:

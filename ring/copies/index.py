@@ -4,24 +4,23 @@
     i/<tree>v<leaf><key>       empty: that key falls into that leaf
     i/<tree>c<leaf><digest>    empty: so does that chunk
     d/<tree><key>              empty: all that is current of that key are deletes
+    a/<tree><key>              empty: more actors have written that key than need be remembered
     x/indexed                  how far a store that is older than these rows has been indexed
 
 A leaf is changed by what a row was and what it becomes. Where one of the two cannot be read, the leaf (or the whole
 tree) is counted anew, from the rows that the index names.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from ..errors import Corrupt
 from ..facts import Versions
+from . import versions as sets
+from .stored import Copies, Read, Scan, Writes
 from .trees import EMPTY_TREE, LEAVES, NO_PRINT, Spot, Tree, print_of_chunk, print_of_versions, spot_of, xor, xored
-
-Read = Callable[[bytes], bytes | None]
-Scan = Callable[[bytes, bytes, int], Sequence[tuple[bytes, bytes | None]]]
-Writes = dict[bytes, bytes | None]
 
 KEYS: Final = b"v"
 CHUNKS: Final = b"c"
@@ -35,7 +34,6 @@ _TREE_NUMBER_BYTES = 4
 _INDEX_HEAD = 2 + _TREE_NUMBER_BYTES + 2
 TOMBSTONE_HEAD: Final = 2 + _TREE_NUMBER_BYTES
 
-_versions = msgspec.msgpack.Decoder(Versions)
 _size = msgspec.msgpack.Decoder(int)
 
 
@@ -54,8 +52,13 @@ def tombstone_row(tree: Tree, key: bytes) -> bytes:
     return b"d/" + tree.to_bytes(_TREE_NUMBER_BYTES, "big") + key
 
 
+def crowd_row(tree: Tree, key: bytes) -> bytes:
+    """Name the row that says that more actors have written a key than need be remembered."""
+    return b"a/" + tree.to_bytes(_TREE_NUMBER_BYTES, "big") + key
+
+
 def tree_of_row(row: bytes) -> Tree:
-    """Tell the tree of a `t/`, `i/` or `d/` row."""
+    """Tell the tree of a `t/`, `i/`, `d/` or `a/` row."""
     return int.from_bytes(row[2 : 2 + _TREE_NUMBER_BYTES], "big")
 
 
@@ -66,16 +69,16 @@ def name_in_index(row: bytes) -> bytes:
 
 def is_deleted(versions: Versions) -> bool:
     """Tell whether all that is current are deletes."""
-    return all(sibling.value is None for sibling in versions.siblings)
+    return sets.live_values(versions) == ()
 
 
-def in_step(writes: Writes, read: Read, scan: Scan, vnodes: int) -> Writes:
-    """Give what must be written along with the writes of a step; `read` and `scan` still give what was before."""
-    copies = [row for row in writes if row[:2] in (b"v/", b"c/")]
-    if not copies:
+def in_step(writes: Writes, copies: Copies, scan: Scan, vnodes: int) -> Writes:
+    """Give what must be written along with the writes of a step; `copies` and `scan` still give what was before."""
+    rows = [row for row in writes if row.startswith((b"v/", b"c/"))]
+    if not rows:
         return {}
-    ledger = Ledger(writes, read, scan, vnodes)
-    for row in copies:
+    ledger = Ledger(writes, copies, scan, vnodes)
+    for row in rows:
         ledger.take(row)
     return ledger.finish()
 
@@ -89,7 +92,7 @@ def index_page(read: Read, scan: Scan, vnodes: int) -> tuple[Writes, bool]:
     if after == _ALL:
         return {}, False
     rows = scan(b"v/", after, _PAGE)
-    ledger = Ledger({}, read, scan, vnodes)
+    ledger = Ledger({}, Copies(read), scan, vnodes)
     for row, raw in rows:
         ledger.adopt(row[2:], raw)
     is_over = len(rows) < _PAGE
@@ -99,9 +102,10 @@ def index_page(read: Read, scan: Scan, vnodes: int) -> tuple[Writes, bool]:
 class Ledger:
     """The changes of trees and index that one step makes."""
 
-    def __init__(self, writes: Writes, read: Read, scan: Scan, vnodes: int) -> None:
+    def __init__(self, writes: Writes, copies: Copies, scan: Scan, vnodes: int) -> None:
         self._writes = writes
-        self._read = read
+        self._copies = copies
+        self._read = copies.read
         self._scan = scan
         self._vnodes = vnodes
         self._noted: Writes = {}
@@ -122,10 +126,13 @@ class Ledger:
         if self._is_there(named):
             return
         self._noted[named] = b""
-        versions = None if raw is None else _decoded(raw)
+        versions = self._readable(named, raw)
         if versions is not None:
             self._change(tree, leaf, print_of_versions(key, versions))
-            self._note_tombstone(tombstone_row(tree, key), was=False, now=is_deleted(versions))
+            if is_deleted(versions):
+                self._noted[tombstone_row(tree, key)] = b""
+            if sets.is_crowded(versions):
+                self._noted[crowd_row(tree, key)] = b""
 
     def recount(self, tree: Tree) -> None:
         """Count all leaves of a tree anew."""
@@ -133,33 +140,36 @@ class Ledger:
 
     def finish(self) -> Writes:
         """Give all that is to be written."""
-        for tree in {tree for tree, _ in self._doubtful}:
-            self._change(tree, 0, NO_PRINT)  # a tree that cannot be read puts all its leaves in doubt
-        for tree, leaf in self._doubtful:
-            self._trees[tree] = self._recounted(tree, leaf)
+        if self._doubtful:
+            for tree in {tree for tree, _ in self._doubtful}:
+                self._change(tree, 0, NO_PRINT)  # a tree that cannot be read puts all its leaves in doubt
+            for tree, leaf in self._doubtful:
+                self._trees[tree] = self._recounted(tree, leaf)
         rows = {tree_row(tree): None if leaves == EMPTY_TREE else leaves for tree, leaves in self._trees.items()}
         return self._noted | rows
 
     def _take_key(self, row: bytes) -> None:
         key = row[2:]
         tree, leaf = spot_of(key, self._vnodes)
-        named, dead = index_prefix(tree, KEYS, leaf) + key, tombstone_row(tree, key)
-        raw = self._writes[row]
-        new = None if raw is None else _decoded(raw)
+        new = self._readable(row, self._writes[row])
         is_now_deleted = new is not None and is_deleted(new)
+        is_now_crowded = new is not None and sets.is_crowded(new)
         try:
-            held = self._read(row)
-            old = None if held is None else _required(held)
+            old = self._copies.versions(row)
         except Corrupt:
-            self._noted[named] = None if new is None else b""
-            self._noted[dead] = b"" if is_now_deleted else None
+            self._noted[index_prefix(tree, KEYS, leaf) + key] = None if new is None else b""
+            self._noted[tombstone_row(tree, key)] = b"" if is_now_deleted else None
+            self._noted[crowd_row(tree, key)] = b"" if is_now_crowded else None
             self._doubtful[tree, leaf] = None
             return
         before = NO_PRINT if old is None else print_of_versions(key, old)
         after = NO_PRINT if new is None else print_of_versions(key, new)
         if (old is None) != (new is None):
-            self._noted[named] = None if new is None else b""
-        self._note_tombstone(dead, was=old is not None and is_deleted(old), now=is_now_deleted)
+            self._noted[index_prefix(tree, KEYS, leaf) + key] = None if new is None else b""
+        if is_now_deleted != (old is not None and is_deleted(old)):
+            self._noted[tombstone_row(tree, key)] = b"" if is_now_deleted else None
+        if is_now_crowded != (old is not None and sets.is_crowded(old)):
+            self._noted[crowd_row(tree, key)] = b"" if is_now_crowded else None
         if before != after:
             self._change(tree, leaf, xor(before, after))
 
@@ -175,10 +185,6 @@ class Ledger:
             return
         prints = [NO_PRINT if size is None else print_of_chunk(digest, _size.decode(size)) for size in (held, raw)]
         self._change(tree, leaf, xor(*prints))
-
-    def _note_tombstone(self, row: bytes, *, was: bool, now: bool) -> None:
-        if was != now:
-            self._noted[row] = b"" if now else None
 
     def _change(self, tree: Tree, leaf: int, change: bytes) -> None:
         if tree not in self._trees:
@@ -219,8 +225,14 @@ class Ledger:
             return NO_PRINT
         if kind == CHUNKS:
             return print_of_chunk(name, _size.decode(raw))
-        versions = _decoded(raw)
+        versions = self._readable(row, raw)
         return NO_PRINT if versions is None else print_of_versions(name, versions)
+
+    def _readable(self, row: bytes, raw: bytes | None) -> Versions | None:
+        try:
+            return None if raw is None else self._copies.decode(row, raw)
+        except Corrupt:
+            return None
 
     def _is_there(self, row: bytes) -> bool:
         try:
@@ -231,24 +243,10 @@ class Ledger:
 
 def recounted_tree(tree: Tree, read: Read, scan: Scan, vnodes: int) -> Writes:
     """Count a tree anew whose row is corrupt."""
-    ledger = Ledger({}, read, scan, vnodes)
+    ledger = Ledger({}, Copies(read), scan, vnodes)
     ledger.recount(tree)
     return ledger.finish()
 
 
 def _leaf(tree: bytes, leaf: int) -> bytes:
     return tree[leaf * len(NO_PRINT) : (leaf + 1) * len(NO_PRINT)]
-
-
-def _required(raw: bytes) -> Versions:
-    try:
-        return _versions.decode(raw)
-    except msgspec.DecodeError as error:
-        raise Corrupt(f"corrupt versions: {error}") from error
-
-
-def _decoded(raw: bytes) -> Versions | None:
-    try:
-        return _versions.decode(raw)
-    except msgspec.DecodeError:
-        return None

@@ -5,8 +5,19 @@ from typing import assert_never
 
 from ..errors import Corrupt
 from ..facts import LeafEntry, LeafPage, Versions
-from ..operations import DropCopy, DropHints, IndexCopies, ListLeaves, ListStrays, ListTombstones, ReadTrees
+from ..operations import (
+    DropCopy,
+    DropHints,
+    ForgetActors,
+    IndexCopies,
+    ListCrowds,
+    ListLeaves,
+    ListStrays,
+    ListTombstones,
+    ReadTrees,
+)
 from ..outcomes import CopiesIndexed, CopyDropped, HintsDropped, LeavesListed, StraysListed, TombstonesListed, TreesRead
+from . import crowds
 from . import versions as sets
 from .index import (
     CHUNKS,
@@ -28,7 +39,17 @@ BYTES_MAX = 4 << 20
 
 _PAGE = 256
 
-Inspection = IndexCopies | ReadTrees | ListLeaves | ListStrays | ListTombstones | DropCopy | DropHints
+Inspection = (
+    IndexCopies
+    | ReadTrees
+    | ListLeaves
+    | ListStrays
+    | ListTombstones
+    | ListCrowds
+    | ForgetActors
+    | DropCopy
+    | DropHints
+)
 
 
 def inspect(operation: Inspection, read: Read, scan: Scan, vnodes: int) -> Step:
@@ -45,6 +66,10 @@ def inspect(operation: Inspection, read: Read, scan: Scan, vnodes: int) -> Step:
             return {}, StraysListed(keys=tuple(_strays(operation, scan))[: operation.limit])
         case ListTombstones(after=after, limit=limit):
             return {}, _tombstones(after, limit, read, scan)
+        case ListCrowds():
+            return {}, crowds.list_crowds(operation, read, scan)
+        case ForgetActors():
+            return crowds.forget(operation, read)
         case DropCopy():
             return _drop_copy(operation, read)
         case DropHints(target=target, limit=limit):

@@ -20,9 +20,7 @@ A value that has ended by the clock of this disk is given out as a tombstone, an
 of its key or by `ExpireVersions`.
 """
 
-from typing import assert_never
-
-import msgspec
+from typing import TypeAlias, assert_never
 
 from ..errors import CallerError, Corrupt
 from ..facts import Update, Versions
@@ -57,7 +55,6 @@ from ..outcomes import (
     OpenRecordsListed,
     StoreFailed,
     VersionsExpired,
-    VersionsListed,
     VersionsMerged,
     VersionsRead,
 )
@@ -68,7 +65,7 @@ from .index import in_step
 from .inspection import Inspection, inspect
 from .records import RECORD_PREFIX, ending_register
 from .scrubbing import scrub_rows
-from .stored import Read, Scan, Step, Writes, decode, hint_prefix, page_of, read_row
+from .stored import Copies, Read, Scan, Step, Writes, decode, encode, hint_prefix, page_of, read_row
 
 MEMBERS_MAX = 4096
 """Rows of the member table that are read after a start: what a push-pull carries."""
@@ -76,7 +73,20 @@ MEMBERS_MAX = 4096
 _END_ROW_HEAD = 10
 """Bytes of an `e/` row before its key."""
 
-_encode = msgspec.msgpack.Encoder().encode
+_OfCopies: TypeAlias = ExpireVersions | ListVersions | NoteChunk | ListHints | DropHint
+_OfRows: TypeAlias = (
+    NoteMember
+    | ForgetMember
+    | ListMembers
+    | ListOpenRecords
+    | PromiseBallot
+    | AcceptBallot
+    | ScrubRows
+    | CompareVersions
+    | WeighVersions
+    | ListChunks
+    | _OfCopies
+)
 
 
 def apply(operation: Operation, read: Read, scan: Scan, *, unix_ms: int = 0, vnodes: int = VNODES) -> Step:
@@ -87,31 +97,32 @@ def apply(operation: Operation, read: Read, scan: Scan, *, unix_ms: int = 0, vno
     operation that fails writes nothing. `unix_ms` is the clock's time, by which values end. Whatever is written of
     copies and chunks, the trees and the index (see `index`) are kept in step.
     """
-    read = _remembering(read)
+    copies = Copies(read)
     try:
-        writes, outcome = _apply(operation, read, scan, unix_ms, vnodes)
-        return writes | in_step(writes, read, scan, vnodes), outcome
+        writes, outcome = _apply(operation, copies, scan, unix_ms, vnodes)
+        return writes | in_step(writes, copies, scan, vnodes), outcome
     except CallerError as error:
         return {}, StoreFailed(reason=str(error))
     except Corrupt as error:
         return {}, StoreFailed(reason=str(error), is_corrupt=True)
 
 
-def _remembering(read: Read) -> Read:
-    """Read each row once in a step, for its value is looked at again to keep the trees in step."""
-    known: dict[bytes, bytes | None] = {}
+def _apply(operation: Operation, copies: Copies, scan: Scan, unix_ms: int, vnodes: int) -> Step:
+    match operation:
+        case ReadVersions(key=key):
+            versions = copies.versions(b"v/" + key)
+            return {}, VersionsRead(versions=None if versions is None else sets.expired(versions, unix_ms))
+        case MintVersion():
+            return _mint(operation, copies, unix_ms)
+        case MergeVersions():
+            return _merge(operation, copies, unix_ms)
+        case _ if isinstance(operation, Inspection):
+            return inspect(operation, copies.read, scan, vnodes)
+        case _:
+            return _apply_to_rows(operation, copies.read, scan, unix_ms)
 
-    def recall(row: bytes) -> bytes | None:
-        if row not in known:
-            known[row] = read(row)
-        return known[row]
 
-    return recall
-
-
-def _apply(operation: Operation, read: Read, scan: Scan, unix_ms: int, vnodes: int) -> Step:
-    if isinstance(operation, Inspection):
-        return inspect(operation, read, scan, vnodes)
+def _apply_to_rows(operation: _OfRows, read: Read, scan: Scan, unix_ms: int) -> Step:
     match operation:
         case NoteMember() | ForgetMember() | ListMembers():
             return _keep_members(operation, scan)
@@ -133,34 +144,15 @@ def _apply(operation: Operation, read: Read, scan: Scan, unix_ms: int, vnodes: i
             return _apply_to_copies(operation, read, scan, unix_ms)
 
 
-def _apply_to_copies(
-    operation: ReadVersions
-    | MintVersion
-    | MergeVersions
-    | ExpireVersions
-    | ListVersions
-    | NoteChunk
-    | ListHints
-    | DropHint,
-    read: Read,
-    scan: Scan,
-    unix_ms: int,
-) -> Step:
+def _apply_to_copies(operation: _OfCopies, read: Read, scan: Scan, unix_ms: int) -> Step:
     match operation:
-        case ReadVersions(key=key):
-            versions = read_row(read, b"v/" + key, Versions)
-            return {}, VersionsRead(versions=None if versions is None else sets.expired(versions, unix_ms))
-        case MintVersion():
-            return _mint(operation, read, unix_ms)
-        case MergeVersions():
-            return _merge(operation, read, unix_ms)
         case ExpireVersions(limit=limit):
             return _expire(limit, read, scan, unix_ms)
         case ListVersions():
-            return _list_versions(operation, scan, unix_ms)
+            return {}, comparing.list_versions(operation, scan, unix_ms)
         case NoteChunk(digest=digest, size=size, hint_for=target):
-            kept: Writes = {b"c/" + digest: _encode(size)}
-            return kept if target is None else kept | {hint_prefix(target, b"c") + digest: _encode(size)}, Noted()
+            kept: Writes = {b"c/" + digest: encode(size)}
+            return kept if target is None else kept | {hint_prefix(target, b"c") + digest: encode(size)}, Noted()
         case ListHints(target=target, limit=limit):
             return _list_hints(target, limit, read, scan)
         case DropHint():
@@ -169,17 +161,17 @@ def _apply_to_copies(
             assert_never(operation)
 
 
-def _mint(operation: MintVersion, read: Read, unix_ms: int) -> Step:
+def _mint(operation: MintVersion, copies: Copies, unix_ms: int) -> Step:
     marker = b"r/" + operation.key
-    repairs = read_row(read, marker, int) or 0
+    repairs = read_row(copies.read, marker, int) or 0
     writes: Writes = {}
     try:
-        held = read_row(read, b"v/" + operation.key, Versions) or sets.EMPTY
+        held = copies.versions(b"v/" + operation.key) or sets.EMPTY
     except Corrupt:
         if not operation.over_corrupt:
             raise
         held, repairs = sets.EMPTY, repairs + 1
-        writes[marker] = _encode(repairs)
+        writes[marker] = encode(repairs)
     held = sets.expired(held if operation.known is None else sets.join(held, operation.known), unix_ms)
     if not sets.holds(operation.condition, operation.context, held):
         return {}, MintConflict(versions=held)
@@ -189,29 +181,34 @@ def _mint(operation: MintVersion, read: Read, unix_ms: int) -> Step:
         sets.mint(held, context, operation.value, actor, operation.expires_at, operation.above), unix_ms
     )
     is_replaced = marker in writes
-    writes |= _copy(operation.key, minted)
+    writes |= _copy(operation.key, minted, copies)
     return writes, VersionsMerged(versions=minted, actor=actor, replaced_corrupt=is_replaced)
 
 
-def _merge(operation: MergeVersions, read: Read, unix_ms: int) -> Step:
+def _merge(operation: MergeVersions, copies: Copies, unix_ms: int) -> Step:
+    """Join into the copy; a merge that brings nothing new writes nothing, which makes doubled messages cheap."""
     brought = sets.expired(operation.versions, unix_ms)
-    writes, merged = _joined(b"v/" + operation.key, brought, read)
-    if merged is None:
+    writes: Writes = {}
+    try:
+        held = copies.versions(b"v/" + operation.key)
+        merged = _joined(held, brought)
+        is_news = merged != held
+    except Corrupt:
         marker = b"r/" + operation.key
-        merged = brought
-        writes[marker] = _encode((read_row(read, marker, int) or 0) + 1)
-    if writes:
-        writes |= _copy(operation.key, sets.expired(merged, unix_ms))
+        merged, is_news = brought, True
+        writes[marker] = encode((read_row(copies.read, marker, int) or 0) + 1)
+    if is_news:
+        writes |= _copy(operation.key, sets.expired(merged, unix_ms), copies)
     if operation.hint_for is not None:
-        hint_writes, _ = _joined(hint_prefix(operation.hint_for, b"v") + operation.key, brought, read)
-        writes |= hint_writes
+        writes |= _hint(hint_prefix(operation.hint_for, b"v") + operation.key, brought, copies.read)
     return writes, VersionsMerged(versions=merged)
 
 
-def _copy(key: bytes, versions: Versions) -> Writes:
+def _copy(key: bytes, versions: Versions, copies: Copies) -> Writes:
     """Write this peer's copy of a key, and when its values end."""
-    ends = {_end_row(end, key): b"" for end in sets.endings(versions)}
-    return {b"v/" + key: _encode(versions), **ends}
+    writes: Writes = {_end_row(end, key): b"" for end in sets.endings(versions)}
+    writes[b"v/" + key] = copies.encode(versions)
+    return writes
 
 
 def _expire(limit: int, read: Read, scan: Scan, unix_ms: int) -> Step:
@@ -228,7 +225,7 @@ def _expire(limit: int, read: Read, scan: Scan, unix_ms: int) -> Step:
             continue
         ended = versions if versions is None else sets.expired(versions, unix_ms)
         if ended is not None and ended is not versions:
-            writes[b"v/" + key] = _encode(ended)
+            writes[b"v/" + key] = encode(ended)
             count += 1
     return writes, VersionsExpired(expired=count, more=len(rows) == limit)
 
@@ -237,26 +234,20 @@ def _end_row(unix_ms: int, key: bytes) -> bytes:
     return b"e/" + unix_ms.to_bytes(8, "big") + key
 
 
-def _joined(row: bytes, versions: Versions, read: Read) -> tuple[Writes, Versions | None]:
-    """Join into one row; a merge that brings nothing new writes nothing, which makes doubled messages cheap.
-
-    A corrupt row is replaced, and then there is nothing joined to speak of.
-    """
+def _hint(row: bytes, versions: Versions, read: Read) -> Writes:
+    """Join into what is kept for another peer; a hint that is corrupt is replaced."""
     try:
         held = read_row(read, row, Versions)
+        merged = _joined(held, versions)
     except Corrupt:
-        return {row: _encode(versions)}, None
+        return {row: encode(versions)}
+    return {} if merged == held else {row: encode(merged)}
+
+
+def _joined(held: Versions | None, versions: Versions) -> Versions:
     merged = sets.join(held or sets.EMPTY, versions)
-    sets.require_bounded(merged)
-    return ({} if merged == held else {row: _encode(merged)}), merged
-
-
-def _list_versions(operation: ListVersions, scan: Scan, unix_ms: int) -> Step:
-    rows, corrupt = page_of(scan, b"v/" + operation.prefix, b"v/" + operation.after, operation.limit + 1, Versions)
-    page = rows[: operation.limit]
-    entries = tuple((row[2:], sets.stripped(sets.expired(versions, unix_ms))) for row, versions in page)
-    bad_keys = tuple(row[2:] for row in corrupt)
-    return {}, VersionsListed(entries=entries, more=len(rows) > operation.limit, corrupt=bad_keys)
+    sets.require_portable(merged)
+    return merged
 
 
 def _list_hints(target: PeerId, limit: int, read: Read, scan: Scan) -> Step:
@@ -301,7 +292,7 @@ def _promise(operation: PromiseBallot, read: Read) -> Step:
         return {}, state
     accepted, value = (None, None) if state is None else (state.accepted, state.value)
     promised = AcceptorState(promised=operation.ballot, accepted=accepted, value=value)
-    return {row: _encode(promised)}, promised
+    return {row: encode(promised)}, promised
 
 
 def _accept(operation: AcceptBallot, read: Read) -> Step:
@@ -311,13 +302,13 @@ def _accept(operation: AcceptBallot, read: Read) -> Step:
     if state is not None and (state.promised > operation.ballot or state.accepted == operation.ballot):
         return {}, state
     accepted = AcceptorState(promised=operation.ballot, accepted=operation.ballot, value=operation.value)
-    return {row: _encode(accepted)}, accepted
+    return {row: encode(accepted)}, accepted
 
 
 def _keep_members(operation: NoteMember | ForgetMember | ListMembers, scan: Scan) -> Step:
     match operation:
         case NoteMember(update=update):
-            return {b"m/" + update.member.id.encode(): _encode(update)}, Noted()
+            return {b"m/" + update.member.id.encode(): encode(update)}, Noted()
         case ForgetMember(peer=peer):
             return {b"m/" + peer.encode(): None}, Noted()
         case ListMembers():

@@ -20,24 +20,36 @@ from msgspec.structs import replace
 
 from ..errors import CallerError
 from ..facts import Context, Dot, Sibling, Versions
-from ..terms import Condition
+from ..terms import JOINED_BYTES_MAX, JOINED_MAX, Condition
 
 EMPTY = Versions(seen={}, siblings=())
 
 SIBLINGS_MAX = 100
-"""Concurrent values of one key; they come from writers that never read, and each is carried by every answer."""
+"""Concurrent values of one key; they come from writers that never read, and each is carried by every answer.
 
-ACTORS_MAX = 256
-"""Actors that one key may ever have been written by; what the wire carries."""
+It bounds what is minted. Whoever mints knows of all that it minted before, so what it adds to any set stays below; and
+what comes together after a cut is at most so much for each peer that wrote.
+"""
+
+SIBLINGS_BYTES_MAX = 3 << 19
+"""Bytes that they weigh together, where there are several; it bounds what is minted in the same way."""
+
+ACTORS_MAX = 4096
+"""Actors of one key that are remembered where it is written: 50 bytes each."""
+
+ACTORS_KEPT = 64
+"""Where there are more, those of starts that are over are forgotten once all homes know what they wrote."""
 
 COUNTER_MAX = (1 << 63) - 1
+
+_WAY_OUT = "read the key, then put one value with that context"
+_REMOVE_DEAD = "they are forgotten only while all members live: remove those that do not"
 
 
 def canonical(seen: Mapping[str, int], siblings: Iterable[Sibling]) -> Versions:
     """Put a set into the one form that equal sets share: sorted, every dot of a sibling seen, no actor at zero."""
-    ordered = tuple(sorted(siblings, key=lambda sibling: (sibling.dot.actor, sibling.dot.counter)))
-    own = {sibling.dot.actor: sibling.dot.counter for sibling in ordered}
-    known = _upper(seen, own)
+    ordered = tuple(sorted(siblings, key=_by_actor_and_count))
+    known = _upper(seen, {sibling.dot.actor: sibling.dot.counter for sibling in ordered})
     return Versions(seen={actor: known[actor] for actor in sorted(known) if known[actor]}, siblings=ordered)
 
 
@@ -58,16 +70,18 @@ def mint(
     kept = [sibling for sibling in versions.siblings if not _saw(context, sibling.dot)]
     written = Sibling(dot=Dot(actor=actor, counter=counter), value=value, expires_at=expires_at)
     merged = canonical(seen | {actor: counter}, [*kept, written])
-    require_bounded(merged)
+    _require_bounded(merged, value)
     return merged
 
 
 def join(a: Versions, b: Versions) -> Versions:
     """Merge two sets: nothing that either has overwritten comes back, and nothing concurrent is lost."""
+    if a == b:
+        return a
     ours, theirs = _by_dot(a), _by_dot(b)
     kept = [sibling for dot, sibling in ours.items() if dot not in theirs and not _saw(b.seen, dot)]
     kept += [sibling for dot, sibling in theirs.items() if dot not in ours and not _saw(a.seen, dot)]
-    kept += [_same(ours[dot], theirs[dot]) for dot in ours.keys() & theirs.keys()]
+    kept += [_same(sibling, theirs[dot]) for dot, sibling in ours.items() if dot in theirs]
     return canonical(_upper(a.seen, b.seen), kept)
 
 
@@ -77,6 +91,8 @@ def covers(a: Versions, b: Versions) -> bool:
     The dots suffice: what `b` overwrote, it overwrote by a write whose dot it has seen, and so `a` has seen it too.
     But a value in `a` may be one that has ended in `b`.
     """
+    if a == b:
+        return True
     if any(a.seen.get(actor, 0) < counter for actor, counter in b.seen.items()):
         return False
     ended = {sibling.dot for sibling in b.siblings if sibling.expires_at and sibling.value is None}
@@ -98,11 +114,10 @@ def holds(condition: Condition, context: Context, versions: Versions) -> bool:
 
 def expired(versions: Versions, unix_ms: int) -> Versions:
     """Turn each value that has ended by that time into a tombstone of the same dot."""
-    if not any(_has_ended(sibling, unix_ms) for sibling in versions.siblings):
+    ended = [sibling for sibling in versions.siblings if sibling.expires_at and _has_ended(sibling, unix_ms)]
+    if not ended:
         return versions
-    siblings = tuple(
-        replace(sibling, value=None) if _has_ended(sibling, unix_ms) else sibling for sibling in versions.siblings
-    )
+    siblings = tuple(replace(each, value=None) if each in ended else each for each in versions.siblings)
     return Versions(seen=versions.seen, siblings=siblings)
 
 
@@ -129,20 +144,60 @@ def stripped(versions: Versions) -> Versions:
     return Versions(seen=versions.seen, siblings=bare)
 
 
-def require_bounded(versions: Versions) -> None:
-    """Refuse a set that the wire could not carry.
+def require_portable(versions: Versions) -> None:
+    """Refuse a merged set that the wire could not carry: more than ten peers wrote it and knew nothing of each other.
+
+    Their copies stay as they are; a reader gets a context of them all, and a put with that replaces them.
 
     Raises:
-        CallerError: There are too many concurrent values or writers; the message says how to resolve it.
+        CallerError: There are too many concurrent values, or they weigh too much; the message says how to resolve it.
     """
+    if len(versions.siblings) > JOINED_MAX or bytes_of(versions) > JOINED_BYTES_MAX:
+        raise CallerError(f"too many concurrent values to be merged: {_WAY_OUT}")
+    if len(versions.seen) > 2 * ACTORS_MAX:
+        raise CallerError(f"too many actors to be merged: {_REMOVE_DEAD}")
+
+
+def bytes_of(versions: Versions) -> int:
+    """Count the bytes of the values."""
+    return sum(len(sibling.value or b"") for sibling in versions.siblings)
+
+
+def is_crowded(versions: Versions) -> bool:
+    """Tell whether more actors have written a key than need be remembered."""
+    return len(versions.seen) > ACTORS_KEPT
+
+
+def forgetting(versions: Versions, actors: Mapping[str, int]) -> Versions:
+    """Forget actors with nothing current, if no more is known of them than these counts.
+
+    Only for who has proof that nobody holds any of their values any more: a copy that did would bring them back.
+    """
+    current = {sibling.dot.actor for sibling in versions.siblings}
+    seen = {a: count for a, count in versions.seen.items() if a in current or actors.get(a) != count}
+    return versions if len(seen) == len(versions.seen) else Versions(seen=seen, siblings=versions.siblings)
+
+
+def _require_bounded(versions: Versions, value: bytes | None) -> None:
+    """Refuse what a writer has made too large; a delete adds no bytes."""
     if len(versions.siblings) > SIBLINGS_MAX:
-        raise CallerError(f"over {SIBLINGS_MAX} concurrent values: read the key, then put one value with that context")
+        raise CallerError(f"over {SIBLINGS_MAX} concurrent values: {_WAY_OUT}")
+    if value is not None and len(versions.siblings) > 1 and bytes_of(versions) > SIBLINGS_BYTES_MAX:
+        raise CallerError(f"concurrent values of over {SIBLINGS_BYTES_MAX} bytes: {_WAY_OUT}")
     if len(versions.seen) > ACTORS_MAX:
-        raise CallerError(f"over {ACTORS_MAX} actors have written this key: move its value to a new key")
+        raise CallerError(f"over {ACTORS_MAX} actors have written this key: {_REMOVE_DEAD}")
 
 
 def _upper(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
-    return {actor: max(a.get(actor, 0), b.get(actor, 0)) for actor in {**a, **b}}
+    upper = dict(a)
+    for actor, counter in b.items():
+        if counter > upper.get(actor, 0):
+            upper[actor] = counter
+    return upper
+
+
+def _by_actor_and_count(sibling: Sibling) -> tuple[str, int]:
+    return sibling.dot.actor, sibling.dot.counter
 
 
 def _saw(seen: Mapping[str, int], dot: Dot) -> bool:

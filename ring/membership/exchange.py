@@ -66,6 +66,10 @@ class Exchanges:
         """Remember where to join."""
         self._seeds = tuple(dict.fromkeys(url for url in seeds if url != self._beliefs.own.member.url))
 
+    def begin_anew(self) -> None:
+        """Exchange as often as after a start, for this peer has missed much."""
+        self._rounds = 0
+
     def pause_s(self) -> float:
         """Tell how long to wait for the next round, and count this one; jittered by a tenth."""
         alone = not self._beliefs.others(Liveness.ALIVE)

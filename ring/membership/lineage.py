@@ -6,9 +6,10 @@
 
 Two rules follow, and no more is needed:
 
-- An old disk never goes on under its id. The peer ends; its directory has a new id by then, and what lies there is kept
-  as the copies of a new peer. It joins like any other, so it counts for no quorum until it has what it owns, and it is
-  an acceptor of no register of before: what it may have promised (Lamport 2001) and forgotten binds nobody any more.
+- An old disk never goes on under its id. The peer ends; its directory has a new id by then, and what lies there is set
+  aside: it may hold what was deleted since, and forgotten by all (`reaping`). So it joins like any other with an empty
+  disk: it counts for no quorum until it has what it owns, and it is an acceptor of no register of before: what it may
+  have promised (Lamport 2001) and forgotten binds nobody any more.
 - Until as many have answered as make a majority of the members with this peer, it is no acceptor, and for `SILENCE_S`
   at most it says nothing of itself. A peer that was never told of another, or whose directory is new, has nobody to ask
   and nothing to forget.
@@ -24,10 +25,11 @@ from ..effects import DiskOld, RingEffect, Send, SendTo
 from ..events import MessageReceived, RequestDue
 from ..facts import Liveness, Update
 from ..messages import RecallStart, StartRecalled
-from ..terms import Incarnation, Instant, Member, PeerId, start_of
+from ..terms import REFUTATION_BITS, Incarnation, Instant, Member, PeerId, start_of
 
 ASK_EVERY_S = 0.25
 ASK_SELDOM_S = 2.0
+_HALF_A_START = 1 << (REFUTATION_BITS - 1)
 SILENCE_S = 3.0
 """How long a start waits for answers; then too few are there, or can be heard."""
 
@@ -71,8 +73,12 @@ class Lineage:
         return self._is_old or (not self.may_vote and now < self._silent_until)
 
     def learn(self, update: Update) -> None:
-        """Note the last start but one of a member, for it may ask for it."""
-        peer, start = PeerId(update.member.id), start_of(update.incarnation)
+        """Note the last start but one of a member, for it may ask for it.
+
+        A member that is only remembered is suspected one incarnation too low, and so, if it has refuted nothing, by the
+        start before: that is no start of its own. Nobody refutes half a million times.
+        """
+        peer, start = PeerId(update.member.id), start_of(Incarnation(update.incarnation + _HALF_A_START))
         latest = self._latest.get(peer, 0)
         if start > latest:
             self._latest[peer] = start

@@ -7,6 +7,7 @@ probability (SWIM, section 4.1), and push-pull reaches the rest. A newer piece a
 from collections import defaultdict
 from collections.abc import Iterator
 from math import ceil, log10
+from typing import NamedTuple
 
 from ..facts import Update
 from ..terms import PeerId
@@ -26,6 +27,11 @@ def size_of(update: Update) -> int:
     return len("".join((*texts, update.accuser)).encode()) + 64
 
 
+class _Piece(NamedTuple):
+    update: Update
+    size: int
+
+
 class NewsQueue:
     """Hands out news, the least often sent first and among those what was queued or sent last."""
 
@@ -33,7 +39,7 @@ class NewsQueue:
         self._settings = settings
         self._sent: dict[PeerId, int] = {}
         """How often the piece about each member was sent."""
-        self._by_sent: defaultdict[int, dict[PeerId, Update]] = defaultdict(dict)
+        self._by_sent: defaultdict[int, dict[PeerId, _Piece]] = defaultdict(dict)
 
     def __len__(self) -> int:
         return len(self._sent)
@@ -44,39 +50,41 @@ class NewsQueue:
         if peer in self._sent:
             del self._by_sent[self._sent[peer]][peer]
         self._sent[peer] = 0
-        self._by_sent[0][peer] = update
+        self._by_sent[0][peer] = _Piece(update, size_of(update))
 
     def take(self, members: int) -> tuple[Update, ...]:
         """Fill one message, and count each piece in it as sent once more; `members` sets how often each is.
 
         The first piece goes whatever its size, or it would bar the way of all the others.
         """
+        if not self._sent:
+            return ()
         chosen = self._choose()
         limit = transmissions_max(members, self._settings.retransmit_multiplier)
-        for update in reversed(chosen):
-            self._count(update, limit)
-        return tuple(chosen)
+        for peer in reversed(chosen):
+            self._count(peer, limit)
+        return tuple(piece.update for piece in chosen.values())
 
-    def _choose(self) -> list[Update]:
-        chosen: list[Update] = []
+    def _choose(self) -> dict[PeerId, _Piece]:
+        chosen: dict[PeerId, _Piece] = {}
         room = self._settings.news_bytes_max
-        for update in self._in_order():
-            room -= size_of(update)
+        for peer, piece in self._in_order():
+            room -= piece.size
             if chosen and (room < 0 or len(chosen) == self._settings.news_entries_max):
                 break
-            chosen.append(update)
+            chosen[peer] = piece
         return chosen
 
-    def _in_order(self) -> Iterator[Update]:
+    def _in_order(self) -> Iterator[tuple[PeerId, _Piece]]:
         for times in sorted(self._by_sent):
-            yield from reversed(self._by_sent[times].values())
+            yield from reversed(self._by_sent[times].items())
 
-    def _count(self, update: Update, limit: int) -> None:
-        peer = subject(update)
+    def _count(self, peer: PeerId, limit: int) -> None:
         times = self._sent.pop(peer)
-        del self._by_sent[times][peer]
-        if not self._by_sent[times]:
+        pieces = self._by_sent[times]
+        piece = pieces.pop(peer)
+        if not pieces:
             del self._by_sent[times]
         if times + 1 < limit:
             self._sent[peer] = times + 1
-            self._by_sent[times + 1][peer] = update
+            self._by_sent[times + 1][peer] = piece

@@ -2,8 +2,8 @@
 
 Each interval the next member of a shuffled list is pinged; without an answer some relays are asked to ping it; without
 an answer by the end of the interval it is to be suspected (SWIM, section 4.1 and 4.3). Relays that say nothing at all
-hint that this peer is the slow one, or cut off: then it probes more slowly (`awareness`). Of the dead one is visited
-now and then, for it may have been cut off only.
+hint that this peer is the slow one, or cut off: then it probes more slowly (`awareness`). Of the dead, and of whom it
+suspects itself, one is visited now and then, for it may have been cut off only.
 """
 
 from dataclasses import dataclass, field
@@ -82,7 +82,7 @@ class Probing:
         self._probes: dict[int, _Probe] = {}
         self._relays = Relays(self._sequences, settings)
         self._visit: int | None = None
-        """The sequence of the last ping to a member believed dead."""
+        """The sequence of the last visit."""
         self._visited_at: Instant | None = None
         self._probed_at: Instant | None = None
         self.rota = Rota(rng)
@@ -93,8 +93,8 @@ class Probing:
         return self._awareness.stretched_s(self._settings.probe_interval_s)
 
     def next(self, now: Instant) -> list[RingEffect]:
-        """Probe whose turn it is, and visit a dead member, if it is time; called every probe interval."""
-        return [*(self._probe_next(now) if self._is_time(now) else []), *self._visit_dead(now)]
+        """Probe whose turn it is, and visit a lost one, if it is time; called every probe interval."""
+        return [*(self._probe_next(now) if self._is_time(now) else []), *self._visit_lost(now)]
 
     def _is_time(self, now: Instant) -> bool:
         """Tell whether a peer as slow as this one should probe again; a visit accuses nobody, and need not wait."""
@@ -170,27 +170,29 @@ class Probing:
         return self._relays.expired(sequence)
 
     def is_reunion(self, sequence: int) -> bool:
-        """Tell whether an ack comes from a member that was visited as one of the dead."""
+        """Tell whether an ack comes from a member that was visited as one of the lost."""
         return sequence == self._visit
 
     def take_news(self) -> tuple[Update, ...]:
         """Take what a message may carry along."""
         return self._news.take(self._beliefs.present())
 
-    def _visit_dead(self, now: Instant) -> list[RingEffect]:
-        """Ping one of the dead: if it lives, the news of its death makes it refute."""
-        settings = self._settings
-        is_small = len(self._beliefs.all) <= settings.small_members
-        pause_s = settings.visit_small_s if is_small else settings.visit_s
-        if self._visited_at is not None and now < self._visited_at + pause_s:
+    def _visit_lost(self, now: Instant) -> list[RingEffect]:
+        """Ping one of the lost: if it lives, the news of its suspicion or death makes it refute."""
+        if self._visited_at is not None and now < self._visited_at + self._settings.visit_s:
             return []
-        dead = self._beliefs.others(Liveness.DEAD)
-        if not dead:
+        lost = self._accused() or self._beliefs.others(Liveness.DEAD)
+        if not lost:
             return []
-        target = self._rng.choice(dead)
+        target = self._rng.choice(lost)
         self._visited_at, self._visit = now, next(self._sequences)
         news = self._news_for(self._beliefs.all[target])
         return [Send(to=target, message=Ping(sequence=self._visit, target=target, news=news))]
+
+    def _accused(self) -> list[PeerId]:
+        """List whom this peer itself suspects: in a cut perhaps nobody heard it, and the next regular probe is far."""
+        me, beliefs = self._beliefs.own.member.id, self._beliefs.all
+        return [peer for peer in self._beliefs.others(Liveness.SUSPECT) if beliefs[peer].accuser == me]
 
     def _news_for(self, held: Update) -> tuple[Update, ...]:
         """Tell a suspect first of all of the suspicion, so that its ack refutes it (Lifeguard, section 3.3)."""

@@ -1,7 +1,8 @@
 """Take this peer through its life as a member: joining, valid, leaving, removed; and remove members that are gone.
 
     start on an empty disk, with seeds     JOINING: the homes pass on what it is to keep, and send it every write
-    all live homes have passed it on       VALID: it owns keys
+    all homes but a dead minority have     VALID: it owns keys
+    passed it on
     asked to leave                         LEAVING: it serves on, and all pass on what others are to keep for it
     all live homes have passed it on, and  REMOVED: it owns nothing and may end
     the jobs that count on its vote ended
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from ..alarm import Alarm
 from ..effects import Completed, Failed, MoveBegun, Parted, RingEffect, Send
 from ..events import LeaveRequested, MessageReceived, RemoveRequested, RequestDue, VotesOwed
-from ..facts import Standing, Update
+from ..facts import Print, Standing, Update
 from ..messages import ServiceAsked, ServiceDone
 from ..placement.roster import Roster
 from ..repair.farewell import Farewell
@@ -59,6 +60,7 @@ class Registry:
         roster: Roster,
         transfer: Transfer,
         farewell: Farewell,
+        replicas: int,
         ids: Iterator[str],
         settings: RegistrySettings,
     ) -> None:
@@ -67,12 +69,16 @@ class Registry:
         self._roster = roster
         self._transfer = transfer
         self._farewell = farewell
+        self._spared = (replicas - 1) // 2
+        """How many homes may be out of reach when this peer becomes one."""
         self._settings = settings
         self._id = next(ids)
         self._alarm = Alarm(RequestDue(request=self._id))
         self._pause_s = settings.ask_s
         self._done: set[PeerId] = set()
         """Homes that have passed on all that this move moves."""
+        self._course = roster.course
+        """The homes that were to be expected when the members last changed."""
         self._began: tuple[Incarnation, int] = (0, 0)
         """As which incarnation, and at which epoch, this move began."""
         self._votes_owed = 0
@@ -98,11 +104,11 @@ class Registry:
     ) -> list[RingEffect]:
         """Take an order, an answer of a home, or the time to ask again; all else is no business of this part."""
         match event:
-            case MessageReceived(sender=sender, message=ServiceDone(epoch=epoch)):
-                return self._served(now, sender, epoch)
-            case MessageReceived(sender=sender, message=ServiceAsked(epoch=epoch)):
-                is_done = self._transfer.has_served(sender, epoch)
-                return [Send(to=sender, message=ServiceDone(epoch=epoch))] if is_done else []
+            case MessageReceived(sender=sender, message=ServiceDone(epoch=epoch, homes=homes)):
+                return self._served(now, sender, epoch, homes)
+            case MessageReceived(sender=sender, message=ServiceAsked(epoch=epoch, homes=homes)):
+                is_done = homes == self._roster.homes_print and self._transfer.has_served(sender, epoch)
+                return [Send(to=sender, message=ServiceDone(epoch=epoch, homes=homes))] if is_done else []
             case RequestDue(request=self._id) if self._alarm.rings(now):
                 return self._ask(now)
             case VotesOwed(jobs=jobs):
@@ -141,6 +147,9 @@ class Registry:
             return self._declare(now, Standing.JOINING, own.epoch + 1)
         if epoch != own.epoch:
             return self._declare(now, own.standing, own.epoch)
+        if self._roster.homes not in self._course:  # as after a removal: what was served is not what is to be kept now
+            self._done.clear()
+        self._course = self._roster.course
         return self._hurry(now)
 
     # --- the move ---
@@ -150,7 +159,7 @@ class Registry:
         return self._membership.own
 
     def _declare(self, now: Instant, standing: Standing, epoch: int) -> list[RingEffect]:
-        self._done = set()
+        self._done, self._course = set(), self._roster.course
         self._began = (self._own.incarnation, epoch)
         effects = self._membership.declare(now, self._me, standing, epoch)
         if standing not in (Standing.JOINING, Standing.LEAVING):
@@ -179,8 +188,8 @@ class Registry:
         return self._alarm.set(Instant(now + self._pause_s / 10))
 
     def _waits_for(self) -> list[PeerId]:
-        live = [home.id for home in self._roster.homes if self._roster.alive(home.id)]
-        return [peer for peer in live if peer != self._me and peer not in self._done]
+        homes = sorted(home.id for home in self._roster.homes if self._roster.alive(home.id))
+        return [peer for peer in homes if peer != self._me and peer not in self._done]
 
     def _ask(self, now: Instant) -> list[RingEffect]:
         if self._own.standing not in (Standing.JOINING, Standing.LEAVING):
@@ -190,27 +199,33 @@ class Registry:
             return [*self._farewell.begin(), *self._hurry(now)]
         if self._is_through():
             return self._end_move(now)
-        epoch = self._own.epoch
-        asked = [Send(to=peer, message=ServiceAsked(epoch=epoch)) for peer in self._waits_for()]
+        ask = ServiceAsked(epoch=self._own.epoch, homes=self._roster.homes_print)
+        asked = [Send(to=peer, message=ask) for peer in self._waits_for()]
         wake = self._alarm.set(Instant(now + self._pause_s))
         self._pause_s = min(self._settings.ask_max_s, self._pause_s * _GROWTH)
         return [*asked, *wake]
 
-    def _served(self, now: Instant, sender: PeerId, epoch: int) -> list[RingEffect]:
-        if epoch != self._own.epoch or self._own.standing not in (Standing.JOINING, Standing.LEAVING):
+    def _served(self, now: Instant, sender: PeerId, epoch: int, homes: Print) -> list[RingEffect]:
+        is_of_now = epoch == self._own.epoch and homes == self._roster.homes_print
+        if not is_of_now or self._own.standing not in (Standing.JOINING, Standing.LEAVING):
             return []
         self._done.add(sender)
         return self._end_move(now) if self._is_through() else []
 
     def _is_through(self) -> bool:
-        """Tell whether all live homes are done, this one too if it leaves; somebody must have taken it in or over."""
+        """Tell whether all live homes are done, this one too if it leaves; somebody must have taken it in or over.
+
+        Homes out of reach do not hold up who joins as long as they are a minority of any key's: so whatever was
+        acknowledged by a majority is known here. A cut with its smaller part takes nobody in.
+        """
         if self._waits_for() or not self._done or self._is_chunk_walk_due:
             return False
         if self._own.standing is Standing.LEAVING and self._votes_owed:
             return False
         own, stays = self._own, any(home.id == self._me for home in self._roster.target_homes)
         if own.standing is Standing.JOINING:
-            return True
+            lacking = [home for home in self._roster.homes if home.id != self._me and home.id not in self._done]
+            return len(lacking) <= self._spared
         return not stays and self._transfer.has_served(self._me, own.epoch) and self._farewell.is_over
 
     def _end_move(self, now: Instant) -> list[RingEffect]:

@@ -19,10 +19,8 @@ class MembershipSettings:
     awareness_worst: int = 8
     """How slow a peer can think itself: its probes then take so many times longer, plus once (Lifeguard, 3.1)."""
 
-    visit_s: float = 30.0
-    """Pause between two pings to members believed dead: how long a healed cut may go unseen by one peer."""
-
-    visit_small_s: float = 5.0
+    visit_s: float = 5.0
+    """Pause between two visits to the lost: how long a healed cut may go unseen by one peer."""
 
     suspicion_multiplier: int = 4
     suspicion_spread: int = 6
@@ -48,7 +46,7 @@ class MembershipSettings:
     exchange_small_s: float = 5.0
     exchange_s: float = 30.0
     small_members: int = 16
-    """In a cluster of at most so many members tables are small, and cuts heal at the quicker pace."""
+    """In a cluster of at most so many members tables are small, and are exchanged at the quicker pace."""
 
     table_bytes_max: int = 512 * 1024
     """Larger tables travel in pages; 1,000 members with short paths are some 200 KiB."""

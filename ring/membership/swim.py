@@ -5,7 +5,7 @@
     suspect           gossiped; refuted by its subject at a higher incarnation, else dead after some seconds
     every 200 ms      Gossip of queued news to 3 members; at once when the news is fresh
     every 5 to 30 s   PushPull of whole tables with a living member; with the seeds while alone
-    every 5 to 30 s   Ping ──> a member believed dead ── Ack ──> PushPull
+    every 5 s         Ping ──> a member believed dead, or suspected by this peer itself ── Ack ──> PushPull
 
 Nobody is ever forgotten, so a cut of any length heals. What is believed of another never moves data: ownership
 follows the set of members, and only routing and scheduling follow their liveness.
@@ -35,7 +35,8 @@ from ..facts import Liveness, Standing, Update
 from ..messages import Ack, Gossip, Nack, Ping, PingRequest, PushPull, RingMessage
 from ..terms import Incarnation, Instant, Member, PeerId
 from .awareness import Awareness
-from .beliefs import Beliefs, clashes, subject, with_senior_standing
+from .beliefs import Beliefs, subject, with_senior_standing
+from .correcting import corrections, news_in
 from .doubles import claim_in, is_elsewhere, word_to_older
 from .exchange import Exchanges, pages
 from .learning import Learner, softened
@@ -256,10 +257,11 @@ class Membership:
         effects = self._absorb(now, sender, message)
         if self.liveness(sender) is None:
             return effects
-        if self._beliefs.own != before or self._is_outdated(message):
-            effects.append(Send(to=sender, message=Gossip(news=(self._beliefs.own,))))
-        if self._beliefs.own != before:
-            effects += self._catch_up(now, message)
+        is_risen, better = self._beliefs.own != before, corrections(self.members, message)
+        if is_risen and self._beliefs.own not in better:
+            better = [self._beliefs.own, *better]
+        effects += [Send(to=sender, message=Gossip(news=tuple(better)))] if better else []
+        effects += self._catch_up(now, message) if is_risen else []
         if isinstance(message, PushPull):
             effects += word_to_older(known, self.members[sender], claim_in(message, sender))
         return [*effects, *self._answer(now, sender, message), *self._tell_its_state(now, sender)]
@@ -272,32 +274,17 @@ class Membership:
         return word_to_older(None, self._beliefs.own, claim) or self._learner.meet_double(now, claim)
 
     def _absorb(self, now: Instant, sender: PeerId, message: RingMessage) -> list[RingEffect]:
-        match message:
-            case Ping(news=news) | PingRequest(news=news) | Ack(news=news) | Gossip(news=news):
-                return self._learner.hear(now, news)
-            case PushPull(members=members):
-                return self._learner.hear(now, (softened(update, sender) for update in members))
-            case _:
-                return []
+        news = news_in(message)
+        if isinstance(message, PushPull):
+            return self._learner.hear(now, (softened(update, sender) for update in news))
+        return self._learner.hear(now, news) if news else []
 
     def _catch_up(self, now: Instant, message: RingMessage) -> list[RingEffect]:
         """Exchange tables soon if this peer was taken for dead: it has been cut off, and what it missed is old news."""
-        match message:
-            case PushPull(members=news) | Ping(news=news) | PingRequest(news=news) | Ack(news=news) | Gossip(news=news):
-                was_dead = any(subject(heard) == self._me and heard.liveness is Liveness.DEAD for heard in news)
-            case _:
-                was_dead = False
-        if not was_dead:
+        if not any(subject(heard) == self._me and heard.liveness is Liveness.DEAD for heard in news_in(message)):
             return []
+        self._exchanges.begin_anew()
         return self._exchange_alarm.set(Instant(now + self._settings.gossip_interval_s))
-
-    def _is_outdated(self, message: RingMessage) -> bool:
-        """Tell whether a probe takes this peer for suspect by what its sender knew before its own start."""
-        if not isinstance(message, Ping):
-            return False
-        own, of_me = self._beliefs.own, [heard for heard in message.news if subject(heard) == self._me]
-        lower = [heard for heard in of_me if heard.incarnation < own.incarnation and not clashes(own, heard)]
-        return any(heard.liveness != own.liveness for heard in lower)
 
     def _answer(self, now: Instant, sender: PeerId, message: RingMessage) -> list[RingEffect]:
         match message:

@@ -1,11 +1,11 @@
 """List the sets of homes that may come while members join and leave: who moves may be done in any order."""
 
-from collections.abc import Iterator, Mapping
-from itertools import combinations
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, combinations
 
 from ..facts import Standing
-from ..terms import PeerId
-from .rendezvous import Home
+from ..terms import PeerId, Vnode
+from .rendezvous import Home, Placement
 
 COMBINED_MAX = 3
 """With more who move at once, of the orders in which they end only the first, the last and the last but one count."""
@@ -21,6 +21,11 @@ def course_of(current: frozenset[Home], target: frozenset[Home], moves: Moves) -
     """List the homes of now, all that may come until every move is done, and the target."""
     between = (homes for homes in _between(current | target, moves) if homes)
     return tuple(dict.fromkeys((current, *between, target)))
+
+
+def keepers(placements: Iterable[Placement], vnode: Vnode, count: int) -> tuple[PeerId, ...]:
+    """List who is one of the first `count` homes of a vnode by any of some placements, those of the first one first."""
+    return tuple(dict.fromkeys(chain.from_iterable(placement.primaries(vnode, count) for placement in placements)))
 
 
 def _between(homes: frozenset[Home], moves: Moves) -> Iterator[frozenset[Home]]:

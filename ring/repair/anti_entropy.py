@@ -2,6 +2,7 @@
 
 exchanges   compare trees with another home, and repair what differs       answering   answer those who compare
 strays      bring home what lies in the wrong place                        reaping     forget deletes for good
+forgetting  forget who wrote a key, where nothing of it is left
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from ..terms import Instant, PeerId
 from .answering import Answering
 from .entropy_settings import EntropySettings
 from .exchanges import Exchanges
+from .forgetting import Forgetting
 from .reaping import Reaping
 from .repair_metrics import RepairMetrics
 from .strays import Strays
@@ -48,13 +50,7 @@ class AntiEntropy:
             rng=rng,
         )
         self._strays = Strays(
-            roster=roster,
-            members=members,
-            tickets=tickets,
-            ids=ids,
-            settings=settings,
-            metrics=self.metrics,
-            rng=rng,
+            roster=roster, members=members, tickets=tickets, ids=ids, settings=settings, metrics=self.metrics, rng=rng
         )
         self._reaping = Reaping(
             roster=roster,
@@ -66,11 +62,20 @@ class AntiEntropy:
             metrics=self.metrics,
             rng=rng,
         )
+        self._forgetting = Forgetting(
+            roster=roster,
+            members=members,
+            reaping=self._reaping,
+            tickets=tickets,
+            ids=ids,
+            settings=settings,
+            metrics=self.metrics,
+        )
 
     def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
         """Take any event; most are no business of these parts."""
         effects = self._answering.handle(event)
-        for part in (self._exchanges, self._strays, self._reaping):
+        for part in (self._exchanges, self._strays, self._reaping, self._forgetting):
             effects += part.handle(now, event)
         return effects
 

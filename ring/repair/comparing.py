@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..copies.inspection import cursor_of
+from ..copies.trees import NO_PRINT
 from ..facts import LeafEntry, LeafPage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One key, or one chunk if it has a size, that is not the same at two homes."""
+    """One key, or one chunk if it has a size, that is not the same at two homes.
+
+    A chunk is not had by whose note of it cannot be read: it pulls the chunk anew, and notes it anew.
+    """
 
     name: bytes
     chunk_size: int | None
@@ -47,14 +51,22 @@ def _differences(mine: dict[bytes, LeafEntry], theirs: dict[bytes, LeafEntry]) -
     found = []
     for cursor in sorted(mine.keys() | theirs.keys()):
         own, other = mine.get(cursor), theirs.get(cursor)
-        entry = own or other
+        entry = max((entry for entry in (own, other) if entry is not None), key=_size_of, default=None)
         if entry is not None and (own is None or other is None or own.print != other.print):
             found.append(
                 Difference(
                     name=entry.name,
                     chunk_size=entry.chunk_size,
-                    is_mine=own is not None,
-                    is_theirs=other is not None,
+                    is_mine=_has(own),
+                    is_theirs=_has(other),
                 )
             )
     return found
+
+
+def _size_of(entry: LeafEntry) -> int:
+    return entry.chunk_size or 0
+
+
+def _has(entry: LeafEntry | None) -> bool:
+    return entry is not None and (entry.chunk_size is None or entry.print != NO_PRINT)

@@ -14,6 +14,7 @@ from ..placement.roster import Roster
 from ..requests.chunks import chunk_key
 from ..requests.quorum import QuorumSettings
 from ..terms import Instant, Member, PeerId, Source
+from .credit import Credit
 from .handoff_settings import HandoffSettings
 
 
@@ -23,6 +24,7 @@ class _Flight:
 
     hint: Hint
     awaited: set[PeerId]
+    begun: Instant
     due: Instant
 
 
@@ -57,16 +59,18 @@ class HintDelivery:
         self._quorum = quorum
         self._alarm = Alarm(RequestDue(request=self.id))
         self._listing: int | None = None
+        self._page = settings.page
         self._queue: deque[Hint] = deque()
         self._flights: dict[str, _Flight] = {}
+        self._credit = Credit(settings)
         self._dropping: set[int] = set()
         self._is_page_full = False
         self._is_stuck = False
 
     def begin(self) -> list[RingEffect]:
         """Ask the store for the next page of hints."""
-        self._listing = next(self._tickets)
-        return [Operate(ticket=self._listing, operation=ListHints(target=self.target, limit=self._settings.page))]
+        self._listing, self._page = next(self._tickets), self._credit.page
+        return [Operate(ticket=self._listing, operation=ListHints(target=self.target, limit=self._page))]
 
     def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
         """Take an outcome of the store, an acknowledgement or a wake; all else is not this delivery's."""
@@ -97,7 +101,8 @@ class HintDelivery:
             self.is_over = True
             return []
         self._queue.extend(outcome.hints)
-        self._is_page_full = len(outcome.hints) >= self._settings.page
+        self._is_page_full = len(outcome.hints) >= self._page
+        self._credit.listed(outcome.hints)
         return self._go_on(now)
 
     def _acknowledged(self, now: Instant, id_: str, sender: PeerId) -> list[RingEffect]:
@@ -105,14 +110,18 @@ class HintDelivery:
         flight.awaited.discard(sender)
         if flight.awaited:
             return []
-        del self._flights[id_]
+        self._land(now, id_)
         return [*self._drop(flight.hint), *self._go_on(now)]
 
     def _refused(self, now: Instant, id_: str) -> list[RingEffect]:
         """Leave a chunk that its receiver could not pull for the next scan."""
-        del self._flights[id_]
+        self._land(now, id_)
         self._is_stuck = True
         return self._go_on(now)
+
+    def _land(self, now: Instant, id_: str) -> None:
+        flight = self._flights.pop(id_)
+        self._credit.landed(flight.hint, now - flight.begun)
 
     def _dropped(self, now: Instant, ticket: int, outcome: StoreOutcome) -> list[RingEffect]:
         self._dropping.remove(ticket)
@@ -141,10 +150,10 @@ class HintDelivery:
     # --- one hint ---
 
     def _has_room_for(self, hint: Hint) -> bool:
-        chunks = sum(flight.hint.versions is None for flight in self._flights.values())
-        if hint.versions is None and chunks >= self._settings.chunks_in_flight_max:
-            return False
-        return len(self._flights) < self._settings.in_flight_max
+        if hint.versions is None:
+            chunks = sum(flight.hint.versions is None for flight in self._flights.values())
+            return chunks < self._settings.chunks_in_flight_max
+        return self._credit.has_room(len(self._flights))
 
     def _launch(self, now: Instant, hint: Hint) -> list[RingEffect]:
         receivers = self._receivers(hint)
@@ -152,8 +161,9 @@ class HintDelivery:
             return self._drop(hint)
         id_ = next(self._ids)
         patience_s = self._settings.patience_s + self._quorum.patience_with_chunk(hint.chunk_size)
-        flight = _Flight(hint, set(receivers), Instant(now + patience_s))
+        flight = _Flight(hint, set(receivers), now, Instant(now + patience_s))
         self._flights[id_] = flight
+        self._credit.launched(hint)
         message = self._message(id_, hint)
         return [*(Send(to=peer, message=message) for peer in receivers), *self._alarm.set(flight.due)]
 

@@ -190,7 +190,6 @@ class Exchange:
             return []
         self._spots, self._after = self._spots[comparison.done :], comparison.after
         self._metrics.leaves_compared += comparison.done
-        self.has_repaired |= bool(comparison.differences)
         self._matching = Matching(
             me=self._roster.me,
             partner=self.partner,
@@ -210,6 +209,7 @@ class Exchange:
         if not self._matching.is_over:
             due = self._matching.next_due
             return [*effects, *([] if due is None else self._alarm.set(due))]
+        self.has_repaired |= self._matching.has_repaired
         self._matching = None
         took_s = now - self._batch_began
         return [*effects, *self._rest(Instant(now + took_s * self._settings.rest_share))]

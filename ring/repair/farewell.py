@@ -21,6 +21,7 @@ from ..placement.roster import Roster
 from ..requests.chunks import chunk_key
 from ..requests.quorum import QuorumSettings
 from ..terms import Instant, Member, PeerId, Source
+from .transfer_pass import Progress
 
 PAGE = 256
 IN_FLIGHT_MAX = 4
@@ -30,6 +31,7 @@ IN_FLIGHT_MAX = 4
 @dataclass(frozen=True, slots=True)
 class _Flight:
     digest: bytes
+    size: int
     due: Instant
 
 
@@ -45,6 +47,7 @@ class Farewell:
         tickets: Iterator[int],
         ids: Iterator[str],
         quorum: QuorumSettings,
+        progress: Progress,
     ) -> None:
         self._me = me
         self._roster = roster
@@ -52,6 +55,7 @@ class Farewell:
         self._tickets = tickets
         self._ids = ids
         self._quorum = quorum
+        self._progress = progress
         self._id = next(ids)
         self._alarm = Alarm(RequestDue(request=self._id))
         self._target: Placement | None = None
@@ -84,7 +88,7 @@ class Farewell:
                     self._take(outcome)
                 return self._go_on(now)
             case MessageReceived(message=ChunkStored(request=id_)) if id_ in self._flights:
-                del self._flights[id_]
+                self._progress.bytes_sent += self._flights.pop(id_).size
                 self.chunks_sent += 1
                 return self._go_on(now)
             case RequestDue(request=self._id) if self._alarm.rings(now):
@@ -118,6 +122,6 @@ class Farewell:
         if not self._roster.alive(peer):
             return []
         id_ = next(self._ids)
-        self._flights[id_] = _Flight(digest, Instant(now + self._quorum.patience_with_chunk(size)))
+        self._flights[id_] = _Flight(digest, size, Instant(now + self._quorum.patience_with_chunk(size)))
         source = Source(url=self._me.bulk_url, ref=f"chunk/{digest.hex()}", host=self._me.host)
         return [Send(to=peer, message=StoreChunk(request=id_, digest=digest, size=size, source=source))]

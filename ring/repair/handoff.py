@@ -4,7 +4,8 @@
                                                 DropHint  <── only its acknowledgement of a durable copy
 
 The receiver merges, so a late hint never undoes newer data, and one delivered twice does no harm. Few targets at a
-time, few hints in flight for each, and a rest between two deliveries to one target: a flapping peer causes no storm.
+time, few hints in flight for each unless it answers soon (`credit`), and a rest between two deliveries to one target: a
+flapping peer causes no storm.
 """
 
 from collections import deque

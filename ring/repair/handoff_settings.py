@@ -21,8 +21,19 @@ class HandoffSettings:
     """The hints for a peer that has been away for so long are dropped: anti-entropy tells it all that it has missed."""
 
     page: int = 64
+    """Hints that are listed at first; small ones by up to `page_max` as soon as their size is known."""
+
+    page_max: int = 512
+    page_bytes_max: int = 1 << 20
     targets_max: int = 4
-    in_flight_max: int = 16
+    in_flight: int = 16
+    """Hints under way to a busy target; to one that answers soon up to `in_flight_max`."""
+
+    in_flight_max: int = 128
+    bytes_in_flight_max: int = 1 << 20
+    soon_s: float = 0.25
+    """An acknowledgement in this time shows that a target is not busy."""
+
     chunks_in_flight_max: int = 2
 
     def __post_init__(self) -> None:
@@ -31,8 +42,11 @@ class HandoffSettings:
         Raises:
             ValueError: a pause or a limit is not positive, or the jitter is not below 1.
         """
-        limits = (self.page, self.targets_max, self.in_flight_max, self.chunks_in_flight_max)
-        if min(self.scan_interval_s, self.rest_s, self.patience_s, self.hint_max_age_s) <= 0 or min(limits) < 1:
+        times = (self.scan_interval_s, self.rest_s, self.patience_s, self.hint_max_age_s, self.soon_s)
+        counts = (self.page, self.targets_max, self.in_flight, self.chunks_in_flight_max)
+        if min(times) <= 0 or min(*counts, self.page_bytes_max, self.bytes_in_flight_max) < 1:
             raise ValueError(f"handoff settings must be positive: {self}")
+        if self.page_max < self.page or self.in_flight_max < self.in_flight:
+            raise ValueError("page_max and in_flight_max are limits: give no less than page and in_flight")
         if not 0 <= self.scan_jitter < 1:
             raise ValueError("scan_jitter is a share of the interval: give 0 or more, and less than 1")

@@ -59,6 +59,8 @@ class Matching:
         self._quorum = quorum
         self._metrics = metrics
         self._flights: dict[str, _Flight] = {}
+        self.has_repaired = False
+        """Whether a side has got what it lacked: what cannot be repaired now is no reason to compare again at once."""
 
     @property
     def is_over(self) -> bool:
@@ -108,8 +110,8 @@ class Matching:
         return [Send(to=peer, message=FetchVersions(request=id_, key=difference.name)) for peer in sorted(sides)]
 
     def _begin_chunk(self, now: Instant, difference: Difference, size: int) -> list[RingEffect]:
-        """Have the side that lacks a chunk pull it from the other; where both name it there is nothing to pull."""
-        if difference.is_mine and difference.is_theirs:
+        """Have the side that lacks a chunk pull it from the other; where both or none can name it, there is no way."""
+        if difference.is_mine == difference.is_theirs:
             return []
         holder, lacking = (self._me, self._partner) if difference.is_mine else (self._partner, self._me)
         update = self._members.get(holder)
@@ -154,6 +156,7 @@ class Matching:
             return []
         del self._flights[id_]
         size = flight.difference.chunk_size
+        self.has_repaired |= not error
         if error:
             self._metrics.repairs_failed += 1
         elif size is None:

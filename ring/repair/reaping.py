@@ -89,6 +89,8 @@ class Reaping:
         self._watched: dict[bytes, _Watched] = {}
         self._lives_since: dict[PeerId, tuple[int, Instant]] = {}
         """Since when each member has lived without a break, and in which start."""
+        self.also: set[Tree] = set()
+        """Trees without a ripe tombstone of which proof is wanted too."""
         self._sought: dict[str, _Sought] = {}
         self._free_at: dict[tuple[Tree, PeerId], Instant] = {}
         """When a member was asked that keeps no keys of a tree which it does not own."""
@@ -143,7 +145,7 @@ class Reaping:
         if self._roster.moves or not self.knows_cluster:
             return []
         effects: list[RingEffect] = []
-        unproven: set[Tree] = set()
+        unproven = set(self.also)
         reaped = 0
         for tree, key, versions in listed.entries:
             homes = owners(self._roster, tree)
@@ -153,7 +155,7 @@ class Reaping:
             ripe_at = Instant(self._watch(now, key, versions) + self._settings.tombstone_grace_s)
             if now < ripe_at or reaped >= self._settings.reaped_at_once:
                 continue
-            if self._is_proven(tree, homes, ripe_at):
+            if self.is_proven(tree, homes, ripe_at):
                 reaped += 1
                 self._watched.pop(key, None)
                 effects += [Send(to=home, message=ReapTombstone(key=key, versions=versions)) for home in homes]
@@ -184,8 +186,8 @@ class Reaping:
     def _others(self) -> list[PeerId]:
         return [peer for peer, held in self._members.items() if held.standing is not Standing.REMOVED]
 
-    def _is_proven(self, tree: Tree, homes: tuple[PeerId, ...], ripe_at: Instant) -> bool:
-        """Tell whether no member can hold anything older than the tombstones of a tree."""
+    def is_proven(self, tree: Tree, homes: tuple[PeerId, ...], ripe_at: Instant) -> bool:
+        """Tell whether no member can hold anything of a tree that is older than what was here at that time."""
         for peer in self._others():
             if peer == self._roster.me:
                 continue

@@ -27,5 +27,8 @@ class RepairMetrics:
     """Tombstones that wait for their age and proof, of those that this peer sees to."""
 
     tombstones_reaped: int = 0
+    actors_forgotten: int = 0
+    """Actors of starts that are over, in the copies of keys that many have written."""
+
     clean_at: dict[int, Instant] = field(default_factory=dict)
     """When each tree was last found equal at another of its homes, by this peer's time."""

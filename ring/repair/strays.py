@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from random import Random
 
 from ..alarm import Alarm
+from ..copies.trees import Tree
 from ..effects import Operate, RingEffect, Send
 from ..events import MessageReceived, OperationDone, RequestDue, RingEvent, Started
 from ..facts import Update, Versions
@@ -32,6 +33,7 @@ _EACH = 16
 class _Flight:
     """One stray on its way home."""
 
+    tree: Tree
     key: bytes
     homes: tuple[PeerId, ...]
     awaited: set[PeerId]
@@ -105,7 +107,7 @@ class Strays:
                 return [Operate(ticket=self._ticket, operation=listing)] if foreign else []
             case StraysListed(keys=keys):
                 self._metrics.strays_seen = len(keys)
-                return [effect for tree, key in keys for effect in self._fetch(key, owners(self._roster, tree))]
+                return [effect for tree, key in keys for effect in self._fetch(tree, key)]
             case _:
                 return []
 
@@ -113,9 +115,9 @@ class Strays:
         """Tell whether this peer is none of the homes, and all of them live."""
         return self._roster.me not in homes and all(map(self._roster.alive, homes))
 
-    def _fetch(self, key: bytes, homes: tuple[PeerId, ...]) -> list[RingEffect]:
-        id_ = next(self._ids)
-        self._flights[id_] = _Flight(key=key, homes=homes, awaited=set(homes))
+    def _fetch(self, tree: Tree, key: bytes) -> list[RingEffect]:
+        id_, homes = next(self._ids), owners(self._roster, tree)
+        self._flights[id_] = _Flight(tree=tree, key=key, homes=homes, awaited=set(homes))
         return [Send(to=self._roster.me, message=FetchVersions(request=id_, key=key))]
 
     def _send_home(self, id_: str, flight: _Flight, versions: Versions | None) -> list[RingEffect]:
@@ -133,6 +135,8 @@ class Strays:
         if flight.awaited or flight.versions is None:
             return []
         del self._flights[id_]
+        if set(owners(self._roster, flight.tree)) - set(flight.homes):  # this peer may be a home by now
+            return []
         ticket = next(self._tickets)
         self._dropping.add(ticket)
         drop = DropCopy(key=flight.key, versions=flight.versions, hinted=tuple(sorted(self._members)))

@@ -1,7 +1,7 @@
-"""Tell what a change of the members would move, without moving anything: the dry run of leave and remove.
+"""Tell what a change of the members would move, without moving anything: the dry run of join, leave and remove.
 
-The vnodes concerned follow from the placement alone. Keys and bytes are counted here page by page, for those that this
-peer would have to send; who asks every home, and adds up, knows the whole.
+The vnodes concerned follow from the placement alone. Keys, chunks and their bytes are counted here page by page, for
+those that this peer would have to send; who asks every home, and adds up, knows the whole.
 """
 
 from collections.abc import Iterator
@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from ..effects import Completed, Failed, MovePlanned, Operate, RingEffect
 from ..events import OperationDone, PlanRequested
-from ..operations import WeighVersions
-from ..outcomes import VersionsWeighed
+from ..operations import ListChunks, WeighVersions
+from ..outcomes import ChunksListed, VersionsWeighed
 from ..placement.rendezvous import Placement
 from ..placement.roster import Roster
+from ..requests.chunks import chunk_key
 
 PAGE = 1000
 
@@ -25,6 +26,7 @@ class _Walk:
     old: Placement
     new: Placement
     keys: int = 0
+    chunks: int = 0
     bytes: int = 0
 
 
@@ -44,23 +46,28 @@ class Survey:
                 return self._begin(event)
             case OperationDone(ticket=ticket, outcome=outcome) if ticket in self._walks:
                 walk = self._walks.pop(ticket)
-                if isinstance(outcome, VersionsWeighed):
-                    return self._weighed(walk, outcome)
+                match outcome:
+                    case VersionsWeighed():
+                        return self._weighed(walk, outcome)
+                    case ChunksListed():
+                        return self._chunks_weighed(walk, outcome)
                 return [Completed(request=walk.event.request, answer=Failed(reason="the disk of a peer has failed"))]
             case _:
                 return []
 
     def _begin(self, event: PlanRequested) -> list[RingEffect]:
-        stay = frozenset(home for home in self._roster.target_homes if home.id != event.gone)
-        if not stay:
+        homes = frozenset(home for home in self._roster.target_homes if home.id != event.gone)
+        if event.comer is not None:
+            homes |= {event.comer}
+        if not homes:
             return [Completed(request=event.request, answer=Failed(reason="nobody would be left"))]
-        walk = _Walk(event=event, old=self._roster.placement, new=self._roster.place(stay))
-        return self._next_page(walk, b"")
+        walk = _Walk(event=event, old=self._roster.placement, new=self._roster.place(homes))
+        return self._operate(walk, WeighVersions(after=b"", limit=PAGE))
 
-    def _next_page(self, walk: _Walk, after: bytes) -> list[RingEffect]:
+    def _operate(self, walk: _Walk, operation: WeighVersions | ListChunks) -> list[RingEffect]:
         ticket = next(self._tickets)
         self._walks[ticket] = walk
-        return [Operate(ticket=ticket, operation=WeighVersions(after=after, limit=PAGE))]
+        return [Operate(ticket=ticket, operation=operation)]
 
     def _weighed(self, walk: _Walk, page: VersionsWeighed) -> list[RingEffect]:
         for key, size in page.entries:
@@ -68,7 +75,16 @@ class Survey:
             walk.keys += copies
             walk.bytes += copies * size
         if page.more:
-            return self._next_page(walk, page.entries[-1][0])
+            return self._operate(walk, WeighVersions(after=page.entries[-1][0], limit=PAGE))
+        return self._operate(walk, ListChunks(after=b"", limit=PAGE))
+
+    def _chunks_weighed(self, walk: _Walk, page: ChunksListed) -> list[RingEffect]:
+        for digest, size in page.entries:
+            copies = self._copies_to_send(walk, chunk_key(digest))
+            walk.chunks += copies
+            walk.bytes += copies * size
+        if page.more:
+            return self._operate(walk, ListChunks(after=page.entries[-1][0], limit=PAGE))
         return [Completed(request=walk.event.request, answer=self._sum_up(walk))]
 
     def _copies_to_send(self, walk: _Walk, key: bytes) -> int:
@@ -86,4 +102,6 @@ class Survey:
             before, now = walk.old.primaries(vnode), walk.new.primaries(vnode)
             vnodes += bool(set(now) - set(before))
             violations += len({zones[peer] for peer in now}) < len({zones[peer] for peer in before})
-        return MovePlanned(vnodes=vnodes, keys=walk.keys, bytes=walk.bytes, zone_violations=violations)
+        return MovePlanned(
+            vnodes=vnodes, keys=walk.keys, chunks=walk.chunks, bytes=walk.bytes, zone_violations=violations
+        )

@@ -10,7 +10,8 @@ Two rounds of a pass: first each key is offered by one home, the one that gives 
 one; then by all its other homes, for an acknowledged write may be at any W of them. A newcomer that all homes have
 served so knows whatever any of them knew. Who leaves offers all that it holds to all their target primaries.
 
-A pass is acknowledged as a whole: `has_served` tells who joins or leaves that this home is through. The old placement
+A pass is acknowledged as a whole: `has_served` tells who joins or leaves that this home is through, and holds as long
+as the homes change along the course only: after a removal everybody is served anew. The old placement
 is kept until then; after a second change all is done again, from the old placement to the newest; for a receiver that
 was dead or silent the keys that it is owed, once it is back. A home whose store is empty is through at once.
 
@@ -57,6 +58,8 @@ class Transfer:
         self._begins: Instant | None = None
         self._settled = roster.course
         """Sets of homes by whose placement the primaries hold their keys, as far as this peer can tell."""
+        self._course = roster.course
+        """The homes that were to be expected when the members last changed."""
         self._served: dict[PeerId, int] = {}
         """Who joins or leaves, by the epoch for which this home has passed everything on."""
         self._only: frozenset[PeerId] | None = None
@@ -90,6 +93,8 @@ class Transfer:
     def ownership_changed(self, now: Instant) -> list[RingEffect]:
         """Take note of another placement, to be acted on when it has settled; at once where there are no keys."""
         self._only = None
+        self.progress.is_under_way = True
+        self._forget_what_was_not_to_be_expected()
         if self._roster.moves.get(self._roster.me, (None, 0))[0] is Standing.JOINING:
             self._settled = self._roster.course  # it owns nothing yet: all that lies here are strays
         else:
@@ -103,6 +108,14 @@ class Transfer:
     def has_served(self, peer: PeerId, epoch: int) -> bool:
         """Tell whether this home has passed on all that the move of that peer moves."""
         return self._served.get(peer) == epoch and self._roster.moves.get(peer, (None, -1))[1] == epoch
+
+    def _forget_what_was_not_to_be_expected(self) -> None:
+        """Hold nobody for served any more where the homes are others than the course foresaw, as after a removal."""
+        if self._roster.homes not in self._course:
+            self._served.clear()
+            if self._pass is not None:
+                self._pass.is_outdated = True
+        self._course = self._roster.course
 
     def _forget_who_begins_anew(self) -> None:
         """Take out of the old placement who joins again from the beginning."""
@@ -118,6 +131,7 @@ class Transfer:
         is_empty = isinstance(outcome, VersionsListed) and not outcome.entries and not outcome.corrupt
         if is_empty and self._pass is None:
             self._begins, self._settled, self._only = None, self._roster.course, None
+            self.progress.end()
             self._take_served(self._roster.moves, frozenset())
         return []
 
@@ -161,7 +175,7 @@ class Transfer:
         """
         self._pass = None
         self.progress.end()
-        if not walk.is_broken:
+        if not walk.is_broken and not walk.is_outdated:
             self._take_served(walk.moves, walk.owed, walk.only)
         if self._begins is not None:
             return self._alarm.set(max(self._begins, now))

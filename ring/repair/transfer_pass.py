@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..facts import Standing
 from ..messages import OfferVersions, StoreVersions
+from ..placement.course import keepers
 from ..placement.rendezvous import Placement
 from ..placement.roster import Roster
 from ..terms import Instant, PeerId
@@ -45,7 +46,10 @@ class TransferSettings:
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """How far the newest pass is, for people; the counts go on until the next one begins."""
+    """How far the newest pass is, for people; the counts go on until the next one begins.
+
+    It is under way from the moment when its cause is known, though it begins a little later.
+    """
 
     is_under_way: bool = False
     keys_looked_at: int = 0
@@ -100,6 +104,8 @@ class Pass:
     rests_until: Instant = AT_ONCE
     owed: set[PeerId] = field(default_factory=set)
     is_broken: bool = False
+    is_outdated: bool = False
+    """Whether homes have changed meanwhile otherwise than by the moves that it is made for."""
 
     @property
     def is_busy(self) -> bool:
@@ -130,20 +136,16 @@ def receivers_of(walk: Pass, key: bytes, roster: Roster, replicas: int) -> list[
 
 def _wanted_by(walk: Pass, key: bytes, roster: Roster, replicas: int) -> tuple[PeerId, ...]:
     me = roster.me
-    before, now = _primaries(walk.old, key, replicas), _primaries(walk.new, key, replicas)
+    vnode = walk.new[-1].vnode_of(key)
+    before, now = keepers(walk.old, vnode, replicas), keepers(walk.new, vnode, replicas)
     is_leaving = walk.moves.get(me, (None, 0))[0] is Standing.LEAVING
     if is_leaving or me not in (*before, *now):
         return () if walk.is_second_round else now
     if me not in before:
         return ()
-    ends = walk.new[-1].preference(key)[:replicas]
+    ends = walk.new[-1].primaries(vnode, replicas)
     givers = [peer for peer in before if peer not in ends]
     first = next(filter(roster.alive, (*givers, *before)), me)
     if (me == first) is walk.is_second_round:
         return ()
     return tuple(peer for peer in now if peer not in before)
-
-
-def _primaries(placements: tuple[Placement, ...], key: bytes, replicas: int) -> tuple[PeerId, ...]:
-    """List who is a primary of a key by any of these placements, those of the first one first."""
-    return tuple(dict.fromkeys(peer for placement in placements for peer in placement.preference(key)[:replicas]))

@@ -22,7 +22,7 @@ from hashlib import blake2b
 from msgspec import msgpack
 from msgspec.structs import replace
 
-from ..alarm import Alarm
+from ..alarm import RequestAlarms
 from ..copies.records import record_seen
 from ..effects import Operate, RingEffect, Send
 from ..events import MessageReceived, OperationDone, RequestDue, RingEvent
@@ -49,7 +49,6 @@ class _Write:
     order: CoordinatePut
     askers: list[PeerId]
     spread: Spread
-    alarm: Alarm
     deadline: Instant
     closes: Instant
     look: Look | None = None
@@ -80,6 +79,7 @@ class Coordinator:
         self._given_up = 0
         """The highest dot of this actor that a copy given up here knew of."""
         self._writes: dict[str, _Write] = {}
+        self._alarms = RequestAlarms(Owner.COORDINATOR)
         self._by_identity: dict[bytes, _Write] = {}
         self._minting: dict[int, _Write] = {}
         self._remembered: OrderedDict[bytes, PutCoordinated] = OrderedDict()
@@ -96,10 +96,15 @@ class Coordinator:
                 return self._advance(now, self._writes[id_])
             case MessageReceived(sender=sender, message=VersionsFetched() as copy) if copy.request in self._writes:
                 return self._looked(now, sender, self._writes[copy.request], copy)
-            case RequestDue(request=id_) if id_ in self._writes and self._writes[id_].alarm.rings(now):
-                return self._advance(now, self._writes[id_])
+            case RequestDue(owner=Owner.COORDINATOR):
+                due = [effect for id_ in self._alarms.rung(now) for effect in self._advance(now, self._writes[id_])]
+                return [*due, *self._alarms.wake()]
             case _:
                 return []
+
+    def awaits(self, request: str) -> bool:
+        """Tell whether answers of that request are for a write that is open here."""
+        return request in self._writes
 
     def members_changed(self, now: Instant) -> list[RingEffect]:
         """Ask others for the copies of peers that are no longer alive, and peers that are back for their own."""
@@ -125,9 +130,13 @@ class Coordinator:
             return self._operate(write, ReadVersions(key=order.key))
         if order.condition is Condition.NONE:
             return self._mint(write, None)
-        homes = self._roster.preference(order.key)[: max(1, order.replicas)]
-        patience_s = self._settings.replica_patience_s
-        write.look = Look(homes=homes, reads_required=order.reads_required, patience_s=patience_s)
+        write.look = Look(
+            roster=self._roster,
+            key=order.key,
+            replicas=max(1, order.replicas),
+            reads_required=order.reads_required,
+            patience_s=self._settings.replica_patience_s,
+        )
         return self._advance(now, write)
 
     def _looked(self, now: Instant, home: PeerId, write: _Write, copy: VersionsFetched) -> list[RingEffect]:
@@ -145,7 +154,7 @@ class Coordinator:
             return self._refuse(write, look.obstacle or look.shortage)
         fetch = FetchVersions(request=write.id, key=write.order.key)
         asked = [Send(to=home, message=fetch) for home in look.ask(now)]
-        return [*asked, *write.alarm.set(min(look.next_due, write.deadline))]
+        return [*asked, *self._alarms.set(write.id, min(look.next_due, write.deadline))]
 
     def _mint(self, write: _Write, known: Versions | None) -> list[RingEffect]:
         order = write.order
@@ -165,7 +174,7 @@ class Coordinator:
     def _operate(self, write: _Write, operation: MintVersion | ReadVersions) -> list[RingEffect]:
         ticket = next(self._tickets)
         self._minting[ticket] = write
-        return [Operate(ticket=ticket, operation=operation), *write.alarm.set(write.deadline)]
+        return [Operate(ticket=ticket, operation=operation), *self._alarms.set(write.id, write.deadline)]
 
     def _begin(self, now: Instant, asker: PeerId, order: CoordinatePut, identity: bytes) -> _Write:
         id_ = next(self._ids)
@@ -180,7 +189,6 @@ class Coordinator:
             order=order,
             askers=[asker],
             spread=spread,
-            alarm=Alarm(RequestDue(request=id_, owner=Owner.COORDINATOR)),
             deadline=Instant(now + order.patience_s),
             closes=Instant(now + max(order.patience_s, _LINGER_PATIENCES * patience_s)),
         )
@@ -234,7 +242,7 @@ class Coordinator:
             self._forget(write)
             return [*effects, *self._store(write, write.versions, write.spread.hints_left())]
         due = min(write.spread.next_due, write.closes if write.is_answered else write.deadline)
-        return [*effects, *(write.alarm.set(due) if due > now else [])]
+        return [*effects, *(self._alarms.set(write.id, due) if due > now else [])]
 
     def _store(self, write: _Write, versions: Versions, copies: list[Copy]) -> list[RingEffect]:
         return [
@@ -266,6 +274,7 @@ class Coordinator:
 
     def _forget(self, write: _Write) -> None:
         del self._writes[write.id]
+        self._alarms.drop(write.id)
         del self._by_identity[write.identity]
 
 

@@ -5,15 +5,16 @@ the first are too few, too slow or without a copy, and for one read in `full_rea
 are behind. A silent replica is hedged after a while by the next peer of the preference list.
 
 A fallback without a copy proves nothing, so it counts towards R only while no primary is up. That a key is absent is
-said only when all have answered or have had their time, the next N fallbacks included: after a placement change these
-are the old primaries. With R = 1 so the first copy found answers, which is right for records that never change.
+said only when a primary has answered, and all have or have had their time, the next N fallbacks included: after a
+placement change these are the old primaries. With R = 1 so the first copy found answers, which is right for records
+that never change.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
 
-from ..alarm import Alarm
+from ..alarm import RequestAlarms
 from ..copies.versions import EMPTY, context_of, covers, join
 from ..effects import Completed, Failed, GetDone, RingEffect, Send
 from ..events import GetRequested, MessageReceived, RequestDue, RingEvent
@@ -43,7 +44,6 @@ class _Get:
     rest_at: Instant
     deadline: Instant
     patience_ends: Instant
-    alarm: Alarm
     hedge_at: dict[PeerId, Instant] = field(default_factory=dict)
     answers: dict[PeerId, Versions | None] = field(default_factory=dict)
     unreadable: dict[PeerId, str] = field(default_factory=dict)
@@ -58,7 +58,8 @@ class _Get:
     @property
     def merged(self) -> Versions:
         """Join all copies found so far."""
-        return reduce(join, (copy for copy in self.answers.values() if copy is not None), EMPTY)
+        found = [copy for copy in self.answers.values() if copy is not None]
+        return reduce(join, found) if found else EMPTY
 
     @property
     def is_found(self) -> bool:
@@ -74,6 +75,7 @@ class Gets:
         self._ids = ids
         self._settings = settings
         self._open: dict[str, _Get] = {}
+        self._alarms = RequestAlarms(Owner.GETS)
         self._begun = 0
 
     def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
@@ -83,10 +85,15 @@ class Gets:
                 return self._begin(now, event)
             case MessageReceived(sender=sender, message=VersionsFetched() as message) if message.request in self._open:
                 return self._answered(now, sender, self._open[message.request], message)
-            case RequestDue(request=id_) if id_ in self._open and self._open[id_].alarm.rings(now):
-                return self._advance(now, self._open[id_])
+            case RequestDue(owner=Owner.GETS):
+                due = [effect for id_ in self._alarms.rung(now) for effect in self._advance(now, self._open[id_])]
+                return [*due, *self._alarms.wake()]
             case _:
                 return []
+
+    def awaits(self, request: str) -> bool:
+        """Tell whether answers of that request are for a read that is open here."""
+        return request in self._open
 
     def mend(self, now: Instant, key: bytes) -> list[RingEffect]:
         """Read a key whose copy here is corrupt, so that it is replaced by what the better homes hold; tell nobody."""
@@ -113,7 +120,6 @@ class Gets:
             rest_at=Instant(now + self._settings.rest_after_s),
             deadline=Instant(now + event.patience_s),
             patience_ends=Instant(now + self._settings.replica_patience_s),
-            alarm=Alarm(RequestDue(request=id_, owner=Owner.GETS)),
         )
         self._open[id_] = get
         asked = [effect for peer in first for effect in self._ask(now, get, peer)]
@@ -191,11 +197,12 @@ class Gets:
             effects += self._answer(now, get)
         if get.is_answered and self._have_all_had_their_time(now, get):
             del self._open[get.id]
+            self._alarms.drop(get.id)
             return [*effects, *self._repair(get)]
         dues = [get.hedge_at[peer] for peer in self._silent(get)] if not get.is_answered else []
         dues += [get.rest_at] if get.reserve and dues else []
         ends = [end for end in (get.patience_ends, get.deadline) if end > now]
-        return [*effects, *get.alarm.set(min(dues + ends))]
+        return [*effects, *self._alarms.set(get.id, min(dues + ends))]
 
     def _answer(self, now: Instant, get: _Get) -> list[RingEffect]:
         counted = self._counted(get)
@@ -212,6 +219,8 @@ class Gets:
         elif now >= get.deadline:
             unreadable = "".join(f"; {peer} has an unreadable copy: {why}" for peer, why in get.unreadable.items())
             reason = f"{counted} replicas answered in time, {get.required} were wanted{unreadable}"
+            if counted >= get.required and not unreadable:
+                reason = f"cannot tell whether the key is there: none of its {len(get.primaries)} homes answers"
             answer = Failed(reason=reason, is_corrupt=bool(get.unreadable) and not get.is_found)
         else:
             return []
@@ -223,8 +232,13 @@ class Gets:
         return sum(peer in get.primaries or copy is not None or not is_primary_up for peer, copy in get.answers.items())
 
     def _is_certain(self, now: Instant, get: _Get) -> bool:
-        """Tell whether something was found, or all who could have it had their time and nobody's copy is in doubt."""
-        return get.is_found or (self._have_all_had_their_time(now, get) and not get.unreadable)
+        """Tell whether something was found, or all who could have it had their time and nobody's copy is in doubt.
+
+        Fallbacks alone never know that a key is absent: all its homes may have it, and be out of reach.
+        """
+        has_home_answered = any(peer in get.primaries for peer in get.answers)
+        is_absent = has_home_answered and not get.unreadable
+        return get.is_found or (is_absent and self._have_all_had_their_time(now, get))
 
     def _have_all_had_their_time(self, now: Instant, get: _Get) -> bool:
         return now >= get.patience_ends or not any(map(self._roster.alive, self._silent(get)))

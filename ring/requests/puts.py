@@ -14,7 +14,7 @@ written again. The answer says that what was there is lost.
 from dataclasses import dataclass, field
 from itertools import chain
 
-from ..alarm import Alarm
+from ..alarm import RequestAlarms
 from ..copies.versions import context_of
 from ..effects import Completed, Failed, PutConflict, PutDone, RingEffect, Send
 from ..events import MessageReceived, PutRequested, RequestDue, RingEvent
@@ -40,7 +40,6 @@ class _Put:
 
     event: PutRequested
     deadline: Instant
-    alarm: Alarm
     asked: PeerId | None = None
     due: Instant
     tried: list[PeerId] = field(default_factory=list)
@@ -58,6 +57,7 @@ class Puts:
         self._roster = roster
         self._settings = settings
         self._open: dict[str, _Put] = {}
+        self._alarms = RequestAlarms(Owner.PUTS)
 
     def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
         """Take a request, an answer to it or a wake; all else is no business of this part."""
@@ -66,8 +66,9 @@ class Puts:
                 return self._begin(now, event)
             case MessageReceived(sender=sender, message=PutCoordinated() as message) if message.request in self._open:
                 return self._answered(now, sender, self._open[message.request], message)
-            case RequestDue(request=request) if request in self._open and self._open[request].alarm.rings(now):
-                return self._advance(now, self._open[request])
+            case RequestDue(owner=Owner.PUTS):
+                due = [effect for put in self._alarms.rung(now) for effect in self._advance(now, self._open[put])]
+                return [*due, *self._alarms.wake()]
             case _:
                 return []
 
@@ -77,15 +78,14 @@ class Puts:
 
     def _begin(self, now: Instant, event: PutRequested) -> list[RingEffect]:
         deadline = Instant(now + event.patience_s)
-        alarm = Alarm(RequestDue(request=event.request, owner=Owner.PUTS))
-        self._open[event.request] = put = _Put(event=event, deadline=deadline, alarm=alarm, due=now)
+        self._open[event.request] = put = _Put(event=event, deadline=deadline, due=now)
         return self._advance(now, put)
 
     def _advance(self, now: Instant, put: _Put) -> list[RingEffect]:
         if now >= put.deadline:
             return self._fail(put, _silence(put))
         if put.asked is not None and self._roster.alive(put.asked) and now < put.due:
-            return put.alarm.set(put.due)
+            return self._alarms.set(put.event.request, put.due)
         return self._ask(now, put)
 
     def _ask(self, now: Instant, put: _Put) -> list[RingEffect]:
@@ -97,7 +97,7 @@ class Puts:
             put.tried.clear()
         put.asked = next(chain(fresh, candidates), None)
         put.due = min(Instant(now + self._settings.coordinator_patience_s), put.deadline)
-        wake = put.alarm.set(put.due)
+        wake = self._alarms.set(put.event.request, put.due)
         if put.asked is None:
             return wake
         put.tried.append(put.asked)
@@ -134,7 +134,7 @@ class Puts:
             return self._ask(now, put) if sender == put.asked else []
         if message.error:
             return self._fail(put, message.error)
-        del self._open[message.request]
+        self._close(put)
         done = PutDone(
             context=message.context,
             replicas=message.replicas,
@@ -150,15 +150,19 @@ class Puts:
         put.ordered.discard(sender)
         if put.ordered:
             return self._fail(put, "unknown whether it took effect: what is there now may be this write, or another")
-        del self._open[put.event.request]
+        self._close(put)
         answer = PutConflict(siblings=there.siblings, context=context_of(there))
         return [Completed(request=put.event.request, answer=answer)]
 
     def _fail(self, put: _Put, reason: str) -> list[RingEffect]:
         """Give up: unless all who were ever asked have said that they wrote nothing, the write may take effect yet."""
-        del self._open[put.event.request]
+        self._close(put)
         answer = Failed(reason=reason, is_unknown=bool(put.ordered))
         return [Completed(request=put.event.request, answer=answer)]
+
+    def _close(self, put: _Put) -> None:
+        del self._open[put.event.request]
+        self._alarms.drop(put.event.request)
 
 
 def _silence(put: _Put) -> str:

@@ -130,7 +130,7 @@ class Spread:
     @property
     def holders(self) -> tuple[PeerId, ...]:
         """Who has acknowledged, one for each slot, in the order of preference of the primaries."""
-        return tuple(slot.holder for slot in self._slots if slot.holder is not None)
+        return tuple([slot.holder for slot in self._slots if slot.holder is not None])
 
     @property
     def reached(self) -> bool:
@@ -140,8 +140,9 @@ class Spread:
     @property
     def complete(self) -> bool:
         """Tell whether all N copies are durable."""
-        done = all(slot.holder is not None or slot.hint_kept for slot in self._pending)
-        return done and len(self.holders) == len(self._slots)
+        if len(self.holders) < len(self._slots):
+            return False
+        return all(slot.holder is not None or slot.hint_kept for slot in self._pending)
 
     @property
     def next_due(self) -> Instant:
@@ -150,8 +151,10 @@ class Spread:
 
     def advance(self, now: Instant) -> list[Copy]:
         """Ask for every copy that nobody is asked for, or whose peer is absent or was silent for too long."""
-        open_slots = [slot for slot in self._slots if slot.holder is None]
-        copies = [copy for slot in open_slots if self._is_stuck(now, slot) for copy in self._ask(now, slot)]
+        stuck = [slot for slot in self._slots if slot.holder is None and self._is_stuck(now, slot)]
+        copies = [copy for slot in stuck for copy in self._ask(now, slot)]
+        if not self._pending:
+            return copies
         return copies + [copy for slot in self._pending if slot.holder is None for copy in self._ask_pending(now, slot)]
 
     def acknowledged(self, peer: PeerId) -> None:

@@ -5,14 +5,16 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 from murmuration.client.commands.documents import context_from, context_token
 from murmuration.client.commands.main import run_command
 from murmuration.client.files import Entry
 from murmuration.client.kv import KeyValues
+from murmuration.client.moves import MovePlan
 from murmuration.node.wire.requests import KeyPut, PeerView, RingShown
 from murmuration.ring.errors import Conflict, Unknown, WorldError
-from murmuration.ring.facts import Liveness
+from murmuration.ring.facts import Liveness, Standing
 from murmuration.ring.terms import Member, Quorum
 
 CONTEXT = {"a.1": 3, "b.1": 1 << 60}
@@ -84,6 +86,8 @@ def cluster(monkeypatch):
             primaries=("A", "B") if key else (),
         ),
         opened_with=None,
+        moves=lambda: SimpleNamespace(under_way=lambda: client.under_way),
+        under_way=[],
     )
 
     class Opened:
@@ -326,11 +330,53 @@ def test_peers_as_json_have_the_promised_keys(cluster, capsys):
     (peer,) = printed(capsys)
     assert {"name", "id", "url", "zone", "state", "incarnation", "load", "disk"} <= peer.keys()
     assert (peer["state"], peer["load"], peer["disk"]) == ("suspect", 0.5, None)
+    assert (peer["standing"], peer["sync"]) == ("valid", None)
 
 
 def test_peers_is_a_table_with_their_state(cluster, capsys):
     assert run_command(["peers"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].split()[:3] == ["A", "suspect", "tcp://h:1"]
+    assert capsys.readouterr().out.splitlines()[1].split()[:4] == ["A", "suspect", "valid", "tcp://h:1"]
+
+
+def test_state_of_a_peer_is_that_of_its_life_whatever_its_standing(cluster, capsys):
+    (view,) = cluster.peers()
+    views = (
+        replace(view, liveness=Liveness.ALIVE, standing=Standing.LEAVING, sync="relaxed"),
+        replace(view, liveness=Liveness.LEFT, standing=Standing.REMOVED),
+        replace(view, liveness=Liveness.LEFT),
+    )
+    cluster.peers = lambda **_: views
+    run_command(["peers", "--json"])
+    found = printed(capsys)
+    assert [(peer["state"], peer["standing"]) for peer in found] == [
+        ("alive", "leaving"),
+        ("left", "removed"),
+        ("left", "valid"),
+    ]
+    assert found[0]["sync"] == "relaxed"
+
+
+def test_dead_peer_that_is_back_with_an_empty_disk_is_told_with_the_way_out(cluster, capsys):
+    (view,) = cluster.peers()
+    new = replace(view, member=replace(view.member, id="cd" * 16), liveness=Liveness.ALIVE)
+    cluster.peers = lambda **_: (replace(view, liveness=Liveness.DEAD), new)
+    assert run_command(["peers"]) == 0
+    assert "`murmur replace abababab cdcdcdcd`" in capsys.readouterr().err
+
+
+def test_metric_of_no_known_part_is_wrong_use_and_names_the_parts(cluster, capsys, monkeypatch):
+    (view,) = cluster.peers()
+    monkeypatch.setattr(
+        "murmuration.client.measuring.metrics_of_all",
+        lambda views: {each.member.id: {"hints.waiting": 2.0, "scrub.passes": 1.0} for each in views},
+    )
+    assert run_command(["metrics", "hint", "--json"]) == 0
+    assert printed(capsys) == {"A": {"hints.waiting": 2.0}}
+    assert run_command(["metrics", "hunts"]) == 2
+    assert "no metric begins with 'hunts'; there are hints, scrub" in capsys.readouterr().err
+    cluster.peers = lambda **_: (view, replace(view, member=replace(view.member, id="cd" * 16)))
+    run_command(["metrics", "hints", "--json"])
+    assert list(printed(capsys)) == ["A (abababab)", "A (cdcdcdcd)"]
 
 
 def test_ring_shows_shares_and_balance(cluster, capsys):
@@ -340,8 +386,37 @@ def test_ring_shows_shares_and_balance(cluster, capsys):
     assert "balance 0.80" in output.err
 
 
+def test_ring_tells_who_joins_or_leaves_and_what_that_moves(cluster, capsys):
+    (view,) = cluster.peers()
+    plan = MovePlan(vnodes=2, keys=3, chunks=1, bytes=2048, zone_violations=0, silent=())
+    cluster.under_way.append((replace(view, standing=Standing.LEAVING), plan))
+    assert run_command(["ring"]) == 0
+    told = "peer A is leaving: 3 copies of keys and 1 of chunks, 2.00 KiB move in all"
+    assert told in capsys.readouterr().err.splitlines()
+    run_command(["ring", "--json"])
+    (member,) = printed(capsys)["moving"]["members"]
+    assert (member["name"], member["standing"], member["bytes"]) == ("A", "leaving", 2048)
+
+
 def test_ring_with_a_key_shows_its_homes(cluster, capsys):
     assert run_command(["ring", "k", "--json"]) == 0
     document = printed(capsys)
     assert document["vnode"] == 3
     assert document["primaries"] == ["A", "B"]
+
+
+def test_peers_tells_for_whom_a_join_waits_only_where_too_many_homes_are_dead(cluster, capsys):
+    def view(number, liveness=Liveness.ALIVE, standing=Standing.VALID):
+        name = f"peer-{number}"
+        member = Member(id=f"{number:032x}", name=name, url="tcp://h:1", bulk_url="tcp://h:2", host="h", directory="/d")
+        return PeerView(member=member, liveness=liveness, incarnation=1, standing=standing)
+
+    joining, dead = view(6, standing=Standing.JOINING), view(1, Liveness.DEAD)
+    cluster.peers = lambda **_: (view(0), dead, joining)
+    run_command(["peers"])
+    assert "waits" not in capsys.readouterr().err
+    cluster.peers = lambda **_: (view(0), dead, view(2, Liveness.DEAD), joining)
+    run_command(["peers"])
+    told = capsys.readouterr().err
+    assert "the join of peer-6 waits for peer-1, peer-2" in told
+    assert "murmur remove" in told

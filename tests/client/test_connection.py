@@ -16,6 +16,7 @@ from murmuration.node.wire.requests import (
     FindKeys,
     GetKey,
     Hello,
+    KeyConflict,
     KeyGot,
     KeyPut,
     KeysFound,
@@ -24,8 +25,8 @@ from murmuration.node.wire.requests import (
     Refused,
     Welcome,
 )
-from murmuration.ring.errors import CallerError, RemoteError, Unreachable, WorldError
-from murmuration.ring.terms import Member, Source
+from murmuration.ring.errors import CallerError, Conflict, RemoteError, Unknown, Unreachable, WorldError
+from murmuration.ring.terms import Condition, Member, Source
 
 A, B, C = "tcp://127.0.0.1:1001", "tcp://127.0.0.1:1002", "tcp://127.0.0.1:1003"
 GOT = KeyGot(values=(b"v",), context={}, replicas=3, answered=2)
@@ -250,3 +251,12 @@ def test_frames_travel_over_real_sockets() -> None:
         assert dealers.receive(4.0) == (f"tcp://127.0.0.1:{port}", b"answer")
         assert dealers.receive(0.0) is None
         dealers.close()
+
+
+def test_conflict_is_unknown_where_another_peer_had_been_asked_before() -> None:
+    theirs = KeyConflict(values=(b"mine",), context={})
+    put = PutKey(key=b"k", value=b"mine", condition=Condition.IF_ABSENT)
+    with pytest.raises(Conflict):
+        connect(Stage(a=answers(theirs)), A).ask(put, KeyPut)
+    with pytest.raises(Unknown, match="may be this very write"):
+        connect(Stage(b=answers(theirs)), A, B).ask(put, KeyPut)

@@ -354,7 +354,7 @@ def test_copied_directory_at_another_address_takes_the_place_of_its_peer_which_e
         copy = GatedPeer(tmp_path / "copy", "peer-2", [first.url], 0)
         flock.peers.append(copy)
         assert second.process.wait(20.0) == 1
-        (line,) = second.log.read_text(encoding="utf-8").splitlines()
+        *_, line = second.log.read_text(encoding="utf-8").splitlines()
         assert line.startswith("murmur: another process uses the identity of this one")
         assert copy.url in line
         for peer in (first, copy, *others):

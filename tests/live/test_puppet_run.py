@@ -105,6 +105,15 @@ def test_scripts_continue_each_other_and_assertions_decide_the_exit_code(folder:
     assert "EPOCH is 1" in ran.stderr
 
 
+def test_dead_peer_is_removed_and_a_new_one_stands_in_for_it(folder: Path, ports: Sequence[int]) -> None:
+    script = folder / "script.txt"
+    moves = ["KILL W3", "REMOVE W3", "RESTART W3 empty", "JOIN", "ASSERT ALIVE = 4", "REMOVE W2"]
+    script.write_text("\n".join([*workers(ports), "JOIN", *moves]))
+    ran = murmur("run", script, *options(folder))
+    assert json.loads(ran.stdout)["failures"] == []
+    assert "W2 lives: only a dead peer is removed" in ran.stdout + ran.stderr
+
+
 def test_shell_plays_what_is_typed_and_a_frozen_peer_does_not_hold_up_its_status(
     folder: Path, ports: Sequence[int]
 ) -> None:

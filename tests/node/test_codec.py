@@ -93,7 +93,7 @@ def test_frame_of_another_protocol_is_refused_in_one_line_that_says_so():
 
 def test_frame_over_the_limit_is_refused_at_both_ends():
     with pytest.raises(CallerError, match="over the limit"):
-        codec.encode_reply("q", KeyGot(tuple(b"x" * (1 << 20) for _ in range(3)), {}, 3, 2))
+        codec.encode_reply("q", KeyGot(tuple(b"x" * (1 << 20) for _ in range(17)), {}, 3, 2))
     with pytest.raises(RemoteError, match="the limit is"):
         codec.decode_incoming(b"\x00" * (CONTROL_FRAME_BYTES_MAX + 1))
 

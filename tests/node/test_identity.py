@@ -1,10 +1,18 @@
 """A data directory's identity: one id for life, a start that only grows, and one process at a time."""
 
+import json
 import stat
+from contextlib import closing
 
 import pytest
 
-from murmuration.node.storage.identity import open_identity
+from murmuration.node.storage.identity import (
+    note_parting,
+    open_identity,
+    outdated_place,
+    renew_identity,
+    set_aside,
+)
 from murmuration.ring.errors import CallerError, WorldError
 
 
@@ -130,3 +138,35 @@ def test_place_that_is_no_directory_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WorldError, match="cannot be used as a data directory"):
         open_identity(tmp_path / "file", None)
+
+
+def test_content_of_an_old_copy_is_set_aside_before_a_new_peer_takes_its_place(tmp_path):
+    with closing(open_identity(tmp_path, "a")) as old:
+        (tmp_path / "store").mkdir()
+        (tmp_path / "store" / "row").write_text("deleted since")
+        renewed = renew_identity(tmp_path)
+    with closing(open_identity(tmp_path, "a")) as new:
+        assert (new.peer_id, new.name, new.recorded) == (renewed, "a", 0)
+    assert not (tmp_path / "store").exists()
+    assert (outdated_place(tmp_path, old.peer_id) / "store" / "row").read_text() == "deleted since"
+    (tmp_path / "store").mkdir()
+    open_identity(tmp_path, "a").close()
+    assert (tmp_path / "store").exists(), "what the new peer keeps stays"
+
+
+def test_peer_that_has_parted_is_refused_with_the_way_out_until_its_directory_is_set_aside(tmp_path):
+    open_identity(tmp_path, "a").close()
+    assert set_aside(tmp_path) is None, "a member's directory is left alone"
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "row").write_text("kept")
+    note_parting(tmp_path)
+    with pytest.raises(CallerError, match=r"peer a has left its cluster or was removed.*--rejoin-as-new"):
+        open_identity(tmp_path, "a")
+    old = json.loads((tmp_path / "identity.json").read_text())["id"]
+    aside = set_aside(tmp_path)
+    assert aside == tmp_path / f"parted-{old[:8]}"
+    assert (aside / "store" / "row").read_text() == "kept"
+    with closing(open_identity(tmp_path, "a")) as new:
+        assert (new.name, new.recorded) == ("a", 0)
+        assert new.peer_id != old
+    assert set_aside(tmp_path) is None

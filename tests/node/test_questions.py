@@ -3,6 +3,7 @@
 import pytest
 
 from murmuration.node.questions import objection, store_event, store_reply
+from murmuration.node.siblings import Siblings
 from murmuration.node.wire.requests import FindKeys, GetKey, KeyConflict, KeyGot, KeyPut, PutKey, Refused
 from murmuration.ring.effects import Answer, Failed, GetDone, PutConflict, PutDone
 from murmuration.ring.events import PutRequested
@@ -56,3 +57,19 @@ def test_put_carries_its_end_and_its_condition_to_the_ring() -> None:
 )
 def test_each_outcome_is_told_as_it_is(answer: Answer, reply: object) -> None:
     assert store_reply(answer, {}) == reply
+
+
+def test_ends_are_told_for_live_values_alone_and_not_at_all_where_none_ends() -> None:
+    ending = (Sibling(Dot("A", 1), b"v", 7), Sibling(Dot("B", 1), None, 9), Sibling(Dot("C", 1), b"w"))
+    reply = store_reply(GetDone(siblings=ending, context={}, replicas=3, answered=3), {})
+    assert isinstance(reply, KeyGot)
+    assert (reply.values, reply.ends) == ((b"v", b"w"), (7, 0))
+
+
+def test_siblings_are_counted_as_clients_meet_them() -> None:
+    siblings = Siblings()
+    siblings.note(GetDone(siblings=SIBLINGS, context={}, replicas=3, answered=3))
+    assert siblings.metrics() == {"siblings.met": 0, "siblings.most": 1}
+    siblings.note(PutDone(context={}, replicas=3, primaries=3, fallbacks=0, siblings=4))
+    siblings.note(Failed(reason="w"))
+    assert siblings.metrics() == {"siblings.met": 1, "siblings.most": 4}

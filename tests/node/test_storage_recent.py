@@ -26,7 +26,7 @@ def test_row_is_found_until_it_is_forgotten_and_absence_is_a_finding():
     recent.keep(b"k", b"v")
     recent.keep(b"none", None)
     assert (recent.find(b"k"), recent.find(b"none")) == (b"v", None)
-    recent.forget(b"k")
+    recent.forget([b"k"])
     with pytest.raises(KeyError):
         recent.find(b"k")
 

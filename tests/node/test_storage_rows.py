@@ -185,3 +185,13 @@ def test_directory_that_holds_no_table_is_named(tmp_path):
     (tmp_path / "rows" / "cache.db").write_bytes(b"no database" * 1000)
     with pytest.raises(WorldError, match=r"rows: file is not a database"):
         Rows(tmp_path / "rows")
+
+
+@pytest.mark.parametrize("count", [1, 16, 17, 40])
+def test_many_rows_at_once_replace_large_values_and_small_ones(rows, tmp_path, count):
+    fill(rows, {b"0": BIG, b"1": b"old"})
+    fresh = {b"%d" % number: b"new %d" % number for number in range(count)}
+    with rows.transaction():
+        rows.write(fresh)
+    assert dict(rows.scan(b"", b"", 100)) == {b"1": b"old", **fresh}
+    assert not files(tmp_path)

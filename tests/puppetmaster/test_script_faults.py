@@ -14,6 +14,7 @@ from murmuration.puppetmaster.language.commands import (
     Disk,
     Duplicate,
     Links,
+    Remove,
     Reorder,
     Restart,
     Snapshot,
@@ -44,6 +45,7 @@ ONE_TWO = Links(senders=("1",), receivers=("2",), both_ways=False)
         ("SPOIL 3 flipped", SpoilCommand(id="3", damage=Damage.FLIPPED)),
         ("SPOIL 3 Missing 12.5%", SpoilCommand(id="3", damage=Damage.MISSING, share=0.125)),
         ("SWAP 1 2", Swap(id="1", other="2")),
+        ("remove 3", Remove(id="3")),
         ("DISK 1 broken", Disk(id="1", state=DiskState.BROKEN)),
     ],
 )
@@ -102,12 +104,13 @@ def of_link(kind, **fields):
     return st.tuples(pairs, st.fixed_dictionaries(fields)).map(lambda parts: kind(**parts[0], **parts[1]))
 
 
-_PLAIN = (faults.Crash, faults.Leave, faults.Snapshot, faults.Freeze, faults.Thaw)
+_PLAIN = (faults.Crash, faults.Leave, faults.Snapshot, faults.Freeze, faults.Thaw, faults.Remove)
 _YES = st.just(value=True)
 SPELLED = {
     **{kind: of_peer(kind) for kind in (*_PLAIN, faults.FreezeTracker, faults.ThawTracker)},
     faults.Restart: of_peer(faults.Restart) | of_peer(faults.Restart, empty=_YES) | of_peer(faults.Restart, old=_YES),
     faults.Spoil: of_peer(faults.Spoil, damage=st.sampled_from(Damage), share=shares),
+    faults.Swap: pairs.map(lambda two: faults.Swap(peer=two["sender"], other=two["receiver"])),
     faults.SetClock: of_peer(faults.SetClock, offset_s=offsets),
     faults.Slow: of_peer(faults.Slow, pause_s=seconds),
     faults.SetDisk: of_peer(faults.SetDisk, state=st.sampled_from(DiskState)),

@@ -35,6 +35,7 @@ def violations(stage: Stage) -> list[str]:
         "AT 20% of JOB 1 FREEZEC @tracker\nJOIN-JOBS\nUNFREEZEC 1",
         "WAIT 1\nKILL 3\nSPOIL 3 flipped\nRESTART 3",
         "WAIT 1\nKILL 3\nSNAPSHOT 3\nSPOIL 3 missing\nRESTART 3 old",
+        "WAIT 1\nKILL 3\nREMOVE 3\nRESTART 3 empty",
         "WAIT 1\nKILL 3\nKILL 4\nSWAP 3 4\nSWAP 4 3\nRESTART 3\nRESTART 4",
     ],
 )
@@ -48,6 +49,7 @@ def test_job_bears_each_fault_that_a_script_can_name(words: str) -> None:
     [
         ("SPOIL 3 torn", "3 runs"),
         ("SNAPSHOT 3", "3 runs"),
+        ("REMOVE 3", "3 lives: only a dead peer is removed"),
         ("SWAP 2 3", "2 lives and has its files open"),
         ("KILL 2\nSWAP 2 3", "3 lives and has its files open"),
         ("KILL 2\nRESTART 2 old", "there is no old directory of 2"),

@@ -11,11 +11,13 @@ from murmuration.puppetmaster.faults import (
     Freeze,
     FreezeTracker,
     Leave,
+    Remove,
     Restart,
     SetClock,
     SlowDisk,
     Snapshot,
     Spoil,
+    Swap,
     Thaw,
     ThawTracker,
 )
@@ -182,3 +184,41 @@ def test_faults_that_do_not_fit_a_peer_do_nothing(cluster):
     ):
         inject(cluster, fault)
     assert "A" not in cluster.running
+
+
+def test_peer_that_is_told_to_leave_and_cannot_stops_and_is_back_after_a_restart(cluster):
+    for name in NAMES[1:]:
+        inject(cluster, Crash(peer=name))
+    pass_time(cluster, 30.0)
+    before = cluster.running["A"]
+    inject(cluster, Leave(peer="A"))
+    inject(cluster, Restart(peer="A"))
+    assert cluster.running["A"] is not before
+    pass_time(cluster, 10.0)
+    assert "A" in cluster.running
+
+
+def test_removed_peer_ends_when_it_is_started_again_and_joins_as_a_new_one_after_that(cluster):
+    removed = cluster.member("E").id
+    inject(cluster, Crash(peer="E"))
+    inject(cluster, Remove(peer="E"))
+    pass_time(cluster, 2.0)
+    inject(cluster, Restart(peer="E"))
+    pass_time(cluster, 6.0)
+    assert "E" not in cluster.running
+    inject(cluster, Restart(peer="E"))
+    assert cluster.run_until(lambda: cluster.agreed() and cluster.at_rest(), cluster.timeline.now + 20.0)
+    assert cluster.running["E"].id != removed
+    assert {"dead peer removed", "peer removed"} <= cluster.witness.reached
+
+
+def test_peer_does_not_start_on_the_disk_of_another_one(cluster):
+    for name in ("D", "E"):
+        inject(cluster, Crash(peer=name))
+    inject(cluster, Swap(peer="D", other="E"))
+    inject(cluster, Restart(peer="D"))
+    assert "D" not in cluster.running
+    assert "another's disk refused" in cluster.witness.reached
+    inject(cluster, Swap(peer="D", other="E"))
+    inject(cluster, Restart(peer="D"))
+    assert "D" in cluster.running

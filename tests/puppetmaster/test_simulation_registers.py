@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from murmuration.puppetmaster.faults import Crash, Leave, Restart
+from murmuration.puppetmaster.faults import Crash, Leave, Remove, Restart
 from murmuration.puppetmaster.simulation.check_registers import register_violations
 from murmuration.puppetmaster.simulation.cluster import Cluster
 from murmuration.puppetmaster.simulation.nemesis import Planned
@@ -15,7 +15,7 @@ from murmuration.ring.facts import Dot
 
 def violations(asked_at: float, context: dict[str, int]) -> list[str]:
     witness = Witness()
-    witness.mints.append(Mint(b"k", Dot("a", 2), b"v", {}))
+    witness.mints.append(Mint(b"k", Dot("a", 2), b"v", {}, {"a": 2}))
     workload = RegisterWorkload(Cluster("ABC", SETTINGS, 0), Witness)  # type: ignore[arg-type]  # no chance is needed
     workload.writes.append(Wrote(b"k", b"v", acknowledged_at=5.0))
     workload.reads.append(Saw(b"k", asked_at, context))
@@ -35,7 +35,7 @@ def test_registers_are_played_only_where_members_are_static_and_no_disk_is_lost(
     plan = Plan(seed=1, wants_registers=True, faults=(Planned(3.0, Crash(peer="A")), Planned(4.0, Restart(peer="A"))))
     assert plan.has_registers
     assert not replace(plan, latecomers=frozenset("F")).has_registers
-    for fault in (Leave(peer="A"), Restart(peer="A", empty=True), Restart(peer="A", old=True)):
+    for fault in (Leave(peer="A"), Remove(peer="A"), Restart(peer="A", empty=True), Restart(peer="A", old=True)):
         assert not replace(plan, faults=(Planned(3.0, fault),)).has_registers
 
 

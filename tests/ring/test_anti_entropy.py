@@ -107,6 +107,19 @@ def test_corrupt_copy_is_replaced_by_an_exchange() -> None:
     assert cluster.live_values(1, b"k") == [b"w"]
 
 
+def test_difference_that_cannot_be_repaired_keeps_nobody_from_being_compared() -> None:
+    """A peer that never gets what it lacks is not met again and again, while others wait."""
+    cluster = cluster_of(3)
+    cluster.run(10.0)
+    cluster.disks[1].refuses = lambda operation: isinstance(operation, MergeVersions)
+    plant(cluster, 0, b"k", b"v")
+    cluster.run(10.0)
+    cluster.sent.clear()
+    cluster.run(60.0)
+    asked = [to for _, source, to, message in cluster.sent if source == 0 and isinstance(message, CompareTrees)]
+    assert asked.count(2) >= 3, asked
+
+
 def test_chunk_that_a_home_lacks_is_pulled_from_another() -> None:
     cluster = cluster_of(5)
     digest = b"d" * 32

@@ -1,14 +1,19 @@
 """Conditional puts: what is still current, what is absent, who decides, and what they do not promise."""
 
+from itertools import count
+
 from hypothesis import given
 from hypothesis import strategies as st
-from ring_cluster import RingCluster
+from member_net import peer
+from ring_cluster import ALL, SETTINGS, RingCluster
 
 from murmuration.ring.copies.versions import EMPTY, context_of, holds, join, live_values, mint
 from murmuration.ring.effects import Failed, PutConflict, PutDone
+from murmuration.ring.events import RemoveRequested
 from murmuration.ring.facts import Versions
-from murmuration.ring.messages import FetchVersions, PutCoordinated, StoreVersions
+from murmuration.ring.messages import FetchVersions, PutCoordinated, StoreVersions, VersionsFetched
 from murmuration.ring.operations import MintVersion
+from murmuration.ring.placement.rendezvous import Home, place
 from murmuration.ring.terms import Condition, Quorum
 
 CURRENT, ABSENT = Condition.IF_CURRENT, Condition.IF_ABSENT
@@ -177,3 +182,25 @@ def test_put_if_current_overwrites_nothing_unread(steps: object, others: object)
 def test_absent_is_what_has_no_value_be_it_deleted_or_never_written(steps: object) -> None:
     there = built(steps)  # type: ignore[arg-type]
     assert holds(ABSENT, {}, there) == (not live_values(there))
+
+
+def test_put_if_absent_after_two_removals_looks_at_the_homes_of_before() -> None:
+    cluster = RingCluster(6)
+    for key in (b"key%d" % number for number in count()):
+        gone, kept = cluster.order(key)[:2], cluster.order(key)[2]
+        stay = place(frozenset(Home(id=peer(n)) for n in range(6) if n not in gone), SETTINGS.vnodes, 3)
+        if 0 not in gone and kept == int(stay.preference(key)[2], 16):
+            break
+    assert isinstance(cluster.answer(cluster.put(0, key, b"there", quorum=ALL)), PutDone)
+    for number in gone:
+        cluster.crash(number)
+    assert cluster.run(60.0, lambda: all(map(cluster.knows_dead, gone)))
+    for number in gone:
+        cluster.happen(0, RemoveRequested(request=f"remove {number}", peer=peer(number)))
+    cluster.run(0.3)
+    slow_until = cluster.now + 0.4
+    cluster.is_lost = lambda source, to, message: (
+        source == kept and isinstance(message, VersionsFetched) and cluster.now < slow_until
+    )
+    told = conflict(cluster, cluster.put(0, key, b"mine", condition=ABSENT))
+    assert [sibling.value for sibling in told.siblings] == [b"there"]

@@ -64,13 +64,18 @@ def test_fallback_without_a_copy_proves_nothing_while_a_primary_is_up() -> None:
     assert answer.reason == "1 replicas answered in time, 2 were wanted"
 
 
-def test_fallbacks_count_when_no_primary_is_up() -> None:
+def test_fallbacks_count_when_no_primary_is_up_but_do_not_tell_that_a_key_is_absent() -> None:
     cluster = RingCluster(6)
-    key = cluster.key_with(1, 2, 3)
+    key, other = cluster.key_with(1, 2, 3), cluster.key_with(1, 2, 3, prefix=b"other")
+    cluster.must_put(0, other, b"value")
     for number in (1, 2, 3):
         cluster.crash(number)
     assert cluster.run(60.0, lambda: all(map(cluster.knows_dead, (1, 2, 3))))
-    assert cluster.must_get(0, key).siblings == ()
+    cluster.must_put(0, key, b"value")
+    assert cluster.values(4, key) == [b"value"]
+    answer = cluster.answer(cluster.get(0, other))
+    assert isinstance(answer, Failed)
+    assert answer.reason == "cannot tell whether the key is there: none of its 3 homes answers"
 
 
 def test_sloppy_copy_at_a_fallback_is_read_while_its_primary_is_away() -> None:

@@ -139,7 +139,8 @@ def test_slow_peer_probes_less_often_and_waits_longer() -> None:
     fail_probe(machine, 1, 0)
     _, effects = probe(machine, 2)
     assert [wake.at for wake in wakes(effects)] == [102.0, 104.0]
-    probed = [at for at in range(110, 120) if sends(machine.handle(Instant(at), ProbeDue()), Ping)]
+    woken = {at: wakes(machine.handle(Instant(at), ProbeDue())) for at in range(110, 120)}
+    probed = [at for at in woken if any(isinstance(wake.event, ProbeExpired) for wake in woken[at])]
     assert probed == [110, 114, 118]
 
 
@@ -237,6 +238,16 @@ def test_dead_member_is_visited_now_and_then_and_meets_with_tables_when_it_answe
     tables = hear(machine, peer(1), Ack(sequence=ping.sequence, news=(update(1, refuted=1),)), now=121.0)
     assert machine.liveness(peer(1)) is ALIVE
     assert any(isinstance(effect, Send) and isinstance(effect.message, PushPull) for effect in tables)
+
+
+def test_suspect_of_this_peer_is_visited_before_the_dead_until_it_refutes() -> None:
+    machine = membership(5)
+    hear(machine, peer(2), Gossip(news=(update(3, DEAD),)))
+    fail_probe(machine, 1, 0)
+    pings = [p for at in range(110, 116) for p in sends(machine.handle(Instant(at), ProbeDue()), Ping)]
+    told = [p.message.news[0] for p in pings if p.to == peer(1)]  # type: ignore[union-attr]
+    assert told[0] == msgspec.structs.replace(update(1, SUSPECT), accuser=peer(0))
+    assert peer(3) not in [p.to for p in pings]
 
 
 def test_large_table_travels_in_pages_that_fit_and_say_who_sends_them() -> None:

@@ -31,7 +31,7 @@ from murmuration.ring.outcomes import (
     VersionsMerged,
     VersionsRead,
 )
-from murmuration.ring.terms import PeerId
+from murmuration.ring.terms import JOINED_MAX, PeerId
 
 TARGET = PeerId("a" * 32)
 OTHER = PeerId("b" * 32)
@@ -235,14 +235,18 @@ def test_list_passes_over_corrupt_rows_fills_its_page_and_names_them(raw):
 
 def test_merge_that_would_outgrow_the_wire_fails_and_the_resolving_put_is_still_merged():
     shelf = Shelf()
-    many, more = EMPTY, EMPTY
-    for number in range(SIBLINGS_MAX):
-        many, more = mint(many, {}, b"%d" % number, "A"), mint(more, {}, b"%d" % number, "B")
-    shelf.do(MergeVersions(key=b"k", versions=many))
+    many = EMPTY
+    for coordinator in range(JOINED_MAX // SIBLINGS_MAX):
+        few = EMPTY
+        for number in range(SIBLINGS_MAX):
+            few = mint(few, {}, b"%d" % number, f"A{coordinator}")
+        many = join(many, few)
+        assert isinstance(shelf.do(MergeVersions(key=b"k", versions=few)), VersionsMerged)
+    more = mint(EMPTY, {}, b"one too many", "B")
     refused = shelf.do(MergeVersions(key=b"k", versions=more))
     assert isinstance(refused, StoreFailed)
     assert "read the key" in refused.reason
-    assert isinstance(shelf.do(MintVersion(key=b"k", value=b"1", context={}, actor="A")), StoreFailed)
+    assert isinstance(shelf.do(MintVersion(key=b"k", value=b"1", context={}, actor="A0")), StoreFailed)
     resolved = mint(more, context_of(join(many, more)), b"one", "B")
     outcome = shelf.do(MergeVersions(key=b"k", versions=resolved))
     assert isinstance(outcome, VersionsMerged)

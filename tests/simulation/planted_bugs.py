@@ -279,7 +279,7 @@ PLANTED_BUGS = (
     PlantedBug(
         "tombstone reaped without proof",
         "ring/repair/reaping.py",
-        "if self._is_proven(tree, homes, ripe_at):",
+        "if self.is_proven(tree, homes, ripe_at):",
         "if True:",
     ),
     PlantedBug(
@@ -299,5 +299,66 @@ PLANTED_BUGS = (
         "ring/requests/chunks.py",
         "return all(peer in offer.heard for peer in offer.homes if self._roster.alive(peer))",
         "return any(peer in offer.heard for peer in offer.homes if self._roster.alive(peer))",
+    ),
+    PlantedBug(
+        "fallback not told for whom it keeps a copy",
+        "ring/requests/quorum.py",
+        "return [Copy(to=peer, hint_for=None if peer == slot.primary else slot.primary), *hints]",
+        "return [Copy(to=peer, hint_for=None), *hints]",
+    ),
+    PlantedBug(
+        "newer copy overwritten by an older one",
+        "ring/copies/replica.py",
+        "merged = sets.join(held or sets.EMPTY, versions)",
+        "merged = versions",
+    ),
+    PlantedBug(
+        "value that has ended revived by a copy that has not",
+        "ring/copies/versions.py",
+        "is_stronger = (sibling.value is None) == (sibling.expires_at > 0)",
+        "is_stronger = sibling.value is not None",
+    ),
+    PlantedBug(
+        "conditional put looks at one home only",
+        "ring/requests/coordinator.py",
+        "if order.condition is Condition.NONE:",
+        "if True:",
+    ),
+    PlantedBug(
+        "write does not reach a peer that is joining",
+        "ring/placement/roster.py",
+        "return self.keepers(vnode, count)[len(self.placement.primaries(vnode, count)) :]",
+        "return ()",
+    ),
+    PlantedBug(
+        "joining peer counts for W",
+        "ring/requests/quorum.py",
+        "return len(self.holders) >= self._required and not self._is_held_up",
+        "return len(self.holders) + len(self._pending) >= self._required",
+    ),
+    PlantedBug(
+        "peer has left before others have what it keeps",
+        "ring/membership/registry.py",
+        "if self._waits_for() or not self._done or self._is_chunk_walk_due:",
+        "if self._own.standing is Standing.LEAVING:\n            return True\n"
+        "        if self._waits_for() or not self._done or self._is_chunk_walk_due:",
+    ),
+    PlantedBug(
+        "exchange blind to half of the leaves",
+        "ring/copies/trees.py",
+        "return [leaf for leaf in range(LEAVES) if",
+        "return [leaf for leaf in range(LEAVES // 2) if",
+    ),
+    PlantedBug(
+        "peer votes before it knows its disk",
+        "ring/membership/lineage.py",
+        "self.may_vote = recorded == 0",
+        "self.may_vote = True",
+    ),
+    PlantedBug(
+        "removed peer still a home",
+        "ring/placement/roster.py",
+        "_CURRENT = frozenset({Standing.VALID, Standing.LEAVING})",
+        "_CURRENT = frozenset({Standing.VALID, Standing.LEAVING, Standing.REMOVED})",
     ),
 )
