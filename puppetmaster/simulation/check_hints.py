@@ -1,7 +1,8 @@
 """Watch, where nobody comes or goes for good and every disk works, that hints stand in for absent primaries (S10).
 
 Some time after a write was minted, each primary of its key knows of it, or somebody keeps a hint of it for
-that primary. And a hint that is gone has reached the one whom it was for. A write need not have been acknowledged for
+that primary. And a hint that is gone has reached the one whom it was for, if that is still a home of the key: who was
+to become one while the peers joined, and has not, needs it no more. A write need not have been acknowledged for
 that; only who minted it must have been awake for long enough to notice who is absent.
 """
 
@@ -10,8 +11,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from ...ring.copies.trees import RECORD_PREFIXES
 from ...ring.facts import Dot, Versions
-from ...ring.terms import Quorum
+from ...ring.terms import RECORD_QUORUM, Quorum
 from .cluster import Cluster
 from .disk import Disk
 from .process import Process
@@ -44,7 +46,8 @@ class Hinted:
         self._check_mints()
         hints = dict(self._all_hints())
         for (keeper, target, key), versions in self._hints.items():
-            if (keeper, target, key) not in hints and not self._knows(target, key, versions):
+            is_lost = (keeper, target, key) not in hints and not self._knows(target, key, versions)
+            if is_lost and self._is_home(keeper, target, key):
                 self._cluster.witness.accuse(f"S10: {keeper} dropped a hint of {key!r} that {target} does not know")
         self._hints = hints
 
@@ -80,6 +83,13 @@ class Hinted:
     def _is_hinted(self, primary: str, mint: Mint) -> bool:
         hints = (versions for (_, target, key), versions in self._all_hints() if (target, key) == (primary, mint.key))
         return any(_saw(versions, mint.dot) for versions in hints)
+
+    def _is_home(self, keeper: str, name: str, key: bytes) -> bool:
+        """Tell whether a peer is a home of a key in the eyes of who kept a hint for it."""
+        process = self._cluster.running.get(keeper)
+        count = RECORD_QUORUM.replicas if key.startswith(RECORD_PREFIXES) else self._quorum.replicas
+        peer = self._cluster.member(name).id
+        return process is not None and peer in process.node.ring.preference(key)[:count]
 
     def _knows(self, name: str, key: bytes, versions: Versions) -> bool:
         return all(self._knows_dot(name, key, Dot(*each)) for each in versions.seen.items())

@@ -131,9 +131,13 @@ class Registry:
 
     @property
     def settled_members(self) -> int:
-        """Count this peer, and the others that do not join only now as well: such know no more than this one."""
-        members = self._membership.members.items()
-        return 1 + sum(held.standing is not Standing.JOINING for peer, held in members if peer != self._me)
+        """Count this peer, and the others that do not join only now as well: such know no more than this one.
+
+        The first of those who make a new cluster together is through before the others, and then knows them all.
+        """
+        is_settled = self._membership.own.standing is Standing.VALID
+        others = [held for peer, held in self._membership.members.items() if peer != self._me]
+        return 1 + sum(is_settled or held.standing is not Standing.JOINING for held in others)
 
     def member_changed(self, now: Instant, update: Update) -> list[RingEffect]:
         """Ask on when the members have changed, and end when this peer is none any more."""

@@ -63,7 +63,7 @@ def test_scrub_finds_and_repairs_a_thousand_flipped_bits(cluster):
     pass_time(cluster, 5.0)
     counts = [process.node.metrics() for process in cluster.running.values()]
     found, mended = (sum(each[f"scrub.{name}"] for each in counts) for name in ("found", "mended"))
-    assert 500 <= found == mended  # a copy that is mended by the read for another one was never found
+    assert 250 <= found == mended  # what a read or a comparison meets first is mended too, and was never found
     assert not any(each["scrub.waiting"] for each in counts)
 
 
