@@ -44,9 +44,9 @@ def _all_saw(cluster: Cluster, put: Put, old: Put) -> bool:
     mints = [mint for mint in cluster.witness.mints if mint.key == put.key]
     dots = [mint.dot for mint in mints if mint.value == old.value]
     reaped = cluster.witness.reaped.get(put.key, EMPTY).seen
-    seens = [mint.seen for mint in mints if mint.value == put.value]
+    known = [mint.seen for mint in mints if mint.value == put.value]
     return all(
-        any(max(seen.get(dot.actor, 0), reaped.get(dot.actor, 0)) >= dot.counter for dot in dots) for seen in seens
+        any(max(seen.get(dot.actor, 0), reaped.get(dot.actor, 0)) >= dot.counter for dot in dots) for seen in known
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..effects import Completed, Failed, MovePlanned, Operate, RingEffect
 from ..events import OperationDone, PlanRequested
 from ..operations import ListChunks, WeighVersions
-from ..outcomes import ChunksListed, VersionsWeighed
+from ..outcomes import ChunksListed, StoreOutcome, VersionsWeighed
 from ..placement.rendezvous import Placement
 from ..placement.roster import Roster
 from ..requests.chunks import chunk_key
@@ -45,15 +45,18 @@ class Survey:
             case PlanRequested():
                 return self._begin(event)
             case OperationDone(ticket=ticket, outcome=outcome) if ticket in self._walks:
-                walk = self._walks.pop(ticket)
-                match outcome:
-                    case VersionsWeighed():
-                        return self._weighed(walk, outcome)
-                    case ChunksListed():
-                        return self._chunks_weighed(walk, outcome)
-                return [Completed(request=walk.event.request, answer=Failed(reason="the disk of a peer has failed"))]
+                return self._taken(self._walks.pop(ticket), outcome)
             case _:
                 return []
+
+    def _taken(self, walk: _Walk, outcome: StoreOutcome) -> list[RingEffect]:
+        match outcome:
+            case VersionsWeighed():
+                return self._weighed(walk, outcome)
+            case ChunksListed():
+                return self._chunks_weighed(walk, outcome)
+            case _:
+                return [Completed(request=walk.event.request, answer=Failed(reason="the disk of a peer has failed"))]
 
     def _begin(self, event: PlanRequested) -> list[RingEffect]:
         homes = frozenset(home for home in self._roster.target_homes if home.id != event.gone)
