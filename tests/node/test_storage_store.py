@@ -189,7 +189,7 @@ CHILD = """
 import sys, threading
 from pathlib import Path
 from murmuration.node.storage.store import Store, StoreSettings
-from murmuration.ring.messages import Dot, Sibling, Versions
+from murmuration.ring.facts import Dot, Sibling, Versions
 from murmuration.ring.operations import MergeVersions, ReadVersions
 
 def deliver(outcomes):
