@@ -23,7 +23,7 @@ from murmuration.node.gate.orders import (
     Order,
     SetLinks,
 )
-from murmuration.ring.facts import Liveness
+from murmuration.ring.facts import Liveness, Standing
 
 PATIENCE_S = 20.0
 LOOK_S = 0.02
@@ -82,6 +82,13 @@ class GatedPeer:
         with Client(self.url) as client:
             return {view.member.name: view.liveness for view in client.peers()}
 
+    def settled(self) -> set[str]:
+        """Name the living members that have joined, in its eyes."""
+        with Client(self.url) as client:
+            views = client.peers()
+        valid = (view for view in views if view.liveness is Liveness.ALIVE and view.standing is Standing.VALID)
+        return {view.member.name for view in valid}
+
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -102,13 +109,13 @@ class GatedFlock:
         self.peers: list[GatedPeer] = []
 
     def start(self, *workers: int) -> list[GatedPeer]:
-        """Start a peer for each number of slots, and wait until all see each other."""
+        """Start a peer for each number of slots, and wait until all see each other, and have joined."""
         for slots in workers:
             name = f"peer-{len(self.peers) + 1}"
             self.peers.append(GatedPeer(self._directory, name, [peer.url for peer in self.peers[:1]], slots))
         names = {peer.name for peer in self.peers}
         for peer in self.peers:
-            until(lambda peer=peer: names <= {n for n, state in peer.believes().items() if state is Liveness.ALIVE})
+            until(lambda peer=peer: names <= peer.settled())
         return self.peers
 
     def end(self) -> None:
