@@ -5,7 +5,8 @@
 
 A stray is what a fallback keeps, what a home of before still has, and what a coordinator with a wrong view of the
 members has left behind. A dropped copy's dots are not minted again (`Coordinator.gave_up`), and its hints go with it:
-those whom they are for have just acknowledged the same.
+those whom they are for have just acknowledged the same. Nothing is sought at the first look after the homes changed:
+who has not heard of the change yet still reads here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -66,6 +67,8 @@ class Strays:
         self._ticket: int | None = None
         self._dropping: set[int] = set()
         self._flights: dict[str, _Flight] = {}
+        self._homes = roster.homes
+        """The homes at the last look."""
 
     def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
         """Take a start, a wake or an answer; all else is not this part's."""
@@ -95,6 +98,9 @@ class Strays:
     def _look(self) -> list[RingEffect]:
         """Begin anew; what has not been acknowledged by now is still here, and is found again."""
         self._flights.clear()
+        if self._homes != self._roster.homes:
+            self._homes = self._roster.homes
+            return []
         self._ticket = next(self._tickets)
         return [Operate(ticket=self._ticket, operation=ReadTrees(first=0, last=2 * self._roster.placement.vnodes - 1))]
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from free_ports import on_free_ports
+from gated_peers import until
 
 from murmuration.client.api import Client
 from murmuration.puppetmaster.language.script import parse_script
 from murmuration.puppetmaster.live.session import Session, SessionSettings
+from murmuration.puppetmaster.masters.puppet import Liveliness
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
 
@@ -93,7 +95,9 @@ def test_writes_before_and_after_the_return_of_an_old_disk_are_kept_and_told_apa
         client.kv.put(b"key", b"first")
         for key in BLIND:
             client.kv.put(key, b"first")
-    assert play(session, "KILL 2\nRESTART 2 old\nJOIN\n") == []
+    assert play(session, "KILL 2\nRESTART 2 old\n") == []
+    until(lambda: session.stage.states()["2"] is Liveliness.ENDED)  # the next start is that of a new peer
+    assert play(session, "RESTART 2\nJOIN\n") == []
     with Client(session.stage.urls["2"]) as client:
         assert client.kv.get(b"key").values == (b"first",)
         client.kv.put(b"key", b"second", context=client.kv.get(b"key").context)
