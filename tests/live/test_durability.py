@@ -180,8 +180,9 @@ def test_old_copy_of_a_directory_is_known_and_becomes_a_new_peer(cluster, client
     before = {view.member.name: view.member.id for view in client.peers()}
     cluster.kill("peer-3")
     shutil.copytree(data / "peer-3", old)
+    known = incarnation_of(client, before["peer-3"])
     cluster.restart("peer-3")
-    until(lambda: is_alive(client, before["peer-3"]), 30.0)
+    until(lambda: incarnation_of(client, before["peer-3"]) > known, 30.0)
     client.kv.put(b"k", b"v")
     cluster.kill("peer-3")
     shutil.rmtree(data / "peer-3")
@@ -213,8 +214,8 @@ def test_relaxed_peers_say_what_they_trade_and_lose_nothing_to_a_kill_of_all_ami
             assert writes.is_all_there(client)
 
 
-def is_alive(client, peer):
-    return any(view.member.id == peer and view.liveness is Liveness.ALIVE for view in client.peers())
+def incarnation_of(client, peer):
+    return next(view.incarnation for view in client.peers() if view.member.id == peer)
 
 
 def is_new(view, before):
