@@ -78,6 +78,8 @@ class JobChoices(TypedDict, total=False):
     params: dict[str, str]
     max_attempts: int
     timeout_per_split_s: float
+    speculation: bool
+    priority: int
 
 
 class Client:

@@ -17,7 +17,7 @@ from ..node.executor.faults import UserFault
 from ..node.executor.formats import input_format, output_format
 from ..ring.errors import CallerError
 from ..ring.terms import VALUE_BYTES_MAX, Source
-from ..scheduling.jobs import SPLITS_MAX, InputFile, JobRecord, JobSpec, Program, Split
+from ..scheduling.jobs import PRIORITY, PRIORITY_MAX, SPLITS_MAX, InputFile, JobRecord, JobSpec, Program, Split
 from ..scheduling.splits import Cut, chunks_to_cut, cut_into, cut_lines, splits_of_chunks, splits_of_file
 from .chunks import ChunkReader
 from .inputs import Input, LocalInput, RingInput
@@ -74,6 +74,8 @@ class JobOptions:
     params: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int = 4
     timeout_per_split_s: float = 0.0
+    speculation: bool = True
+    priority: int = PRIORITY
 
     def __post_init__(self) -> None:
         if self.split_size is not None and self.splits is not None:
@@ -82,6 +84,8 @@ class JobOptions:
             raise CallerError(f"a split size of {self.split_size} bytes cuts nothing; give at least 1")
         if self.splits is not None and not 1 <= self.splits <= SPLITS_MAX:
             raise CallerError(f"{self.splits} splits cannot be made; give 1 to {SPLITS_MAX}")
+        if not 1 <= self.priority <= PRIORITY_MAX:
+            raise CallerError(f"a priority of {self.priority} is none; give 1 to {PRIORITY_MAX}")
 
 
 def default_split_size(total: int, slots: int) -> int:
@@ -249,6 +253,8 @@ def _spec(program: Program, output: str, split_size: int, options: JobOptions) -
         params=dict(options.params),
         max_attempts=options.max_attempts,
         timeout_per_split_s=options.timeout_per_split_s,
+        speculation=options.speculation,
+        priority=options.priority,
     )
 
 

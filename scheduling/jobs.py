@@ -16,6 +16,8 @@ PROGRAM_BYTES_MAX = 512 << 10
 SPLITS_MAX = 20_000
 """A job record is one value of the ring: both limits keep it under 1 MiB."""
 
+PRIORITY, PRIORITY_MAX = 10, 100
+
 
 class Phase(IntEnum):
     """The two halves of a job; a task is a split in the one and a partition in the other."""
@@ -102,6 +104,10 @@ class JobSpec(Struct, frozen=True, array_like=True):
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 4
     timeout_per_split_s: Annotated[float, Meta(ge=0.0)] = 0.0
     """Seconds after which an attempt is stopped; 0 means no limit."""
+    speculation: bool = True
+    """Whether attempts that go on too slowly are begun once more elsewhere."""
+    priority: Annotated[int, Meta(ge=1, le=PRIORITY_MAX)] = PRIORITY
+    """The job's weight beside others: jobs that all have work to do get slots in proportion to theirs."""
 
 
 class JobRecord(Struct, frozen=True, array_like=True):

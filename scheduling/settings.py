@@ -35,6 +35,12 @@ class SchedulingSettings:
     progress_interval_s: float = 0.25
     nearly_done: float = 0.8
     """A loser that has come further than this finishes: stopping it would save little."""
+    slow_factor: float = 1.5
+    """An attempt is slow if it still takes so many times as long as a whole one takes as a rule."""
+    speculation_gain_min_s: float = 0.25
+    """A second attempt must be expected to save so much: short tasks are not worth it."""
+    speculation_share: float = 0.1
+    """Of all tasks of a phase, so many (but one in any case) have a speculative attempt at a time."""
     announcement_patience_s: float = 2.0
     """How long a job whose record was seen may stay without a tracker."""
     takeover_patience_s: float = 1.0

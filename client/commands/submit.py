@@ -8,6 +8,7 @@ import click
 
 from ...ring.errors import CallerError
 from ...ring.facts import Liveness
+from ...scheduling.jobs import PRIORITY, PRIORITY_MAX
 from ..paths import is_ring_path
 from .documents import print_json
 from .following import conclude, follow_to_end
@@ -43,6 +44,19 @@ def job_options(command: F) -> F:
                 callback=read_time,
                 metavar="T",
                 help="Stop longer attempts.",
+            ),
+            click.option(
+                "--priority",
+                type=click.IntRange(1, PRIORITY_MAX),
+                metavar="P",
+                help=f"Weight beside other jobs, 1 to {PRIORITY_MAX}: slots are shared by it [{PRIORITY}].",
+            ),
+            click.option(
+                "--no-speculation",
+                "speculation",
+                flag_value=False,
+                default=None,
+                help="Begin no slow task once more elsewhere.",
             ),
             click.option("--output-names", type=click.Choice(["hadoop", "padi"]), help="part-r-00000 or 1.out."),
             click.option("--overwrite", is_flag=True, help="Replace the output if it exists, once the job commits."),

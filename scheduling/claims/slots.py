@@ -32,10 +32,15 @@ class Running:
     phase: Phase
     task: int
     attempt: Attempt
+    begun_at: Instant
     remade: tuple[tuple[int, Attempt], ...] = ()
     fraction: float = 0.0
     told_at: Instant = NEVER
     delivery: Delivery | None = None
+
+    def ran_ms(self, now: Instant) -> int:
+        """Tell for how long the attempt has gone on, in milliseconds."""
+        return max(0, round(1000 * (now - self.begun_at)))
 
 
 class Slots:

@@ -92,7 +92,7 @@ class Attempts:
     def _give_up(self, running: Running, reason: str) -> None:
         title = task_title(running.phase, running.task)
         self._desk.backoffs.lost(self._desk.now, running.job, running.phase, running.task, f"{title}: {reason}")
-        self._end(running, Account(Stage.RELEASED, running.fraction))
+        self._release(running)
 
     # --- stopping ---
 
@@ -102,7 +102,7 @@ class Attempts:
         for running in self._desk.slots.of_job(job.id):
             if over or self._is_useless(job, running):
                 self._desk.emit(StopAttempt(attempt=running.attempt))
-                self._end(running, Account(Stage.RELEASED, running.fraction))
+                self._release(running)
         if over and not job.dismissed:
             job.dismissed = True
             self._desk.emit(DismissJob(job=job.id))
@@ -112,9 +112,14 @@ class Attempts:
             return True
         if running.fraction > self._desk.settings.nearly_done:
             return False
-        rivals = active_attempts(job.table.row(running.phase, running.task), self._desk.flock)
+        row = job.table.row(running.phase, running.task)
+        is_speculative = running.attempt.speculative
+        rivals = [at for at in active_attempts(row, self._desk.flock) if at.speculative is is_speculative]
         winner = min(rivals, key=lambda rival: attempt_lot(job.id, running.phase, running.task, rival))
         return winner != running.attempt
+
+    def _release(self, running: Running) -> None:
+        self._end(running, Account(Stage.RELEASED, running.fraction, ran_ms=running.ran_ms(self._desk.now)))
 
     def _end(self, running: Running, account: Account) -> None:
         del self._desk.slots.running[running.attempt]

@@ -2,7 +2,7 @@
 
 from ...ring.terms import Instant
 from ..claims.lots import task_lot
-from ..claims.selection import Candidate, choose, rank_of
+from ..claims.selection import Candidate, Choice, choose, rank_of
 from ..claims.slots import Running
 from ..claims.table import report_of
 from ..desk import Desk
@@ -11,6 +11,8 @@ from ..events import TrackDue
 from ..jobs import Phase
 from ..messages import Account, Attempt, Stage
 from ..replica.job import Job
+from .shares import by_need
+from .speculating import Speculation
 
 
 class Work:
@@ -18,24 +20,38 @@ class Work:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._speculation = Speculation(desk)
         self._begun = 0
         self._nudges: dict[str, Instant] = {}
 
     def fill(self) -> None:
-        """Claim open tasks, those of the oldest job first, until no slot is free; who leaves claims none."""
+        """Claim open tasks until no slot is free, then what goes on too slowly; who leaves claims none."""
         if self._desk.flock.leaves(self._desk.me) and self._desk.flock.workers:
             return
-        for job in self._desk.jobs.values():
-            if self._desk.slots.free <= 0:
-                return
-            for phase in job.claimable():
-                while self._desk.slots.free > 0 and self._take(job, phase):
-                    pass
+        while self._has_room and any(self._take_of(job) for job in by_need(self._desk)):
+            pass
+        while self._has_room and any(self._speculate(job) for job in by_need(self._desk)):
+            pass
 
-    def _take(self, job: Job, phase: Phase) -> bool:
-        choice = choose(self._desk.now, self._candidates(job, phase))
+    @property
+    def _has_room(self) -> bool:
+        return self._desk.slots.free > 0
+
+    def _take_of(self, job: Job) -> bool:
+        return any(
+            self._follow(job, phase, choose(self._desk.now, self._candidates(job, phase))) for phase in job.claimable()
+        )
+
+    def _speculate(self, job: Job) -> bool:
+        return any(
+            self._follow(job, phase, self._speculation.choose(job, phase), speculative=True)
+            for phase in job.claimable()
+        )
+
+    def _follow(self, job: Job, phase: Phase, choice: Choice, *, speculative: bool = False) -> bool:
+        """Begin what was chosen, or see to it that this peer looks again; tell whether it has begun."""
         if choice.task is not None:
-            self._begin(job, phase, choice.task)
+            self._begin(job, phase, choice.task, speculative=speculative)
         elif choice.due is not None:
             self._nudge(job, choice.due)
         return choice.task is not None
@@ -75,13 +91,15 @@ class Work:
             self._nudges[job.id] = due
             self._desk.emit(WakeSchedulingAt(at=due, event=TrackDue(job=job.id)))
 
-    def _begin(self, job: Job, phase: Phase, task: int) -> None:
+    def _begin(self, job: Job, phase: Phase, task: int, *, speculative: bool) -> None:
         desk = self._desk
         self._begun += 1
-        attempt = Attempt(desk.me, desk.incarnation, self._begun)
+        attempt = Attempt(desk.me, desk.incarnation, self._begun, speculative)
         remade = self._remade(job) if phase is Phase.REDUCE else ()
         seal = job.seal if phase is Phase.REDUCE else None
-        desk.slots.running[attempt] = Running(job=job.id, phase=phase, task=task, attempt=attempt, remade=remade)
+        desk.slots.running[attempt] = Running(
+            job=job.id, phase=phase, task=task, attempt=attempt, begun_at=desk.now, remade=remade
+        )
         desk.claim(job, phase, task, attempt, Account(Stage.CLAIMED))
         desk.emit(StartAttempt(record=job.record, phase=phase, task=task, attempt=attempt, seal=seal, remade=remade))
 
@@ -99,3 +117,4 @@ class Work:
     def forget(self, job: str) -> None:
         """Drop what was noted about a job."""
         self._nudges.pop(job, None)
+        self._speculation.forget(job)
