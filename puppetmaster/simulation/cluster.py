@@ -272,7 +272,7 @@ class Cluster:
         elif process.paused_until > self.timeline.now:
             self.timeline.at(process.paused_until, due)
         else:
-            event = process.finish(work, self._read)
+            event = process.finish(work, due.fraction, self._read)
             if event is not None:
                 self.feed(process, event)
 

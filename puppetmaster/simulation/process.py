@@ -29,7 +29,7 @@ from ...ring.facts import Standing
 from ...ring.operations import MergeVersions, Operation
 from ...ring.terms import REFUTATION_BITS, Instant, Member, PeerId, Source
 from ...scheduling.effects import DismissJob, ForgetJob, StopAttempt
-from ...scheduling.events import AttemptFailed, AttemptFinished, AttemptLost, SchedulingEvent
+from ...scheduling.events import AttemptFailed, AttemptFinished, AttemptLost, AttemptProgressed, SchedulingEvent
 from ...scheduling.jobs import Phase
 from ...scheduling.messages import run_name
 from .check_operations import operation_violation, revival
@@ -44,6 +44,7 @@ from .wordcount import (
     reduce_report,
 )
 
+PROGRESS_STEPS = 4
 LONG_AGO = Instant(float("-inf"))
 BEGINS_UNIX_S = 1_000_000
 """The clocks' time of day when a schedule begins: two hours or more after 1970, so that no clock is set before that."""
@@ -74,11 +75,15 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """Work that is due to end now: it reads what it needs from wherever that lies, and reports."""
+    """Work that is due to end now: it reads what it needs from wherever that lies, and reports.
+
+    User code also says how far it is: then `fraction` is below 1, and the work is not at its end.
+    """
 
     peer: str
     serial: int
     work: RunAttempt | PullChunk | ScrubChunks | Operate
+    fraction: float = 1.0
 
 
 Outgoing = Letter | tuple[float, Later | Working]
@@ -230,14 +235,17 @@ class Process:
         takes_s = self.disk.delay_s + self._time(self._pace.disk_s)
         return (takes_s, Working(self.name, self.serial, self.queue[0]))
 
-    def finish(self, work: RunAttempt | PullChunk | ScrubChunks, read: Read) -> NodeEvent | None:
-        """End a pull, a step of the scrub or an attempt; None if it was stopped meanwhile."""
+    def finish(self, work: RunAttempt | PullChunk | ScrubChunks, fraction: float, read: Read) -> NodeEvent | None:
+        """End a pull, a step of the scrub or an attempt, or tell how far that is; None if it was stopped meanwhile."""
         if isinstance(work, ScrubChunks):
             return self.disk.scrub_chunks(work.ticket, work.after, work.bytes_max)
         if isinstance(work, PullChunk):
             return ChunkPulled(ticket=work.ticket, error=self._adopt(work, read))
-        if self.attempts.pop(work.start.attempt.title, None) is None:
+        if work.start.attempt.title not in self.attempts:
             return None
+        if fraction < 1.0:
+            return AttemptProgressed(attempt=work.start.attempt, fraction=fraction)
+        del self.attempts[work.start.attempt.title]
         return self._map(work, read) if work.start.phase is Phase.MAP else self._reduce(work, read)
 
     def _adopt(self, work: PullChunk, read: Read) -> str:
@@ -334,7 +342,7 @@ class Process:
                 outgoing.append(self._inspect(effect))
             case RunAttempt(start=start):
                 self.attempts[start.attempt.title] = effect
-                outgoing.append(self._working(self._pace.task_s, effect))
+                outgoing += self._user_code(effect)
             case StopAttempt() | DismissJob() | ForgetJob():
                 self._drop(effect)
             case _:
@@ -391,6 +399,12 @@ class Process:
     def _working(self, mean_s: float, work: RunAttempt | PullChunk | ScrubChunks) -> tuple[float, Working]:
         """Set the end of work that also writes to the disk."""
         return (self.disk.delay_s + self._time(mean_s), Working(self.name, self.serial, work))
+
+    def _user_code(self, work: RunAttempt) -> list[Outgoing]:
+        """Set the end of an attempt, and the moments at which user code says how far it is."""
+        takes_s = self.disk.delay_s + self._time(self._pace.task_s)
+        steps = (step / PROGRESS_STEPS for step in range(1, PROGRESS_STEPS + 1))
+        return [(share * takes_s, Working(self.name, self.serial, work, share)) for share in steps]
 
     def _time(self, mean_s: float) -> float:
         return self._rng.expovariate(1.0 / mean_s)

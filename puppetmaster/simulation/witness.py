@@ -203,6 +203,8 @@ class Witness:
         """Take in that a map attempt has its run on its disk."""
         if self.decided[task.record.id, "map"]:
             self._remapped.add((task.record.id, task.task))
+        if task.attempt.speculative:
+            self.note("second attempt overtook")
         if any((old.job, old.split) == (task.record.id, task.task) for old in self.mapped_by.values()):
             self.note("split mapped twice")
         self.mapped_by[task.attempt] = Mapped(task.record.id, task.task, peer, start, report)
