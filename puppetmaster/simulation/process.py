@@ -44,7 +44,7 @@ from .wordcount import (
     reduce_report,
 )
 
-PROGRESS_STEPS = 4
+PROGRESS_STEPS = 6
 LONG_AGO = Instant(float("-inf"))
 BEGINS_UNIX_S = 1_000_000
 """The clocks' time of day when a schedule begins: two hours or more after 1970, so that no clock is set before that."""
@@ -340,8 +340,7 @@ class Process:
                 self._end(effect)
             case PullChunk() | ScrubChunks() | VerifyCopies() | MeasureDisk():
                 outgoing.append(self._inspect(effect))
-            case RunAttempt(start=start):
-                self.attempts[start.attempt.title] = effect
+            case RunAttempt():
                 outgoing += self._user_code(effect)
             case StopAttempt() | DismissJob() | ForgetJob():
                 self._drop(effect)
@@ -401,7 +400,11 @@ class Process:
         return (self.disk.delay_s + self._time(mean_s), Working(self.name, self.serial, work))
 
     def _user_code(self, work: RunAttempt) -> list[Outgoing]:
-        """Set the end of an attempt, and the moments at which user code says how far it is."""
+        """Set the end of an attempt, and the moments at which user code says how far it is; fetching takes no time."""
+        if work.is_ahead:
+            self._witness.note("claimed ahead")
+            return []
+        self.attempts[work.start.attempt.title] = work
         takes_s = self.disk.delay_s + self._time(self._pace.task_s)
         steps = (step / PROGRESS_STEPS for step in range(1, PROGRESS_STEPS + 1))
         return [(share * takes_s, Working(self.name, self.serial, work, share)) for share in steps]

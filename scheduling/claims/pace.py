@@ -58,6 +58,8 @@ class Paces:
         pace = self.under_way.get(attempt)
         if pace is None:
             pace = self.under_way[attempt] = Pace(task, now)
+        if account.stage is Stage.RUNNING and account.fraction == 0.0:
+            pace.begun_at = now  # it was claimed ahead, and starts only now
         if account.fraction > pace.fraction:
             pace.fraction, pace.told_at = account.fraction, now
 
