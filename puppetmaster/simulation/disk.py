@@ -4,7 +4,7 @@ import random
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ...node.wire.requests import CopyState
@@ -191,6 +191,10 @@ class Disk:
         twin.runs, twin.parts, twin.damaged = dict(self.runs), dict(self.parts), set(self.damaged)
         twin.met = set()
         return twin
+
+    def in_place_of(self, other: "Disk") -> "Disk":
+        """Give this directory as it is where that of `other` was: a slow drive, or a full one, stays where it is."""
+        return replace(self, state=other.state, delay_s=other.delay_s, relaxed=other.relaxed)
 
 
 def row_of(operation: Operation) -> bytes | None:
