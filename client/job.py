@@ -14,6 +14,7 @@ from ..scheduling.status import JobStatus, TaskState
 from .connection import TRIES, Connection
 from .failures import JobFailed, JobKilled, UserCodeError, WaitTimedOut
 from .files import RingFiles
+from .job_logs import LogsFound, find_logs
 from .output import Delivery
 from .results import Pair, read_pairs
 
@@ -142,6 +143,10 @@ class Job:
         """Wait for the job and read all of its output at once; raises as `wait`."""
         self.wait(timeout)
         return list(self.results())
+
+    def logs(self) -> LogsFound:
+        """Find what the job's user code has printed, attempt by attempt, at all peers that answer."""
+        return find_logs(self._connection, self.id)
 
     def kill(self) -> None:
         """End the job everywhere, user code in an endless loop included; a job that has ended stays as it ended."""

@@ -46,6 +46,11 @@ class MapTask(Order, frozen=True, array_like=True, tag=True):
     extents: tuple[Extent, ...]
     output: Path
 
+    @property
+    def task(self) -> str:
+        """Spell the task as its log is named."""
+        return f"map-{self.split}"
+
 
 class RunSegment(Struct, frozen=True, array_like=True):
     """Where one split's run lies; `digest` is the sealed name of its content."""
@@ -62,6 +67,11 @@ class ReduceTask(Order, frozen=True, array_like=True, tag=True):
     partition: int
     runs: tuple[RunSegment, ...]
     output: Path
+
+    @property
+    def task(self) -> str:
+        """Spell the task as its log is named."""
+        return f"reduce-{self.partition}"
 
 
 ExecutorOrder = LoadProgram | MapTask | ReduceTask

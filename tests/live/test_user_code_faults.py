@@ -14,6 +14,7 @@ from sound_cluster import MURMUR, PATIENCE_S, TEXT, SoundCluster, is_alive, note
 
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
+from murmuration.client.commands.main import run_command
 from murmuration.client.failures import JobKilled, UserCodeError
 from murmuration.node.executor.logs import LOG_BYTES_MAX
 from murmuration.scheduling.jobs import JobState
@@ -365,6 +366,29 @@ def test_flood_of_output_is_drained_and_kept_up_to_a_mebibyte(stage: SoundCluste
     (log,) = stage.cluster.directory.glob(f"*/logs/{job.id}/*.log")
     assert LOG_BYTES_MAX < log.stat().st_size < LOG_BYTES_MAX + 200
     assert log.read_bytes().endswith(b"the rest is dropped]\n")
+    (shown,) = job.logs().logs
+    assert (shown.split, shown.partition, shown.text) == (0, None, log.read_text())
+
+
+def test_what_user_code_prints_is_shown_by_its_split_and_its_partition(
+    stage: SoundCluster, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    source = (
+        "def map(number, line):\n    print('mapping', line)\n    yield line, 1\n"
+        "def reduce(key, values):\n    print('reducing', key)\n    yield key, sum(values)\n"
+    )
+    job = stage.submit(source, "one\n", reducers=1)
+    job.result(PATIENCE_S)
+    peer = ["--peer", stage.cluster.urls[0]]
+    assert run_command(["logs", job.id, "--split", "0", *peer]) == 0
+    assert capfdbinary.readouterr().out == b"mapping one\n"
+    assert run_command(["logs", job.id, *peer]) == 0
+    both = capfdbinary.readouterr().out
+    assert b"==> split 0, attempt " in both
+    assert b"==> partition 0, attempt " in both
+    assert b"reducing one\n" in both
+    assert run_command(["logs", job.id, "--split", "1", *peer]) == 0
+    assert b"nothing was printed by such an attempt" in capfdbinary.readouterr().err
 
 
 SPOILER = """
