@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from murmuration.client.backup.layout import BackupManifest, KeptKey, read_page
@@ -17,6 +17,7 @@ from murmuration.ring.placement.rendezvous import vnode_of
 KEYS = st.dictionaries(st.binary(max_size=8), st.binary(max_size=64), max_size=40)
 
 
+@settings(deadline=None, max_examples=50)  # each page waits for the disk
 @given(KEYS, st.sampled_from((1, 4, 64)), st.integers(1, 200), st.integers(1, 400))
 def test_each_key_is_in_a_page_of_its_vnode_once_and_in_order(values, vnodes, page_bytes, held_bytes):
     with TemporaryDirectory() as name:
