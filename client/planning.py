@@ -21,7 +21,7 @@ from ..scheduling.jobs import SPLITS_MAX, InputFile, JobRecord, JobSpec, Program
 from ..scheduling.splits import Cut, chunks_to_cut, cut_into, cut_lines, splits_of_chunks, splits_of_file
 from .chunks import ChunkReader
 from .inputs import Input, LocalInput, RingInput
-from .programs import declared, reduces
+from .programs import declared, declared_number, reduces
 from .progress import Progress
 from .share import ShareSession
 
@@ -253,9 +253,12 @@ def _spec(program: Program, output: str, split_size: int, options: JobOptions) -
 
 
 def _reducers(program: Program, options: JobOptions) -> int:
-    """Take the number that was asked for; else a program without a reducer has no reduce phase."""
+    """Take the number that was asked for, else the program's own; one without a reducer has no reduce phase."""
     if options.reducers is not None:
         return options.reducers
+    own = declared_number(program, "reducers")
+    if own is not None:
+        return own
     return REDUCERS if reduces(program) else 0
 
 

@@ -47,12 +47,12 @@ class JobState(IntEnum):
 
 
 class Program(Struct, frozen=True, array_like=True):
-    """User code as bytes: `kind` is `source` (a Python file) or `pickle` (functions by value).
+    """User code as bytes: `kind` is `source` (a Python file), `pickle` (functions by value) or `commands` (streaming).
 
     Only executors look inside.
     """
 
-    kind: Annotated[str, Meta(pattern="^(source|pickle)$")]
+    kind: Annotated[str, Meta(pattern="^(source|pickle|commands)$")]
     name: Annotated[str, Meta(max_length=512)]
     body: Annotated[bytes, Meta(max_length=PROGRAM_BYTES_MAX)]
 

@@ -35,7 +35,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserProgram:
-    """What a job runs; without a reducer, the pairs themselves are the output. A pickled one has no source."""
+    """What a job runs; without a reducer, the pairs themselves are the output. Only a file has a source."""
 
     mapper: type[Mapper]
     reducer: Reduction | None
@@ -47,17 +47,19 @@ class UserProgram:
 
 
 def load_program(program: Program, *, input_format: str, output_format: str) -> UserProgram:
-    """Run a program's file, or open its pickle, and find its parts.
+    """Run a program's file, or open its pickle or its commands, and find its parts.
 
-    `FILE.py::CLASS` as the program's name chooses one mapper of several. A format that the job gives is taken before
-    the program's own.
+    `FILE.py::CLASS` as the program's name chooses one mapper of several, `FILE.py::2` the second of its steps. A format
+    that the job gives is taken before the program's own.
 
     Raises `UserFault` if it cannot be run, or lacks a part.
     """
     name, _, chosen = program.name.partition("::")
     source = _compiled(name, program.body) if program.kind == "source" else None
-    found = _run(source) if source is not None else _open_pickle(name, program.body)
-    parts = _Parts(name, found, by_value=program.kind == "pickle")
+    found = _run(source) if source is not None else _opened(program)
+    if chosen.isdigit():
+        found, chosen = _step(name, found, int(chosen)), ""
+    parts = _Parts(name, found, by_value=source is None)
     reducer = parts.reducer()
     return UserProgram(
         mapper=parts.mapper(chosen),
@@ -99,6 +101,23 @@ def _with_caret(error: BaseException, name: str) -> UserFault:
     if not isinstance(error, SyntaxError):
         return described
     return fault("SyntaxError", error.msg or "invalid syntax", file=name, line=line, record=described.error.message)
+
+
+def _step(name: str, found: dict[str, Any], number: int) -> dict[str, Any]:
+    """Give the parts that the step of this number defines, counted from 1."""
+    steps = found.get("steps")
+    if not isinstance(steps, (list, tuple)) or not 1 <= number <= len(steps):
+        raise fault("BadProgram", f"{name} has no step {number}", hint="steps = [FIRST, SECOND] lists their classes")
+    return dict(vars(steps[number - 1]))
+
+
+def _opened(program: Program) -> dict[str, Any]:
+    """Give the parts of a program that is no file."""
+    if program.kind == "pickle":
+        return _open_pickle(program.name, program.body)
+    from .streaming import parts_of_commands  # late: only such jobs need what it imports
+
+    return parts_of_commands(program.body)
 
 
 def _open_pickle(name: str, body: bytes) -> dict[str, Any]:
