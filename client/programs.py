@@ -112,6 +112,8 @@ def step_names(program: Program) -> list[str]:
             names = [item.id for item in items if isinstance(item, ast.Name) and item.id in classes]
             if len(names) == len(items):
                 return names
+        case _:
+            pass
     raise CallerError(f"{program.name}:{value.lineno}: steps must be a list of classes of this file: steps = [A, B]")
 
 

@@ -13,24 +13,24 @@ from murmuration import Mapper, Reducer
 input_format = "whole-file"
 
 
+class Links(HTMLParser):
+    targets: tuple[str, ...] = ()
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "a":
+            self.targets += (urldefrag((dict(attrs).get("href") or "").strip())[0],)
+
+
 class LinkMapper(Mapper):
-    """Gives each target with the page that names it."""
-
     def map(self, key, value):
-        """See a file's name and its bytes."""
-        links = []
-        parser = HTMLParser()
-        parser.handle_starttag = lambda tag, pairs: links.append(dict(pairs).get("href")) if tag == "a" else None
-        parser.feed(value.decode("utf-8", "replace"))
-        for target in {urldefrag(link.strip())[0] for link in links if link} - {""}:
-            yield self.resolved(key, target), key
-
-    def resolved(self, page, target):
-        """Give a target's address as seen from anywhere."""
-        if urlsplit(target).scheme or target.startswith("//"):
-            return target
-        top = self.context.params.get("root", "") if target.startswith("/") else dirname(page)
-        return normpath(join(top, unquote(target).lstrip("/")))
+        """See a file's name and its bytes, and give each target with the page."""
+        links = Links()
+        links.feed(value.decode("utf-8", "replace"))
+        for target in set(links.targets) - {""}:
+            if not (urlsplit(target).scheme or target.startswith("//")):
+                top = self.context.params.get("root", "") if target.startswith("/") else dirname(key)
+                target = normpath(join(top, unquote(target).lstrip("/")))
+            yield target, key
 
 
 class LinkReducer(Reducer):

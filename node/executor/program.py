@@ -12,12 +12,16 @@ from typing import Any, TypeVar
 from ...scheduling.jobs import Program
 from .aggregations import NAMES, Aggregation, aggregation
 from .faults import UserFault, fault, fault_of
-from .program_api import Mapper, Reducer
+from .grouping import Grouping, dealing_by, grouped
+from .program_api import IdentityMapper, IdentityReducer, Mapper, Reducer
 
 MODULE = "murmuration_program"
 """Name of the module that a program becomes: its own name could hide a module that it imports."""
 
 DEFAULT_FORMAT = "text"
+
+IDENTITY = "identity"
+"""The name of the mapper, and of the reducer, that passes everything on."""
 
 Part = TypeVar("Part", Mapper, Reducer)
 Partitioner = Callable[[Any, int], int]
@@ -61,11 +65,12 @@ def load_program(program: Program, *, input_format: str, output_format: str) -> 
         found, chosen = _step(name, found, int(chosen)), ""
     parts = _Parts(name, found, by_value=source is None)
     reducer = parts.reducer()
+    grouping = parts.function("grouping")
     return UserProgram(
         mapper=parts.mapper(chosen),
-        reducer=reducer,
+        reducer=reducer if grouping is None else _grouped(name, reducer, grouping),
         combiner=parts.combiner(reducer),
-        partitioner=parts.function("partitioner"),
+        partitioner=parts.function("partitioner") or (grouping and dealing_by(grouping)),
         input_format=_chosen_format(input_format, found.get("input_format")),
         output_format=_chosen_format(output_format, found.get("output_format")),
         source=source,
@@ -130,6 +135,12 @@ def _open_pickle(name: str, body: bytes) -> dict[str, Any]:
     return parts
 
 
+def _grouped(name: str, reducer: Reduction | None, grouping: Grouping) -> type[Reducer]:
+    if isinstance(reducer, type):
+        return grouped(reducer, grouping)
+    raise fault("BadProgram", f"{name}: grouping(key) needs a reducer class or function, to call once for each group")
+
+
 def _chosen_format(of_job: str, of_program: object) -> str:
     if of_job != DEFAULT_FORMAT or not isinstance(of_program, str):
         return of_job
@@ -145,10 +156,12 @@ class _Parts:
         self._by_value = by_value
 
     def mapper(self, chosen: str) -> type[Mapper]:
-        """Find the mapper: the chosen class, the one named `mapper`, the only subclass, or the function `map`."""
+        """Find the mapper: the chosen class, what is named `mapper`, the only subclass, or the function `map`."""
         named = self._found.get(chosen or "mapper")
         if isinstance(named, type) and issubclass(named, Mapper):
             return named
+        if named == IDENTITY:
+            return IdentityMapper
         if chosen:
             raise fault("BadProgram", f"{self._program} has no mapper {chosen}: {self._what_is_there()}")
         only = self._only_class(Mapper)
@@ -194,6 +207,8 @@ class _Parts:
         value = self._found.get(name)
         if isinstance(value, type) and issubclass(value, Reducer):
             return value
+        if value == IDENTITY:
+            return IdentityReducer
         if isinstance(value, str):
             known = aggregation(value)
             if known is None:

@@ -105,3 +105,19 @@ class Reducer:
 
     def cleanup(self) -> Iterable[tuple[Any, Any]] | None:
         """Finish; called once, after the last key."""
+
+
+class IdentityMapper(Mapper):
+    """Passes each record on: for a job that only sorts or reduces."""
+
+    def map(self, key: Any, value: Any) -> Iterable[tuple[Any, Any]]:
+        """Give the record as it is."""
+        return ((key, value),)
+
+
+class IdentityReducer(Reducer):
+    """Passes each pair on, sorted by key."""
+
+    def reduce(self, key: Any, values: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+        """Give each value under its key."""
+        return [(key, value) for value in values]

@@ -109,12 +109,13 @@ class _Combining:
         self._groups: dict[bytes, list[bytes]] = {}
         self._size = 0
 
-    def taken(self, pairs: list[Line]) -> Iterable[Line]:
-        """Gather lines, and combine once they are many."""
+    def taken(self, pairs: list[Line]) -> Iterator[Line]:
+        """Gather lines, and combine once they are many: where, must not depend on how the lines happened to come."""
         for key, line in pairs:
             self._groups.setdefault(key, []).append(line)
             self._size += len(line)
-        return self.combined() if self._size > COMBINE_BYTES else ()
+            if self._size > COMBINE_BYTES:
+                yield from self.combined()
 
     def combined(self) -> Iterator[Line]:
         """Give what the combiner makes of the lines gathered."""
