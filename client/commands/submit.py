@@ -80,6 +80,7 @@ def job_options(command: F) -> F:
     epilog=examples(
         "murmur submit wordcount 'books/*.txt' -o counts",
         "murmur submit grep ring:/logs -o - --param pattern=ERROR --reducers 0",
+        "murmur submit --mapper 'cut -f 3' --reducer 'uniq -c' ring:/table -o ring:/counts",
         "ID=$(murmur submit wordcount ring:/books -o ring:/counts --detach); murmur wait $ID",
     )
 )

@@ -147,6 +147,8 @@ class Command:
             self._close_input()
 
     def _write(self) -> None:
+        if self._fed:
+            return  # its end was noted in the same breath
         try:
             sent = os.write(self._input, memoryview(self._outbox)[:PIPE_BYTES])
         except BlockingIOError:

@@ -118,7 +118,9 @@ class _Combining:
                 yield from self.combined()
 
     def combined(self) -> Iterator[Line]:
-        """Give what the combiner makes of the lines gathered."""
+        """Give what the combiner makes of the lines gathered, if there are any."""
+        if not self._groups:
+            return
         groups, self._groups, self._size = self._groups, {}, 0
         command = started("combiner", self._streaming, self._context)
         for _, lines in sorted_by_key(groups.items()):

@@ -284,6 +284,21 @@ def test_command_of_a_failed_attempt_is_killed_with_its_children(tmp_path):
     assert process.returncode == -9
 
 
+def test_combiner_of_nothing_is_not_run(tmp_path):
+    assert Stream(tmp_path, mapper="sed d", combiner="echo junk", reducer="cat").run(TEXT) == b""
+
+
+def test_where_a_combiner_runs_does_not_depend_on_how_lines_come(monkeypatch):
+    monkeypatch.setattr(streaming_module, "COMBINE_BYTES", 5)
+    streaming = Streaming(mapper="cat", combiner="cat", reducer="cat", sorts=True)
+    context = Context(job_id="j", peer="p", attempt="a", split=0, params={})
+    pairs = [(line[:1], line) for line in (b"c\t3", b"a\t1", b"b\t2", b"a\t0", b"d", b"c\t1", b"b\t9")]
+    at_once, one_by_one = (streaming_module._Combining(streaming, context) for _ in range(2))
+    told = [*at_once.taken(pairs), *at_once.combined()]
+    assert told == [*(pair for one in pairs for pair in one_by_one.taken([one])), *one_by_one.combined()]
+    assert told[:2] == [(b"a", b"a\t1"), (b"c", b"c\t3")]
+
+
 def test_combiner_runs_again_whenever_lines_are_many(tmp_path, monkeypatch):
     monkeypatch.setattr(streaming_module, "COMBINE_BYTES", 5)
     stream = Stream(tmp_path, mapper=WORDS, combiner="sh -c 'echo reporter:counter:c,runs,1 >&2; cat'", reducer=ADD)
