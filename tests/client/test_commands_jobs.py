@@ -168,6 +168,21 @@ def test_submit_prints_nothing_of_its_own_on_stdout(client_of, capsys):
     assert "done after 1.5 s" in output.err
 
 
+def test_chain_that_is_broken_off_says_how_to_go_on(client_of, capsys, monkeypatch):
+    client_of(FakeJob(status_of(state=JobState.FAILED)))
+    monkeypatch.setattr(OneJob, "__len__", lambda _: 2)
+    assert run_command(["submit", "top-words", "ring:/in", "-o", "ring:/out", "--plain"]) == 1
+    assert f"go on with the same command and --resume {JOB}" in capsys.readouterr().err
+
+
+def test_detach_is_refused_for_a_program_with_steps(client_of, capsys, monkeypatch):
+    client = client_of(FakeJob(running()))
+    monkeypatch.setattr(OneJob, "__len__", lambda _: 2)
+    assert run_command(["submit", "top-words", "ring:/in", "-o", "ring:/out", "--detach"]) == 2
+    assert "do not detach" in capsys.readouterr().err
+    assert not client.started
+
+
 def test_submit_with_detach_prints_the_id_alone(client_of, capsys):
     client_of(FakeJob(running()))
     assert run_command(["submit", "wordcount", "ring:/in", "-o", "ring:/out", "--detach"]) == 0
