@@ -67,7 +67,7 @@ class Cluster(Protocol):
 
 
 class JobChoices(TypedDict, total=False):
-    """What may be chosen about a job by name: as `JobOptions`, with a split size in bytes or as text (`16MiB`)."""
+    """What may be chosen about a job by name: as `JobOptions`, with sizes in bytes or as text (`16MiB`)."""
 
     name: str
     reducers: int
@@ -79,6 +79,7 @@ class JobChoices(TypedDict, total=False):
     params: dict[str, str]
     max_attempts: int
     timeout_per_split_s: float
+    memory_per_task: int | str
 
 
 class Client:
@@ -319,8 +320,9 @@ def find_job(ref: str, statuses: Sequence[JobStatus]) -> str:
 
 def _options(choices: JobChoices) -> JobOptions:
     chosen: dict[str, Any] = {**choices}
-    if isinstance(chosen.get("split_size"), str):
-        chosen["split_size"] = parse_size(chosen["split_size"])
+    for size in ("split_size", "memory_per_task"):
+        if isinstance(chosen.get(size), str):
+            chosen[size] = parse_size(chosen[size])
     try:
         return JobOptions(**chosen)
     except TypeError as error:

@@ -64,6 +64,12 @@ def job_options(command: F) -> F:
                 metavar="T",
                 help="Stop longer attempts.",
             ),
+            click.option(
+                "--memory-per-task",
+                callback=read_size,
+                metavar="SIZE",
+                help="What a task may collect before it spills to disk [512MiB].",
+            ),
             click.option("--output-names", type=click.Choice(["hadoop", "padi"]), help="part-r-00000 or 1.out."),
             click.option("--overwrite", is_flag=True, help="Replace the output if it exists, once the job commits."),
             streaming_options,
