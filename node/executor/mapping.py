@@ -23,7 +23,7 @@ from .tasks import LoadProgram, MapTask, TaskFinished
 LAST_STRETCH = 0.95
 """How far an attempt is when all records are mapped and the run is still to be written."""
 
-RECORDS_UNWEIGHED = 256
+RECORDS_UNWEIGHED = 16
 """Records after which what they have given is weighed for the first time."""
 
 
