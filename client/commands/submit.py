@@ -13,7 +13,8 @@ from .documents import print_json
 from .exits import Exit
 from .following import conclude, follow_to_end
 from .hadoop import hadoop_options, read_input_class, read_output_class
-from .options import connect, examples, json_option, peer_option, plain_option, read_pairs, read_size, read_time
+from .limits import limit_options
+from .options import connect, examples, json_option, peer_option, plain_option, read_pairs, read_size
 from .streaming import streaming_options, with_program
 
 if TYPE_CHECKING:
@@ -56,20 +57,7 @@ def job_options(command: F) -> F:
                 "--param", "params", multiple=True, callback=read_pairs, metavar="K=V", help="For the program."
             ),
             click.option("--name", help="What the job is called [the program's name]."),
-            click.option("--max-attempts", type=click.IntRange(1, 100), help="Failures of one task that end the job."),
-            click.option(
-                "--timeout-per-split",
-                "timeout_per_split_s",
-                callback=read_time,
-                metavar="T",
-                help="Stop longer attempts.",
-            ),
-            click.option(
-                "--memory-per-task",
-                callback=read_size,
-                metavar="SIZE",
-                help="What a task may collect before it spills to disk [512MiB].",
-            ),
+            limit_options,
             click.option("--output-names", type=click.Choice(["hadoop", "padi"]), help="part-r-00000 or 1.out."),
             click.option("--overwrite", is_flag=True, help="Replace the output if it exists, once the job commits."),
             streaming_options,

@@ -4,7 +4,7 @@ Keys are sorted whole, but dealt to partitions and grouped by what the program's
 keys (user, time) and a grouping by user, one call of `reduce` gets the values of a user in the order of time.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 from ...scheduling.partitioners import partition_of
@@ -39,7 +39,7 @@ class _Grouped(Reducer):
         self._group: Any = None
         self._values: list[Any] = []
 
-    def reduce(self, key: Any, values: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    def reduce(self, key: Any, values: Iterable[Any]) -> Iterable[tuple[Any, Any]]:
         """Gather the values of a group; with the first key of the next one, the group before is reduced."""
         group = self.grouping(key)
         if self._values and group == self._group:

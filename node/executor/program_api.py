@@ -120,6 +120,6 @@ class IdentityMapper(Mapper):
 class IdentityReducer(Reducer):
     """Passes each pair on, sorted by key."""
 
-    def reduce(self, key: Any, values: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    def reduce(self, key: Any, values: Iterable[Any]) -> Iterable[tuple[Any, Any]]:
         """Give each value under its key."""
         return [(key, value) for value in values]
