@@ -14,12 +14,9 @@ from typing import Any
 from ...scheduling.ordering import sorted_by_key
 from .aggregations import Aggregation
 from .faults import blaming_user
-from .memory import Gauge, weight_of_groups
+from .memory import Gauge, unpickled_safely, weight_of_groups
 from .runs import Columns, bared, count, decoded
 from .spilling import Spills, sorted_columns
-
-BYTES_UNWEIGHED = 64 << 10
-"""Bytes of blocks after which what they hold is weighed for the first time."""
 
 
 class Gathering:
@@ -33,7 +30,7 @@ class Gathering:
         self.records = 0
         self._aggregation = aggregation
         self._groups: dict[Any, Any] = {}
-        self._gauge = Gauge(memory, BYTES_UNWEIGHED)
+        self._gauge = Gauge(memory, unpickled_safely(memory))
         self._spills = Spills(dirname(output), memory)  # noqa: PTH120 - spares the import of pathlib
         self._walk: Iterator[tuple[Any, Any]] = iter(())
         self._groups_all = 0

@@ -26,6 +26,9 @@ CAUTION = 4
 STEP_MIN = 1 / 16
 """Nearer to the limit than this share of it, weighing again would only cost time."""
 
+EXPANSION_MAX = 64
+"""Nothing takes more room than so many times its pickle: an empty list is one byte there."""
+
 SAMPLES = 64
 """Things weighed in place of all in a column."""
 
@@ -72,6 +75,11 @@ def block_bytes(memory: int) -> int:
     return min(BLOCK_BYTES_MAX, max(BLOCK_BYTES_MIN, memory // BLOCKS_IN_BUDGET))
 
 
+def unpickled_safely(memory: int) -> int:
+    """Give the bytes of pickles that need not be weighed, for whatever they hold is less than may be collected."""
+    return int(memory * HELD_SHARE) // EXPANSION_MAX
+
+
 def weight_of_groups(groups: dict[Any, Any]) -> int:
     """Estimate what a dict takes, with all that it holds; what its values hold is sampled evenly, large ones too."""
     if not groups:
@@ -93,8 +101,13 @@ def weight_of_columns(columns: Collection[Any]) -> int:
     for number in range(min(SAMPLES, total)):
         place = number * total // SAMPLES if total > SAMPLES else number
         found = bisect_right(ends, place)
-        picked.append(next(islice(each[found], place - (ends[found - 1] if found else 0), None)))
+        picked.append(_item(each[found], place - (ends[found - 1] if found else 0)))
     return LIST_WEIGHT * len(each) + (POINTER_WEIGHT + _mean(picked)) * total
+
+
+def _item(column: Any, place: int) -> Any:
+    """Pick an item of a list at once; those of a dict are walked to."""
+    return column[place] if isinstance(column, list) else next(islice(column, place, None))
 
 
 def weight(thing: Any, depth: int = 0) -> int:

@@ -53,7 +53,7 @@ def small_steps():
     """Weigh after each record and block, cut small blocks, and merge few spills at once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mapping, "RECORDS_UNWEIGHED", 1)
-        patch.setattr("murmuration.node.executor.gathering.BYTES_UNWEIGHED", 1)
+        patch.setattr("murmuration.node.executor.memory.EXPANSION_MAX", 1 << 40)
         patch.setattr(memory, "BLOCK_BYTES_MIN", 48)
         patch.setattr(spilling, "FAN_IN", 3)
         yield
