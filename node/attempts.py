@@ -174,6 +174,7 @@ class Attempts:
             input_format=spec.input_format,
             output_format=spec.output_format,
             partitions=spec.reducers,
+            memory_per_task=spec.memory_per_task,
         )
 
     def _finished(self, title: str, word: TaskFinished) -> None:
