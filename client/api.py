@@ -49,6 +49,7 @@ from .paths import is_ring_path
 from .planning import JobOptions, Planner
 from .programs import find_program, step_names
 from .progress import Progress, Silence
+from .rehearsing import prepare_rehearsal
 from .share import Share
 from .units import parse_size
 
@@ -236,6 +237,10 @@ class Client:
         place = job.status.output
         job.deliver_to(Delivery(place, self.fs, overwrite=overwrite, stdout=stdout))
         return job
+
+    def rehearsal(self, job: Job, split: int) -> list[str]:
+        """Fetch one split of a job, and give the command that runs it again here; raises as `prepare_rehearsal`."""
+        return prepare_rehearsal(job.record, split, self._reader)
 
     def jobs(self) -> tuple[JobStatus, ...]:
         """List the jobs that the answering peer knows, the newest first."""

@@ -35,7 +35,7 @@ class Job:
         self._files = files
         self._delivery = delivery
         self._last: JobStatus | None = None
-        self._spec: JobSpec | None = None
+        self._record: JobRecord | None = None
         self.id = job
 
     @property
@@ -50,19 +50,24 @@ class Job:
         return self._last
 
     @property
-    def spec(self) -> JobSpec:
-        """What the job was asked to do.
+    def record(self) -> JobRecord:
+        """All that the ring holds of the job: what it was asked to do, its input and its splits.
 
         Raises:
             CallerError: the ring does not hold the job.
         """
-        if self._spec is None:
+        if self._record is None:
             request = GetKey(key=job_key(self.id), quorum=RECORD_QUORUM)
             values = self._connection.ask(request, KeyGot, tries=TRIES).values
             if not values:
                 raise CallerError(f"the ring does not hold job {self.id}")
-            self._spec = msgspec.msgpack.decode(values[0], type=JobRecord).spec
-        return self._spec
+            self._record = msgspec.msgpack.decode(values[0], type=JobRecord)
+        return self._record
+
+    @property
+    def spec(self) -> JobSpec:
+        """What the job was asked to do; raises as `record`."""
+        return self.record.spec
 
     @property
     def counters(self) -> dict[str, int]:

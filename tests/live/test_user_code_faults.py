@@ -1,6 +1,8 @@
 """User code that raises, hangs, dies, forks, floods and spoils: its job is told plainly, and nothing else feels it."""
 
 import json
+import os
+import pty
 import resource
 import subprocess
 import time
@@ -389,6 +391,50 @@ def test_what_user_code_prints_is_shown_by_its_split_and_its_partition(
     assert b"reducing one\n" in both
     assert run_command(["logs", job.id, "--split", "1", *peer]) == 0
     assert b"nothing was printed by such an attempt" in capfdbinary.readouterr().err
+
+
+def rehearse(stage: SoundCluster, *words: str, typed: bytes = b"") -> subprocess.CompletedProcess[str]:
+    """Run `murmur debug`, at a terminal if something is typed, and see that it leaves nothing behind."""
+    notes = stage.notes()
+    master, terminal = pty.openpty()
+    os.write(master, typed)
+    try:
+        ran = subprocess.run(
+            [*MURMUR, "debug", *words, "--peer", stage.cluster.urls[0]],
+            stdin=terminal if typed else subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": str(notes)},
+            capture_output=True,
+            timeout=PATIENCE_S,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(terminal)
+        os.close(master)
+    assert list(notes.iterdir()) == []
+    return ran
+
+
+DIVIDES = "def map(number, line):\n    print('at', line)\n    yield line, 1 // (len(line) - 3)\nreduce = 'sum'\n"
+
+
+def test_failed_split_is_run_again_here_by_itself_and_shows_what_it_prints(stage: SoundCluster) -> None:
+    failed = stage.failure(DIVIDES, "four4\none\n")
+    ran = rehearse(stage, failed.job)
+    assert (ran.returncode, ran.stdout) == (1, "at four4\nat one\n")
+    assert "ZeroDivisionError" in ran.stderr
+    assert "at line 2 of" in ran.stderr
+    well = rehearse(stage, stage.submit(DIVIDES, "four4\n").id, "0")
+    assert (well.returncode, well.stdout) == (0, "at four4\n")
+    assert "1 records in, 1 out" in well.stderr
+    assert rehearse(stage, failed.job, "7").returncode == 2
+
+
+def test_debugger_opens_at_the_line_of_the_user_that_failed(stage: SoundCluster) -> None:
+    failed = stage.failure(DIVIDES, "four4\none\n")
+    ran = rehearse(stage, failed.job, typed=b"p line, number\nq\n")
+    assert "('one', 2)" in ran.stdout
+    assert "-> yield line, 1 // (len(line) - 3)" in ran.stdout
 
 
 SPOILER = """
