@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def debug(job: str, split: int | None, *, peers: tuple[str, ...]) -> None:
     """Run one SPLIT of JOB again in this process: what it prints is seen, and pdb opens where it fails.
 
-    Its program and its input are fetched from where the job had them; nothing that it gives is kept. Without SPLIT it is
-    the one that the job failed at.
+    Its program and its input are fetched from where the job had them; nothing that it gives is kept. Without SPLIT it
+    is the one that the job failed at.
     """
     with connect(peers) as client:
         found = client.job(job)
@@ -37,7 +37,5 @@ def _failed_split(job: "Job") -> int:
     """Tell at which split a job failed; a partition's error names no file."""
     ending = job.status.ending
     if ending is None or ending.error is None or ending.split < 0 or not ending.error.file:
-        raise CallerError(
-            f"job {job.id} did not fail at a record of a split: name a split, as `murmur debug {job.id} 0`"
-        )
+        raise CallerError(f"job {job.id} did not fail at a record: name a split, as `murmur debug {job.id} 0`")
     return ending.split
