@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .client.cluster import LocalCluster
     from .client.failures import JobFailed
     from .client.job import Job
+    from .client.streaming import pack_commands
     from .node.executor.program_api import Mapper, Reducer
     from .ring.errors import Conflict, Unknown
     from .ring.terms import Quorum
@@ -28,6 +29,7 @@ __all__ = [
     "Reducer",
     "Unknown",
     "__version__",
+    "pack_commands",
 ]
 
 _HOMES = {
@@ -40,6 +42,7 @@ _HOMES = {
     "Quorum": ".ring.terms",
     "Reducer": ".node.executor.program_api",
     "Unknown": ".ring.errors",
+    "pack_commands": ".client.streaming",
 }
 
 

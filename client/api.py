@@ -1,6 +1,6 @@
 """Open the door of the library: a client submits jobs, finds them again, and reaches files, keys and peers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
@@ -31,8 +31,10 @@ from ..ring.facts import Liveness
 from ..scheduling.jobs import JobRecord, Program
 from ..scheduling.status import JobStatus
 from .addresses import find_urls
-from .backup import Backup
-from .backup_format import BackupManifest
+from .backup.layout import BackupManifest
+from .backup.restoring import Restore, Restored
+from .backup.taking import Backup
+from .chain import Chain
 from .chunks import ChunkReader
 from .connection import Connection
 from .files import RingFiles
@@ -45,9 +47,9 @@ from .moves import Moves
 from .output import Delivery, check_output, output_place
 from .paths import is_ring_path
 from .planning import JobOptions, Planner
-from .programs import find_program
+from .programs import find_program, step_names
 from .progress import Progress, Silence
-from .restoring import Restore, Restored
+from .rehearsing import prepare_rehearsal
 from .share import Share
 from .units import parse_size
 
@@ -66,7 +68,7 @@ class Cluster(Protocol):
 
 
 class JobChoices(TypedDict, total=False):
-    """What may be chosen about a job by name: as `JobOptions`, with a split size in bytes or as text (`16MiB`)."""
+    """What may be chosen about a job by name: as `JobOptions`, with sizes in bytes or as text (`16MiB`)."""
 
     name: str
     reducers: int
@@ -78,6 +80,7 @@ class JobChoices(TypedDict, total=False):
     params: dict[str, str]
     max_attempts: int
     timeout_per_split_s: float
+    memory_per_task: int | str
     speculation: bool
     priority: int
 
@@ -128,6 +131,8 @@ class Client:
         place = output_place(fspath(output))
         check_output(place, self.fs, overwrite=overwrite)
         code = program if isinstance(program, Program) else find_program(fspath(program))
+        if (steps := step_names(code)) and "::" not in code.name:
+            raise CallerError(f"{code.name} has {len(steps)} steps, each a job of its own: use submit_steps")
         self._check_alone(place)
         record = self.plan(code, inputs, place, progress=progress, **choices)
         prepared = self._connection.ask(PrepareJob(job=record.id), JobPrepared)
@@ -135,6 +140,34 @@ class Client:
         self._connection.ask(SubmitJob(record=record), JobTaken)
         delivery = Delivery(place, self.fs, overwrite=overwrite, stdout=stdout)
         return Job(self._connection, self.fs, record.id, delivery=delivery)
+
+    def submit_steps(
+        self,
+        program: str | PathLike[str] | Program,
+        inputs: Words,
+        output: str | PathLike[str] = "",
+        *,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+        stdout: BinaryIO | None = None,
+        resume: str = "",
+        **choices: Unpack[JobChoices],
+    ) -> Chain:
+        """Give the jobs of a program with `steps`, of which each is submitted once the one before is done.
+
+        A program without steps makes a chain of one job. `resume` names a job that an earlier chain of the same
+        program began with: what that chain has done is not done again.
+
+        Raises:
+            CallerError: as `submit`, or there is nothing to resume.
+        """
+        place = output_place(fspath(output))
+        check_output(place, self.fs, overwrite=overwrite)
+        code = program if isinstance(program, Program) else find_program(fspath(program))
+        chain = Chain(self, code, _words(inputs), place, choices, overwrite=overwrite, progress=progress, stdout=stdout)
+        if resume:
+            chain.take_up(self.job(resume).spec)
+        return chain
 
     def _check_alone(self, place: str) -> None:
         """Refuse an output in the ring that a job still running is going to write, for one of the two would be lost."""
@@ -207,6 +240,10 @@ class Client:
         job.deliver_to(Delivery(place, self.fs, overwrite=overwrite, stdout=stdout))
         return job
 
+    def rehearsal(self, job: Job, split: int) -> list[str]:
+        """Fetch one split of a job, and give the command that runs it again here; raises as `prepare_rehearsal`."""
+        return prepare_rehearsal(job.record, split, self._reader)
+
     def jobs(self) -> tuple[JobStatus, ...]:
         """List the jobs that the answering peer knows, the newest first."""
         return self._connection.ask(ListJobs(), JobsShown).statuses
@@ -237,10 +274,16 @@ class Client:
         return Backup(self._connection).take(Path(directory), overwrite=overwrite, progress=progress)
 
     def restore(
-        self, directory: str | PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
+        self,
+        directory: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        vnodes: Collection[int] = (),
+        progress: Progress | None = None,
     ) -> Restored:
-        """Bring a backup back; raises as `Restore.run`."""
-        return Restore(self._connection, self._share, overwrite=overwrite).run(Path(directory), progress)
+        """Bring a backup back, or only what it keeps of some vnodes; raises as `Restore.run`."""
+        restore = Restore(self._connection, self._share, overwrite=overwrite)
+        return restore.run(Path(directory), progress, vnodes=vnodes)
 
     def metrics(self) -> MetricsShown:
         """Ask the answering peer what its mechanisms have done and have still to do."""
@@ -290,8 +333,9 @@ def find_job(ref: str, statuses: Sequence[JobStatus]) -> str:
 
 def _options(choices: JobChoices) -> JobOptions:
     chosen: dict[str, Any] = {**choices}
-    if isinstance(chosen.get("split_size"), str):
-        chosen["split_size"] = parse_size(chosen["split_size"])
+    for size in ("split_size", "memory_per_task"):
+        if isinstance(chosen.get(size), str):
+            chosen[size] = parse_size(chosen[size])
     try:
         return JobOptions(**chosen)
     except TypeError as error:

@@ -17,11 +17,22 @@ from ..node.executor.faults import UserFault
 from ..node.executor.formats import input_format, output_format
 from ..ring.errors import CallerError
 from ..ring.terms import VALUE_BYTES_MAX, Source
-from ..scheduling.jobs import PRIORITY, PRIORITY_MAX, SPLITS_MAX, InputFile, JobRecord, JobSpec, Program, Split
+from ..scheduling.jobs import (
+    MEMORY_PER_TASK,
+    MEMORY_PER_TASK_MIN,
+    PRIORITY,
+    PRIORITY_MAX,
+    SPLITS_MAX,
+    InputFile,
+    JobRecord,
+    JobSpec,
+    Program,
+    Split,
+)
 from ..scheduling.splits import Cut, chunks_to_cut, cut_into, cut_lines, splits_of_chunks, splits_of_file
 from .chunks import ChunkReader
 from .inputs import Input, LocalInput, RingInput
-from .programs import declared, reduces
+from .programs import declared, declared_number, reduces
 from .progress import Progress
 from .share import ShareSession
 
@@ -61,7 +72,8 @@ class JobOptions:
     """What a user may choose about a job, beside its program, input and output.
 
     `split_size` is in bytes; `splits` asks for exactly so many of about equal size instead. Without either, the size
-    fits the input and the cluster (see `default_split_size`).
+    fits the input and the cluster (see `default_split_size`). `memory_per_task` are the bytes that an attempt may
+    take for what it collects, beside the user's own code; what is more goes to disk.
     """
 
     name: str = ""
@@ -74,6 +86,7 @@ class JobOptions:
     params: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int = 4
     timeout_per_split_s: float = 0.0
+    memory_per_task: int = MEMORY_PER_TASK
     speculation: bool = True
     priority: int = PRIORITY
 
@@ -84,6 +97,8 @@ class JobOptions:
             raise CallerError(f"a split size of {self.split_size} bytes cuts nothing; give at least 1")
         if self.splits is not None and not 1 <= self.splits <= SPLITS_MAX:
             raise CallerError(f"{self.splits} splits cannot be made; give 1 to {SPLITS_MAX}")
+        if self.memory_per_task < MEMORY_PER_TASK_MIN:
+            raise CallerError(f"{self.memory_per_task} bytes of memory are too few for a task; give at least 1MiB")
         if not 1 <= self.priority <= PRIORITY_MAX:
             raise CallerError(f"a priority of {self.priority} is none; give 1 to {PRIORITY_MAX}")
 
@@ -253,15 +268,19 @@ def _spec(program: Program, output: str, split_size: int, options: JobOptions) -
         params=dict(options.params),
         max_attempts=options.max_attempts,
         timeout_per_split_s=options.timeout_per_split_s,
+        memory_per_task=options.memory_per_task,
         speculation=options.speculation,
         priority=options.priority,
     )
 
 
 def _reducers(program: Program, options: JobOptions) -> int:
-    """Take the number that was asked for; else a program without a reducer has no reduce phase."""
+    """Take the number that was asked for, else the program's own; one without a reducer has no reduce phase."""
     if options.reducers is not None:
         return options.reducers
+    own = declared_number(program, "reducers")
+    if own is not None:
+        return own
     return REDUCERS if reduces(program) else 0
 
 

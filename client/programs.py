@@ -61,19 +61,74 @@ def check_source(name: str, body: bytes) -> None:
 
 def reduces(program: Program) -> bool:
     """Tell whether a program may have a reducer; packed functions and what cannot be told count as yes."""
-    return program.kind != "source" or _any_brings(ast.parse(program.body), "Reducer", WAYS_TO_REDUCE)
+    match program.kind:
+        case "source":
+            return _any_brings(scope_of(program), "Reducer", WAYS_TO_REDUCE)
+        case "commands":
+            from .streaming import command_sorts  # late: only such jobs need what it imports
+
+            return command_sorts(program)
+        case _:
+            return True
 
 
 def declared(program: Program, setting: str) -> str | None:
     """Tell what a source sets as text at its top level, such as `output_format = "jsonl"`; None if it does not."""
+    value = _constant(program, setting)
+    return value if isinstance(value, str) else None
+
+
+def declared_number(program: Program, setting: str) -> int | None:
+    """Tell what a source sets as a number at its top level, such as `reducers = 1`; None if it does not."""
+    value = _constant(program, setting)
+    return value if type(value) is int else None
+
+
+def scope_of(program: Program) -> ast.Module | ast.ClassDef:
+    """Find what defines a source's parts: the whole file, or in it the class of the step that the name chooses."""
+    module = ast.parse(program.body)
+    _, _, chosen = program.name.partition("::")
+    if not chosen.isdigit():
+        return module
+    wanted = step_names(program)[int(chosen) - 1]
+    return next(each for each in module.body if isinstance(each, ast.ClassDef) and each.name == wanted)
+
+
+def step_names(program: Program) -> list[str]:
+    """List the classes that a source names in `steps = [FIRST, SECOND]`; empty where it has no steps.
+
+    Raises:
+        CallerError: the steps are not a list of names of classes in that file.
+    """
     if program.kind != "source":
-        return None
-    for statement in ast.parse(program.body).body:
+        return []
+    module = ast.parse(program.body)
+    value = _assigned(module, "steps")
+    if value is None:
+        return []
+    classes = {each.name for each in module.body if isinstance(each, ast.ClassDef)}
+    match value:
+        case ast.List(elts=[_, *_] as items) | ast.Tuple(elts=[_, *_] as items):
+            names = [item.id for item in items if isinstance(item, ast.Name) and item.id in classes]
+            if len(names) == len(items):
+                return names
+        case _:
+            pass
+    raise CallerError(f"{program.name}:{value.lineno}: steps must be a list of classes of this file: steps = [A, B]")
+
+
+def _constant(program: Program, setting: str) -> object:
+    value = _assigned(scope_of(program), setting) if program.kind == "source" else None
+    return value.value if isinstance(value, ast.Constant) else None
+
+
+def _assigned(scope: ast.Module | ast.ClassDef, wanted: str) -> ast.expr | None:
+    for statement in scope.body:
         match statement:
             case (
-                ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(value)))
-                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(value)))
-            ) if name == setting:
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ) if name == wanted:
                 return value
             case _:
                 continue
@@ -88,8 +143,8 @@ def _example(word: str) -> Path:
     return path
 
 
-def _any_brings(module: ast.Module, base: str, ways: frozenset[str]) -> bool:
-    statements = (node for node in ast.walk(module) if isinstance(node, ast.stmt))
+def _any_brings(scope: ast.Module | ast.ClassDef, base: str, ways: frozenset[str]) -> bool:
+    statements = (node for node in ast.walk(scope) if isinstance(node, ast.stmt))
     return any(_brings(statement, base, ways) for statement in statements)
 
 

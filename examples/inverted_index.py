@@ -1,4 +1,4 @@
-"""List for each word the files and lines where it occurs: `murmur run inverted-index FILE... -o -`."""
+"""List for each word the places where it occurs, as file:line:column: `murmur run inverted-index FILE... -o -`."""
 
 import re
 
@@ -8,13 +8,12 @@ WORD = re.compile(r"[^\W\d_]+")
 
 
 class IndexMapper(Mapper):
-    """Gives the place of each word."""
+    """Gives the places of each word."""
 
     def map(self, key, value):
-        """See a line number and a line; a word counts once a line, in lower case."""
-        place = (self.context.file, key)
-        for word in sorted(set(WORD.findall(value.lower()))):
-            yield word, place
+        """See a line number and a line; words count in lower case, columns in characters from 1."""
+        for found in WORD.finditer(value):
+            yield found[0].lower(), (self.context.file, key, found.start() + 1)
 
 
 class IndexReducer(Reducer):
@@ -22,4 +21,4 @@ class IndexReducer(Reducer):
 
     def reduce(self, key, values):
         """See a word and its places."""
-        yield key, " ".join(f"{file}:{line}" for file, line in sorted(values))
+        yield key, " ".join(f"{file}:{line}:{column}" for file, line, column in sorted(values))

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ..scheduling.events import (
 from ..scheduling.jobs import JobRecord, Phase, TaskReport
 from ..scheduling.messages import Attempt, run_name
 from .effects import RunAttempt
+from .executor.kept_logs import clear_old_logs
 from .executor.pool import ExecutorPool
 from .executor.tasks import (
     ExecutorWord,
@@ -116,6 +118,7 @@ class Attempts:
         self._pool.forget(job)
         for folder in ("runs", "parts"):
             shutil.rmtree(self._directory / folder / job, ignore_errors=True)
+        self._threads.submit(clear_old_logs, self._directory, time.time())
 
     def heard(self, word: ExecutorWord) -> None:
         """Turn an executor's word into an event; a word of an attempt that was stopped meanwhile is dropped."""
@@ -191,6 +194,7 @@ class Attempts:
             input_format=spec.input_format,
             output_format=spec.output_format,
             partitions=spec.reducers,
+            memory_per_task=spec.memory_per_task,
         )
 
     def _finished(self, title: str, word: TaskFinished) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +18,7 @@ from ..ring.errors import Corrupt, MurmurationError, WorldError
 from ..ring.terms import Source
 from .effects import Piece, RunPlace
 from .executor.faults import InputUnreadable
-from .executor.run_layout import ENTRY, FOOTER, index_range, segment_range
+from .executor.run_layout import FOOTER, index_range, segment_of, sound_blocks
 from .executor.tasks import Extent, RunSegment
 from .storage.chunks import ChunkStore
 from .transport.bulk_pull import locate, pull
@@ -112,7 +113,8 @@ class Fetcher:
         footer = self._pull_range(source, footer_at, FOOTER.size, target)
         index_at, index_size = index_range(footer)
         index = self._pull_range(source, index_at, index_size, target)
-        self._pull_range(source, *segment_range(index, partition), target)
+        segment = segment_of(index, partition)
+        _write(target, segment.offset, pull(_from(source, segment.offset), segment.length, passage=self._passage))
 
     def _pull_range(self, source: Source, offset: int, length: int, target: Path) -> bytes:
         content = b"".join(pull(_from(source, offset), length, passage=self._passage))
@@ -130,14 +132,13 @@ def is_sound(path: str, partition: int, place: RunPlace) -> bool:
         with Path(path).open("rb") as file:
             file.seek(-FOOTER.size, os.SEEK_END)
             index = _read_range(file, *index_range(file.read()))
-            begin, length = segment_range(index, partition)
-            segment_digest = ENTRY.unpack_from(index, partition * ENTRY.size)[-1]
-            return (chunk_digest(index), chunk_digest(_read_range(file, begin, length))) == (
-                place.digest,
-                segment_digest,
-            )
-    except (OSError, OverflowError, MemoryError, InputUnreadable):
+            if chunk_digest(index) != place.digest:
+                return False
+            for _ in sound_blocks(partial(_read_range, file), segment_of(index, partition)):
+                pass
+    except (OSError, OverflowError, MemoryError, ValueError, InputUnreadable):
         return False
+    return True
 
 
 def _read_range(file: BinaryIO, begin: int, length: int) -> bytes:

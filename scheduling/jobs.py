@@ -16,6 +16,12 @@ PROGRAM_BYTES_MAX = 512 << 10
 SPLITS_MAX = 20_000
 """A job record is one value of the ring: both limits keep it under 1 MiB."""
 
+MEMORY_PER_TASK = 512 << 20
+"""Bytes that an attempt may take for what it collects. One figure for all machines, for what a map attempt writes
+depends on it: small enough for four slots on a laptop, large enough that a split of 32 MiB hardly ever spills."""
+
+MEMORY_PER_TASK_MIN = 1 << 20
+
 PRIORITY, PRIORITY_MAX = 10, 100
 
 
@@ -49,12 +55,12 @@ class JobState(IntEnum):
 
 
 class Program(Struct, frozen=True, array_like=True):
-    """User code as bytes: `kind` is `source` (a Python file) or `pickle` (functions by value).
+    """User code as bytes: `kind` is `source` (a Python file), `pickle` (functions by value) or `commands` (streaming).
 
     Only executors look inside.
     """
 
-    kind: Annotated[str, Meta(pattern="^(source|pickle)$")]
+    kind: Annotated[str, Meta(pattern="^(source|pickle|commands)$")]
     name: Annotated[str, Meta(max_length=512)]
     body: Annotated[bytes, Meta(max_length=PROGRAM_BYTES_MAX)]
 
@@ -104,6 +110,8 @@ class JobSpec(Struct, frozen=True, array_like=True):
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 4
     timeout_per_split_s: Annotated[float, Meta(ge=0.0)] = 0.0
     """Seconds after which an attempt is stopped; 0 means no limit."""
+    memory_per_task: Annotated[int, Meta(ge=MEMORY_PER_TASK_MIN, le=1 << 62)] = MEMORY_PER_TASK
+    """Bytes that an attempt may take for what it collects; what is more goes to disk."""
     speculation: bool = True
     """Whether attempts that go on too slowly are begun once more elsewhere."""
     priority: Annotated[int, Meta(ge=1, le=PRIORITY_MAX)] = PRIORITY

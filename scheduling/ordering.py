@@ -29,7 +29,7 @@ def order_key(key: Any) -> tuple[int, Any]:
             return (3, key)
         case tuple():
             return (4, tuple(order_key(item) for item in key))
-        case float() | SupportsIndex():
+        case float() | int() | SupportsIndex():
             return (1, key)
         case _:
             raise TypeError(f"a key of type {type(key).__name__} has no place in the order of keys")

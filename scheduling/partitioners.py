@@ -35,7 +35,7 @@ def canonical(key: Any) -> bytes:
         case tuple():
             items = [canonical(item) for item in key]
             return b"t" + b"".join(_LENGTH.pack(len(item)) + item for item in items)
-        case SupportsIndex():
+        case int() | SupportsIndex():  # in this order, for the latter takes several microseconds to tell
             number = key.__index__()
             return b"i" + number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True)
         case _:

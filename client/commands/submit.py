@@ -2,21 +2,26 @@
 
 import signal
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ...ring.errors import CallerError
+from ...ring.errors import CallerError, MurmurationError
 from ...ring.facts import Liveness
-from ...scheduling.jobs import PRIORITY, PRIORITY_MAX
 from ..paths import is_ring_path
 from .documents import print_json
+from .exits import Exit
 from .following import conclude, follow_to_end
-from .options import connect, examples, json_option, peer_option, plain_option, read_pairs, read_size, read_time
+from .hadoop import hadoop_options, read_input_class, read_output_class
+from .limits import limit_options
+from .options import connect, examples, json_option, peer_option, plain_option, read_pairs, read_size
+from .streaming import streaming_options, with_program
 
 if TYPE_CHECKING:
-    from ..api import Client, JobChoices
+    from ..api import Client
+    from ..chain import Chain
     from ..job import Job
+    from ..view.transfers import TransferLine
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,43 +30,40 @@ def job_options(command: F) -> F:
     """Add the arguments and options that describe a job."""
     for option in reversed(
         (
-            click.argument("program"),
-            click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
+            click.argument("words", nargs=-1, metavar="PROGRAM INPUT..."),
             click.option("-o", "--output", required=True, help="A directory here, ring:/DIR, or - for stdout."),
             click.option("--split-size", callback=read_size, metavar="SIZE", help="Bytes in each split."),
-            click.option("--splits", type=click.IntRange(1), metavar="M", help="Exactly so many splits instead."),
-            click.option("--reducers", type=click.IntRange(0, 4096), metavar="R", help="Partitions; 0: no reduce."),
-            click.option("--input-format", metavar="F", help="How records are read [text]."),
-            click.option("--output-format", metavar="F", help="How pairs are written [text]."),
+            click.option("-m", "--splits", type=click.IntRange(1), metavar="M", help="Exactly so many splits instead."),
+            click.option(
+                "-r", "--reducers", type=click.IntRange(0, 4096), metavar="R", help="Partitions; 0: no reduce."
+            ),
+            click.option(
+                "--input-format",
+                "-inFormat",
+                "input_format",
+                callback=read_input_class,
+                metavar="F",
+                help="How records are read [text].",
+            ),
+            click.option(
+                "--output-format",
+                "-outFormat",
+                "output_format",
+                callback=read_output_class,
+                metavar="F",
+                help="How pairs are written [text].",
+            ),
             click.option(
                 "--param", "params", multiple=True, callback=read_pairs, metavar="K=V", help="For the program."
             ),
             click.option("--name", help="What the job is called [the program's name]."),
-            click.option("--max-attempts", type=click.IntRange(1, 100), help="Failures of one task that end the job."),
-            click.option(
-                "--timeout-per-split",
-                "timeout_per_split_s",
-                callback=read_time,
-                metavar="T",
-                help="Stop longer attempts.",
-            ),
-            click.option(
-                "--priority",
-                type=click.IntRange(1, PRIORITY_MAX),
-                metavar="P",
-                help=f"Weight beside other jobs, 1 to {PRIORITY_MAX}: slots are shared by it [{PRIORITY}].",
-            ),
-            click.option(
-                "--no-speculation",
-                "speculation",
-                flag_value=False,
-                default=None,
-                help="Begin no slow task once more elsewhere.",
-            ),
+            limit_options,
             click.option("--output-names", type=click.Choice(["hadoop", "padi"]), help="part-r-00000 or 1.out."),
             click.option("--overwrite", is_flag=True, help="Replace the output if it exists, once the job commits."),
+            streaming_options,
             plain_option,
             json_option,
+            *hadoop_options,
         )
     ):
         command = option(command)
@@ -72,30 +74,30 @@ def job_options(command: F) -> F:
     epilog=examples(
         "murmur submit wordcount 'books/*.txt' -o counts",
         "murmur submit grep ring:/logs -o - --param pattern=ERROR --reducers 0",
+        "murmur submit --mapper 'cut -f 3' --reducer 'uniq -c' ring:/table -o ring:/counts",
         "ID=$(murmur submit wordcount ring:/books -o ring:/counts --detach); murmur wait $ID",
     )
 )
 @job_options
 @click.option("--detach", is_flag=True, help="Print the job's id and return at once.")
+@click.option("--resume", default="", metavar="JOB", help="Go on with the steps of which JOB was the first.")
 @peer_option
-def submit(*, detach: bool, peers: tuple[str, ...], as_json: bool, plain: bool, **job: Any) -> None:
+def submit(*, detach: bool, peers: tuple[str, ...], as_json: bool, plain: bool, **given: Any) -> None:
     """Run PROGRAM over the INPUTs on the cluster, and show it live.
 
-    PROGRAM is a .py file or the name of an example. INPUT is a file, a glob or a directory here, or ring:/PATH.
-    Ctrl-C asks whether to leave the job or to kill it.
+    PROGRAM is a .py file or the name of an example; or --mapper and --reducer give commands in its place. INPUT is a
+    file, a glob or a directory here, or ring:/PATH. Ctrl-C asks whether to leave the job or to kill it.
     """
+    job = with_program(**given)
     _check_streams(job["output"], as_json=as_json and not detach)
-    with connect(peers) as client:
+    with connect(peers) as client, _line(quiet=plain or as_json) as line:
+        chain = _chain(client, line, **job)
         if detach:
-            _check_detachable(client, job["inputs"])
-        started = _start(client, quiet=plain or as_json, **job)
-        if not detach:
-            follow_to_end(started, plain=plain)
-            conclude(client, started, as_json=as_json, overwrite=job["overwrite"])
-        elif as_json:
-            print_json({"id": started.id})
+            _check_detachable(client, job["inputs"], chain)
+            _print_id(next(iter(chain)), as_json=as_json)
         else:
-            click.echo(started.id)
+            choices = {"overwrite": job["overwrite"], "resume": job["resume"]}
+            _follow_all(client, chain, line, as_json=as_json, plain=plain, **choices)
 
 
 @click.command(
@@ -107,19 +109,29 @@ def submit(*, detach: bool, peers: tuple[str, ...], as_json: bool, plain: bool, 
 @job_options
 @click.option("--peers", "count", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of peers.")
 @click.option("--workers", type=click.IntRange(1, 4096), help="Attempts at once in each peer [its share of the cores].")
-def run(*, count: int, workers: int | None, as_json: bool, plain: bool, **job: Any) -> None:
+def run(*, count: int, workers: int | None, as_json: bool, plain: bool, **given: Any) -> None:
     """Run PROGRAM over the INPUTs on a private cluster of this machine, with no peer running before or after."""
     from ..api import Client
     from ..cluster import LocalCluster
 
+    job = with_program(**given)
     _check_streams(job["output"], as_json=as_json)
     if job["output"].startswith("ring:"):
         raise click.UsageError("the ring of a private cluster ends with the job; give a local directory or -")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the peers are stopped then too
-    with LocalCluster(peers=count, workers=workers) as cluster, Client(cluster) as client:
-        started = _start(client, quiet=plain or as_json, **job)
-        follow_to_end(started, plain=plain, ours=True)
-        conclude(client, started, as_json=as_json, overwrite=job["overwrite"])
+    with (
+        LocalCluster(peers=count, workers=workers) as cluster,
+        Client(cluster) as client,
+        _line(quiet=plain or as_json) as line,
+    ):
+        chain = _chain(client, line, **job)
+        _follow_all(client, chain, line, as_json=as_json, plain=plain, overwrite=job["overwrite"], ours=True)
+
+
+def _line(*, quiet: bool) -> "TransferLine":
+    from ..view.transfers import TransferLine  # late: it brings the live view along
+
+    return TransferLine(plain=quiet)
 
 
 def _check_streams(output: str, *, as_json: bool) -> None:
@@ -127,14 +139,16 @@ def _check_streams(output: str, *, as_json: bool) -> None:
         raise click.UsageError("--json and -o - would mix on stdout; give the output another place")
 
 
-def _check_detachable(client: "Client", inputs: tuple[str, ...]) -> None:
-    """Refuse to leave a job whose input some peer can read only from this client.
+def _check_detachable(client: "Client", inputs: tuple[str, ...], chain: "Chain") -> None:
+    """Refuse to leave a job whose input some peer can read only from this client, or which is one of several.
 
     Raises:
-        CallerError: files of this machine are the input, and a peer runs on another.
+        CallerError: files of this machine are the input, and a peer runs on another; or the program has steps.
     """
     from ...node.transport.host import host_id
 
+    if len(chain) > 1:
+        raise CallerError(f"the program has {len(chain)} steps, which this command starts in turn: do not detach")
     if all(is_ring_path(word) for word in inputs):
         return
     alive = [view.member for view in client.peers() if view.liveness is Liveness.ALIVE]
@@ -146,12 +160,40 @@ def _check_detachable(client: "Client", inputs: tuple[str, ...]) -> None:
         )
 
 
-def _start(
-    client: "Client", *, quiet: bool, program: str, inputs: tuple[str, ...], output: str, overwrite: bool, **given: Any
-) -> "Job":
-    """Submit the job; what was not given on the command line is left to the library's defaults."""
-    from ..view.transfers import TransferLine
+def _print_id(job: "Job", *, as_json: bool) -> None:
+    if as_json:
+        print_json({"id": job.id})
+    else:
+        click.echo(job.id)
 
-    choices = cast("JobChoices", {name: value for name, value in given.items() if value is not None})
-    with TransferLine(plain=quiet) as line:
-        return client.submit(program, inputs, output, overwrite=overwrite, progress=line, **choices)
+
+def _chain(
+    client: "Client", line: "TransferLine", *, program: Any, inputs: tuple[str, ...], output: str, **given: Any
+) -> "Chain":
+    """Make the job, or the jobs of a program with steps; what was not given is left to the library's defaults."""
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return client.submit_steps(program, inputs, output, progress=line, **chosen)
+
+
+def _follow_all(
+    client: "Client",
+    chain: "Chain",
+    line: "TransferLine",
+    *,
+    as_json: bool,
+    plain: bool,
+    overwrite: bool,
+    ours: bool = False,
+    resume: str = "",
+) -> None:
+    """Follow each job to its end; where the steps of a cluster that stays are broken off, say how to go on."""
+    try:
+        for job in chain:
+            resume = resume or job.id
+            line.clear()
+            follow_to_end(job, plain=plain, ours=ours)
+            conclude(client, job, as_json=as_json and chain.at_last, overwrite=overwrite)
+    except (Exit, MurmurationError, KeyboardInterrupt):
+        if len(chain) > 1 and resume and not ours:
+            click.echo(f"the steps done are kept: go on with the same command and --resume {resume}", err=True)
+        raise

@@ -35,12 +35,17 @@ class TransferLine(AbstractContextManager["TransferLine"]):
             )
             sys.stderr.flush()
 
+    def clear(self) -> None:
+        """Take the line away; what comes next begins anew."""
+        if self._drawn and self._done:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+        self._done.clear()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._drawn and self._done:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        self.clear()

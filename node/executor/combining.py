@@ -3,22 +3,29 @@
 What a collector does with one pair is its *step*, given as source text: this is where a word count spends its time,
 and a call for each pair would double it. Two loops are made of the same text: `taking` for any mapper, and what
 `inlining` makes of a mapper that allows it. Values of a key stay in the order in which they came.
+
+What is collected may be taken out of `groups`, and written elsewhere, at any time: `shortened` brings such parts of a
+key's values together again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from functools import reduce as fold
 from typing import Any, Protocol
 
 from .aggregations import Aggregation
-from .faults import NO_PAIR, fault, fault_of
+from .faults import NO_PAIR, InputUnreadable, blaming_user, fault, fault_of
 from .formats import Pairs
+from .memory import POINTER_WEIGHT, weight_of_columns, weight_of_groups
+from .merging import Group, Values
 from .outputs import PartWriter
+from .runs import bared
 
 Emit = Callable[[Any, Any], Iterable[tuple[Any, Any]] | None]
 """A mapper's `map`."""
 
-Reduce = Callable[[Any, Sequence[Any]], Iterable[tuple[Any, Any]] | None]
+Reduce = Callable[[Any, Iterable[Any]], Iterable[tuple[Any, Any]] | None]
 
 BATCHES_PER_COMBINING = 32
 """How often a combiner class runs: each run costs a call for every key that has come again, and frees its values."""
@@ -33,7 +40,7 @@ class Step:
 
 
 class Collector(Protocol):
-    """Takes pairs by its step; what it has collected by key is in `groups`."""
+    """Takes pairs by its step; what it has collected by key is in `groups`, which is one dict from first to last."""
 
     groups: dict[Any, Any]
     step: Step
@@ -43,7 +50,23 @@ class Collector(Protocol):
         ...
 
     def finish(self) -> None:
-        """Do what is due after the last batch: afterwards `groups` holds what goes into the run."""
+        """Do what is due before `groups` is written: afterwards it holds what goes into the run."""
+        ...
+
+    def weigh(self) -> int:
+        """Estimate in bytes what has been collected."""
+        ...
+
+
+class RunCollector(Collector, Protocol):
+    """Collects for a run."""
+
+    def column(self, collected: list[Any]) -> list[Any] | tuple[Any, ...]:
+        """Make values out of `groups` a column of the run."""
+        ...
+
+    def shortened(self, groups: Iterator[Group]) -> Iterator[Group]:
+        """Bring each key's values, taken out at several times, to what they would be if collected at once."""
         ...
 
 
@@ -52,25 +75,39 @@ STATE_STEP = "groups[k] = add(groups[k], v) if k in groups else init(v)"
 
 
 class States:
-    """Collects the states of a named aggregation."""
+    """Collects the states of a named aggregation.
 
-    def __init__(self, aggregation: Aggregation, *, as_values: bool) -> None:
-        """With `as_values` the results are combined values for a reducer, else states for the same aggregation."""
+    Those of one that combines for a reducer are values for it: only closed aggregations may, and they change nothing
+    in the end.
+    """
+
+    def __init__(self, aggregation: Aggregation) -> None:
         self.groups: dict[Any, Any] = {}
         text = STATE_STEPS.get(aggregation.name, STATE_STEP)
         names = {"groups": self.groups, "get": self.groups.get, "add": aggregation.add, "init": aggregation.init}
         self.step = Step(text=text, names=names)
-        self._aggregation = aggregation
-        self._as_values = as_values
+        self._merge = aggregation.merge
 
     def settle(self) -> None:
         """See `Collector`."""
 
     def finish(self) -> None:
         """See `Collector`."""
-        if self._as_values:
-            result = self._aggregation.finish
-            self.groups = {key: [result(state)] for key, state in self.groups.items()}
+
+    def weigh(self) -> int:
+        """See `Collector`."""
+        return weight_of_groups(self.groups)
+
+    def column(self, collected: list[Any]) -> tuple[Any, ...]:
+        """See `RunCollector`."""
+        return tuple(collected)
+
+    def shortened(self, groups: Iterator[Group]) -> Iterator[Group]:
+        """See `RunCollector`."""
+        for key, states in groups:
+            with blaming_user(record=key):
+                state = fold(self._merge, states)
+            yield key, [state]
 
 
 LIST_STEP = """\
@@ -95,12 +132,24 @@ class Lists:
     def finish(self) -> None:
         """See `Collector`."""
 
+    def weigh(self) -> int:
+        """See `Collector`."""
+        return weight_of_groups(self.groups)
+
+    def column(self, collected: list[Any]) -> list[Any] | tuple[Any, ...]:
+        """See `RunCollector`."""
+        return bared(collected)
+
+    def shortened(self, groups: Iterator[Group]) -> Iterator[Group]:
+        """See `RunCollector`."""
+        return groups
+
 
 class Tally:
     """Counts the keys that a mapper gives with one and the same literal, and makes the lists of it in the end."""
 
     def __init__(self, value: Any, lists: Lists) -> None:
-        """Let what is collected end in `lists`, which have collected nothing before."""
+        """Let what is collected end in `lists`."""
         self.groups: dict[Any, int] = {}
         self.step = Step(text=STATE_STEPS["count"], names={"groups": self.groups, "get": self.groups.get})
         self._value = value
@@ -111,9 +160,18 @@ class Tally:
 
     def finish(self) -> None:
         """See `Collector`."""
-        value = self._value
-        self._lists.groups.update({key: [value] * count for key, count in self.groups.items()})
+        value, groups = self._value, self._lists.groups
+        if not groups:
+            groups.update({key: [value] * count for key, count in self.groups.items()})
+        else:
+            for key, count in self.groups.items():
+                groups.setdefault(key, []).extend([value] * count)
         self.groups.clear()
+        self._lists.finish()
+
+    def weigh(self) -> int:
+        """See `Collector`; what counts are the lists that it comes to."""
+        return weight_of_groups(self.groups) + POINTER_WEIGHT * sum(self.groups.values()) + self._lists.weigh()
 
 
 class CombinedLists(Lists):
@@ -133,20 +191,31 @@ class CombinedLists(Lists):
     def finish(self) -> None:
         """See `Collector`."""
         self._combine()
-        if not all(self.groups.values()):
-            self.groups = {key: values for key, values in self.groups.items() if values}
+        for key in [key for key, values in self.groups.items() if not values]:
+            del self.groups[key]
+
+    def shortened(self, groups: Iterator[Group]) -> Iterator[Group]:
+        """See `RunCollector`; a value alone stays as it is here, too."""
+        for key, values in groups:
+            if isinstance(values, list) and len(values) == 1:
+                yield key, values
+            elif combined := self._combined(key, values):
+                yield key, combined
 
     def _combine(self) -> None:
         """Shorten the lists; one value alone stays as it is, since a combiner may run any number of times, or never."""
-        reduce, groups = self._reduce, self.groups
-        key = None
+        groups = self.groups
+        for key, values in groups.items():
+            if len(values) > 1:
+                groups[key] = self._combined(key, values)
+
+    def _combined(self, key: Any, values: Values) -> list[Any]:
         try:
-            for key, values in groups.items():
-                if len(values) > 1:
-                    groups[key] = [
-                        v if k is key or k == key else _foreign(key, k)
-                        for k, v in map(paired, reduce(key, values) or ())
-                    ]
+            return [
+                v if k is key or k == key else _foreign(key, k) for k, v in map(paired, self._reduce(key, values) or ())
+            ]
+        except InputUnreadable:
+            raise
         except BaseException as error:
             raise fault_of(error, record=key) from error
 
@@ -168,6 +237,10 @@ class Lines:
     def finish(self) -> None:
         """See `Collector`."""
         self.settle()
+
+    def weigh(self) -> int:
+        """See `Collector`."""
+        return weight_of_columns([self._pairs])
 
 
 def paired(thing: Any) -> Any:

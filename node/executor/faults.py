@@ -87,9 +87,14 @@ def fault_of(error: BaseException, *, file: str = "", line: int = 0, record: obj
 
 @contextmanager
 def blaming_user(record: object = "") -> Iterator[None]:
-    """Run user code: whatever it raises, SystemExit and KeyboardInterrupt too, becomes a `UserFault`."""
+    """Run user code: whatever it raises, SystemExit and KeyboardInterrupt too, becomes a `UserFault`.
+
+    An `InputUnreadable` passes: the values that user code goes through may come from a spill.
+    """
     try:
         yield
+    except InputUnreadable:
+        raise
     except BaseException as error:
         raise fault_of(error, record=record) from error
 

@@ -1,25 +1,30 @@
 """Carry out a map attempt: read the split, call the mapper, and write what it gives as a run, or as a part."""
 
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable
+from contextlib import closing
+from itertools import islice
 from time import perf_counter
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
-from ...scheduling.partitioners import partitions_of
 from .aggregations import Aggregation
-from .combining import Collector, CombinedLists, Lines, Lists, States, Tally, taking, walking
+from .combining import Collector, CombinedLists, Lines, Lists, RunCollector, States, Tally, taking, walking
 from .culprits import blame_record
-from .faults import UserFault, blaming_user, fault, fault_of
+from .faults import UserFault, blaming_user, fault_of
 from .formats import Batch, Pairs, input_format, output_format
 from .inlining import inlining_of
+from .memory import Gauge
 from .outputs import PartWriter, Written
 from .program import UserProgram
 from .program_api import Context, Mapper, Reducer
-from .runs import Columns, encoded, write_run
+from .runs import encoded
+from .shuffling import Shuffle
 from .tasks import LoadProgram, MapTask, TaskFinished
 
 LAST_STRETCH = 0.95
 """How far an attempt is when all records are mapped and the run is still to be written."""
+
+RECORDS_UNWEIGHED = 16
+"""Records after which what they have given is weighed for the first time."""
 
 
 class MapAttempt:
@@ -41,6 +46,8 @@ class MapAttempt:
         self._bytes_done = 0
         self._records_done = 0
         self._batch: Batch | None = None
+        self._gauge = Gauge(job.memory_per_task, RECORDS_UNWEIGHED)
+        self._shuffle: Shuffle | None = None
 
     @property
     def fraction(self) -> float:
@@ -57,18 +64,25 @@ class MapAttempt:
         """
         began = perf_counter()
         with open(self._task.output, "wb") as file:  # noqa: PTH123 - spares the import of pathlib
-            if self._job.partitions:
-                collector = self._collector()
-                self._map_into(collector)
-                try:
-                    written = write_run(file, self._segments(collector.groups))
-                except UserFault as late:
-                    self._blame(late)
-            else:
-                part = PartWriter(file, output_format(self._program.output_format))
-                self._map_into(Lines(part))
-                written = part.finish()
+            written = self._map_to_run(file) if self._job.partitions else self._map_to_part(file)
         return self._finished(written, perf_counter() - began)
+
+    def _map_to_part(self, file: BinaryIO) -> Written:
+        part = PartWriter(file, output_format(self._program.output_format))
+        self._map_into(Lines(part))
+        return part.finish()
+
+    def _map_to_run(self, file: BinaryIO) -> Written:
+        collector = self._collector()
+        self._shuffle = Shuffle(
+            collector, self._job.partitions, self._program.partitioner, self._job.memory_per_task, self._task.output
+        )
+        with closing(self._shuffle):
+            self._map_into(collector)
+            try:
+                return self._shuffle.write(file)
+            except UserFault as late:
+                self._blame(late)
 
     def _finished(self, written: Written, seconds: float) -> TaskFinished:
         return TaskFinished(
@@ -95,15 +109,16 @@ class MapAttempt:
 
     def _check(self, key: Any, value: Any) -> None:
         """Raise what a pair would raise on its way into a run."""
-        self._dealt({key: [value]})
+        if self._shuffle is not None:
+            self._shuffle.deal({key: [value]})
         encoded(([key], [value]))
 
-    def _collector(self) -> Collector:
+    def _collector(self) -> RunCollector:
         combiner = self._program.combiner
         if combiner is None:
             return Lists()
         if isinstance(combiner, Aggregation):
-            return States(combiner, as_values=combiner is not self._program.reducer)
+            return States(combiner)
         with blaming_user():
             reducer: Reducer = combiner()
             reducer.context = self._context
@@ -136,50 +151,41 @@ class MapAttempt:
     def _map_batches(self, take: Callable[[Pairs], None], collector: Collector) -> None:
         for batch in input_format(self._program.input_format)(self._task):
             self._batch = batch
-            try:
-                take(batch.pairs())
-            except BaseException as error:
-                raise fault_of(error, file=self._task.file, line=batch.line, record=batch.record) from error
+            walk = batch.pairs()
+            while (stride := self._gauge.left) < len(batch) - batch.taken:
+                self._take(take, islice(walk, stride), batch)
+                self._weigh(collector, stride)
+            before = batch.taken
+            self._take(take, walk, batch)
             collector.settle()
+            self._weigh(collector, len(batch) - before)
             self._batch = None
             self._records_done += len(batch)
             self._bytes_done += batch.size
 
-    def _segments(self, groups: dict[Any, Any]) -> Iterator[tuple[Columns, int]]:
-        """Give each partition its keys, with what was collected for them, and its number of records.
+    def _take(self, take: Callable[[Pairs], None], records: Pairs, batch: Batch) -> None:
+        try:
+            take(records)
+        except BaseException as error:
+            raise fault_of(error, file=self._task.file, line=batch.line, record=batch.record) from error
 
-        Keys stay in the order in which they came, which is as certain as the sorted one: the reducer brings them
-        together by key and sorts once, and that is half the sorting.
+    def _weigh(self, collector: Collector, records: int) -> None:
+        """Count records that were mapped; if what is collected is now too much, make room for more.
+
+        What combining makes small enough need not be spilled.
         """
-        with blaming_user():
-            shares = self._dealt(groups)
-        groups.clear()
-        for keys, values in shares:
-            if isinstance(self._program.reducer, Aggregation):
-                yield (keys, values), len(values)
-            else:
-                yield (keys, _bared(values)), sum(map(len, values))
+        if not self._gauge.advance(records) or not self._gauge.weighed(collector.weigh()):
+            return
+        collector.finish()
+        if self._shuffle is not None and collector.weigh() > self._gauge.limit // 2:
+            self._spill(self._shuffle)
+        self._gauge.restart()
 
-    def _dealt(self, groups: dict[Any, Any]) -> list[tuple[list[Any], list[Any]]]:
-        """Deal the keys, each with what was collected for it, out to the partitions."""
-        partitions, partitioner = self._job.partitions, self._program.partitioner
-        numbers = partitions_of(groups, partitions)
-        if partitioner is not None:
-            numbers = [_checked(partitioner(key, partitions), partitions, key) for key in groups]
-        if partitions == 1:
-            return [(list(groups), list(groups.values()))]
-        shares: list[tuple[list[Any], list[Any]]] = [([], []) for _ in range(partitions)]
-        appends = [(keys.append, values.append) for keys, values in shares]
-        for key, value, number in zip(groups, groups.values(), numbers, strict=True):
-            append_key, append_value = appends[number]
-            append_key(key)
-            append_value(value)
-        return shares
-
-
-def _bared(lists: list[list[Any]]) -> list[list[Any]] | tuple[Any, ...]:
-    """Spare the lists where each has one value, as after most combiners: reading them would cost more than merging."""
-    return tuple(chain.from_iterable(lists)) if set(map(len, lists)) == {1} else lists
+    def _spill(self, shuffle: Shuffle) -> None:
+        try:
+            shuffle.spill()
+        except UserFault as late:
+            self._blame(late)
 
 
 def _called_with_both(call: Callable[..., Any], emit: Callable[..., Any]) -> Callable[[Any, Any], Any]:
@@ -188,14 +194,3 @@ def _called_with_both(call: Callable[..., Any], emit: Callable[..., Any]) -> Cal
     if code is None or code.co_argcount - hasattr(emit, "__self__") != 1:
         return call
     return lambda _, record: call(record)
-
-
-def _checked(number: Any, partitions: int, key: Any) -> int:
-    if not isinstance(number, int) or not 0 <= number < partitions:
-        raise fault(
-            "BadPartitioner",
-            f"the partitioner gave {number!r:.100} for the key {key!r:.100}",
-            hint=f"it must give a whole number from 0 to {partitions - 1}",
-            record=key,
-        )
-    return number

@@ -17,6 +17,7 @@ import msgspec
 from .faults import InputUnreadable, UserFault
 from .formats import input_format, output_format
 from .frames import FrameReader, frame
+from .leftovers import end_leftovers
 from .mapping import MapAttempt
 from .program import UserProgram, load_program
 from .reducing import ReduceAttempt
@@ -108,6 +109,7 @@ class Executor:
         finally:
             over.set()
             reporter.join()
+            end_leftovers()
             self._surroundings.restore()
             _flush_output()
 

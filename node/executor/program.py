@@ -12,12 +12,16 @@ from typing import Any, TypeVar
 from ...scheduling.jobs import Program
 from .aggregations import NAMES, Aggregation, aggregation
 from .faults import UserFault, fault, fault_of
-from .program_api import Mapper, Reducer
+from .grouping import Grouping, dealing_by, grouped
+from .program_api import IdentityMapper, IdentityReducer, Mapper, Reducer
 
 MODULE = "murmuration_program"
 """Name of the module that a program becomes: its own name could hide a module that it imports."""
 
 DEFAULT_FORMAT = "text"
+
+IDENTITY = "identity"
+"""The name of the mapper, and of the reducer, that passes everything on."""
 
 Part = TypeVar("Part", Mapper, Reducer)
 Partitioner = Callable[[Any, int], int]
@@ -35,7 +39,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserProgram:
-    """What a job runs; without a reducer, the pairs themselves are the output. A pickled one has no source."""
+    """What a job runs; without a reducer, the pairs themselves are the output. Only a file has a source."""
 
     mapper: type[Mapper]
     reducer: Reduction | None
@@ -47,23 +51,26 @@ class UserProgram:
 
 
 def load_program(program: Program, *, input_format: str, output_format: str) -> UserProgram:
-    """Run a program's file, or open its pickle, and find its parts.
+    """Run a program's file, or open its pickle or its commands, and find its parts.
 
-    `FILE.py::CLASS` as the program's name chooses one mapper of several. A format that the job gives is taken before
-    the program's own.
+    `FILE.py::CLASS` as the program's name chooses one mapper of several, `FILE.py::2` the second of its steps. A format
+    that the job gives is taken before the program's own.
 
     Raises `UserFault` if it cannot be run, or lacks a part.
     """
     name, _, chosen = program.name.partition("::")
     source = _compiled(name, program.body) if program.kind == "source" else None
-    found = _run(source) if source is not None else _open_pickle(name, program.body)
-    parts = _Parts(name, found, by_value=program.kind == "pickle")
+    found = _run(source) if source is not None else _opened(program)
+    if chosen.isdigit():
+        found, chosen = _step(name, found, int(chosen)), ""
+    parts = _Parts(name, found, by_value=source is None)
     reducer = parts.reducer()
+    grouping = parts.function("grouping")
     return UserProgram(
         mapper=parts.mapper(chosen),
-        reducer=reducer,
+        reducer=reducer if grouping is None else _grouped(name, reducer, grouping),
         combiner=parts.combiner(reducer),
-        partitioner=parts.function("partitioner"),
+        partitioner=parts.function("partitioner") or (grouping and dealing_by(grouping)),
         input_format=_chosen_format(input_format, found.get("input_format")),
         output_format=_chosen_format(output_format, found.get("output_format")),
         source=source,
@@ -101,6 +108,23 @@ def _with_caret(error: BaseException, name: str) -> UserFault:
     return fault("SyntaxError", error.msg or "invalid syntax", file=name, line=line, record=described.error.message)
 
 
+def _step(name: str, found: dict[str, Any], number: int) -> dict[str, Any]:
+    """Give the parts that the step of this number defines, counted from 1."""
+    steps = found.get("steps")
+    if not isinstance(steps, (list, tuple)) or not 1 <= number <= len(steps):
+        raise fault("BadProgram", f"{name} has no step {number}", hint="steps = [FIRST, SECOND] lists their classes")
+    return dict(vars(steps[number - 1]))
+
+
+def _opened(program: Program) -> dict[str, Any]:
+    """Give the parts of a program that is no file."""
+    if program.kind == "pickle":
+        return _open_pickle(program.name, program.body)
+    from .streaming import parts_of_commands  # late: only such jobs need what it imports
+
+    return parts_of_commands(program.body)
+
+
 def _open_pickle(name: str, body: bytes) -> dict[str, Any]:
     try:
         parts = pickle.loads(body)
@@ -109,6 +133,12 @@ def _open_pickle(name: str, body: bytes) -> dict[str, Any]:
     if not isinstance(parts, dict):
         raise fault("BadProgram", f"{name} is a pickled {type(parts).__name__}, not a dict of map, reduce and so on")
     return parts
+
+
+def _grouped(name: str, reducer: Reduction | None, grouping: Grouping) -> type[Reducer]:
+    if isinstance(reducer, type):
+        return grouped(reducer, grouping)
+    raise fault("BadProgram", f"{name}: grouping(key) needs a reducer class or function, to call once for each group")
 
 
 def _chosen_format(of_job: str, of_program: object) -> str:
@@ -126,10 +156,12 @@ class _Parts:
         self._by_value = by_value
 
     def mapper(self, chosen: str) -> type[Mapper]:
-        """Find the mapper: the chosen class, the one named `mapper`, the only subclass, or the function `map`."""
+        """Find the mapper: the chosen class, what is named `mapper`, the only subclass, or the function `map`."""
         named = self._found.get(chosen or "mapper")
         if isinstance(named, type) and issubclass(named, Mapper):
             return named
+        if named == IDENTITY:
+            return IdentityMapper
         if chosen:
             raise fault("BadProgram", f"{self._program} has no mapper {chosen}: {self._what_is_there()}")
         only = self._only_class(Mapper)
@@ -175,6 +207,8 @@ class _Parts:
         value = self._found.get(name)
         if isinstance(value, type) and issubclass(value, Reducer):
             return value
+        if value == IDENTITY:
+            return IdentityReducer
         if isinstance(value, str):
             known = aggregation(value)
             if known is None:

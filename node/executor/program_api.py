@@ -1,7 +1,7 @@
 """Give user programs the two classes to subclass, and the context in which their code runs."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 COUNTERS_MAX = 128
@@ -90,8 +90,10 @@ class Mapper:
 class Reducer:
     """Turns a key and all its values into pairs of key and value; subclass it and write `reduce`.
 
-    One object serves one attempt. Keys come in order; the values of a key in the order of the input. As a combiner it
-    is called any number of times for a key, or never, with some of the values, and must give pairs with the same key.
+    One object serves one attempt. Keys come in order; the values of a key in the order of the input: as a list, or, if
+    they would take more than a sixteenth of the job's `--memory-per-task`, as an iterator to go through once. As a
+    combiner it is called any number of times for a key, or never, with some of the values, and must give pairs with the
+    same key.
     """
 
     context: Context
@@ -99,9 +101,25 @@ class Reducer:
     def setup(self) -> None:
         """Get ready; called once, before the first key."""
 
-    def reduce(self, key: Any, values: Sequence[Any]) -> Iterable[tuple[Any, Any]] | None:
+    def reduce(self, key: Any, values: Iterable[Any]) -> Iterable[tuple[Any, Any]] | None:
         """Give the pairs that come of one key; None means no pairs."""
         raise NotImplementedError(f"{type(self).__name__} has no method reduce(self, key, values)")
 
     def cleanup(self) -> Iterable[tuple[Any, Any]] | None:
         """Finish; called once, after the last key."""
+
+
+class IdentityMapper(Mapper):
+    """Passes each record on: for a job that only sorts or reduces."""
+
+    def map(self, key: Any, value: Any) -> Iterable[tuple[Any, Any]]:
+        """Give the record as it is."""
+        return ((key, value),)
+
+
+class IdentityReducer(Reducer):
+    """Passes each pair on, sorted by key."""
+
+    def reduce(self, key: Any, values: Iterable[Any]) -> Iterable[tuple[Any, Any]]:
+        """Give each value under its key."""
+        return [(key, value) for value in values]

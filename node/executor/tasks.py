@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ...ring.terms import Digest, Path
-from ...scheduling.jobs import Offset, Program, Text, UserError
+from ...scheduling.jobs import MEMORY_PER_TASK, Offset, Program, Text, UserError
 
 
 class Order(Struct, frozen=True, array_like=True, tag=True):
@@ -23,7 +23,8 @@ class Extent(Struct, frozen=True, array_like=True):
 class LoadProgram(Order, frozen=True, array_like=True, tag=True):
     """Open the job's user code; sent once, first. Answered by `ProgramLoaded` or `TaskFailed`.
 
-    `source_name` is what a traceback shows as the file of the program.
+    `source_name` is what a traceback shows as the file of the program; `memory_per_task` are the bytes
+    that an attempt may take for what it collects.
     """
 
     job: str
@@ -33,6 +34,7 @@ class LoadProgram(Order, frozen=True, array_like=True, tag=True):
     input_format: str
     output_format: str
     partitions: int
+    memory_per_task: int = MEMORY_PER_TASK
 
 
 class MapTask(Order, frozen=True, array_like=True, tag=True):
@@ -45,6 +47,11 @@ class MapTask(Order, frozen=True, array_like=True, tag=True):
     first_byte: Offset
     extents: tuple[Extent, ...]
     output: Path
+
+    @property
+    def task(self) -> str:
+        """Spell the task as its log is named."""
+        return f"map-{self.split}"
 
 
 class RunSegment(Struct, frozen=True, array_like=True):
@@ -62,6 +69,11 @@ class ReduceTask(Order, frozen=True, array_like=True, tag=True):
     partition: int
     runs: tuple[RunSegment, ...]
     output: Path
+
+    @property
+    def task(self) -> str:
+        """Spell the task as its log is named."""
+        return f"reduce-{self.partition}"
 
 
 ExecutorOrder = LoadProgram | MapTask | ReduceTask

@@ -304,14 +304,8 @@ class Cluster:
         outdated = process.disk
         if not outdated.is_restored:
             self.witness.accuse(f"S7: {process.name} takes its disk for an old one, and nobody has put it back")
-        self.disks[process.name] = Disk(
-            number=process.serial,
-            vnodes=outdated.vnodes,
-            owner=outdated.owner,
-            state=outdated.state,
-            delay_s=outdated.delay_s,
-            relaxed=outdated.relaxed,
-        )
+        fresh = Disk(number=process.serial, vnodes=outdated.vnodes, owner=outdated.owner)
+        self.disks[process.name] = fresh.in_place_of(outdated)
         self.witness.note("old disk recognised")
         self.tell(Kind.FAULT, process.name, f"{process.name} finds its disk to be old and becomes a new peer")
 

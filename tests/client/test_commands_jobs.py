@@ -81,6 +81,20 @@ class FakeJob:
         return self.status
 
 
+class OneJob(list):
+    """The chain of a program without steps."""
+
+    at_last = True
+
+    def __init__(self, client):
+        super().__init__([client.attached])
+        self._client = client
+
+    def __iter__(self):
+        self._client.started = True
+        return super().__iter__()
+
+
 class FakeClient:
     """Hands out one job, and remembers what was submitted; `bare` is the job without a place for its output."""
 
@@ -88,6 +102,7 @@ class FakeClient:
         self.bare = job
         self.attached = job
         self.submitted = None
+        self.started = False
         self.members = ()
 
     def __enter__(self):
@@ -96,9 +111,9 @@ class FakeClient:
     def __exit__(self, *error):
         pass
 
-    def submit(self, program, inputs, output, **choices):
+    def submit_steps(self, program, inputs, output, **choices):
         self.submitted = (program, inputs, output, choices)
-        return self.attached
+        return OneJob(self)
 
     def job(self, ref):
         return self.bare
@@ -130,7 +145,7 @@ def running(**changes):
 def test_submit_hands_on_what_was_given_and_leaves_the_rest_to_the_library(client_of):
     client = client_of(FakeJob(status_of()))
     words = "submit count.py a.txt b.txt -o out --split-size 16MiB --reducers 4 --param x=1 --param y=a=b"
-    assert run_command([*words.split(), "--timeout-per-split", "90s", "--output-names", "padi", "--plain"]) == 0
+    assert run_command([*words.split(), "--timeout-per-split", "90s", "--memory-per-task", "64MiB", "--plain"]) == 0
     program, inputs, output, choices = client.submitted
     assert (program, inputs, output) == ("count.py", ("a.txt", "b.txt"), "out")
     del choices["progress"]
@@ -139,8 +154,9 @@ def test_submit_hands_on_what_was_given_and_leaves_the_rest_to_the_library(clien
         "reducers": 4,
         "params": {"x": "1", "y": "a=b"},
         "timeout_per_split_s": 90.0,
-        "output_names": "padi",
+        "memory_per_task": 64 << 20,
         "overwrite": False,
+        "resume": "",
     }
 
 
@@ -150,6 +166,21 @@ def test_submit_prints_nothing_of_its_own_on_stdout(client_of, capsys):
     output = capsys.readouterr()
     assert output.out == ""
     assert "done after 1.5 s" in output.err
+
+
+def test_chain_that_is_broken_off_says_how_to_go_on(client_of, capsys, monkeypatch):
+    client_of(FakeJob(status_of(state=JobState.FAILED)))
+    monkeypatch.setattr(OneJob, "__len__", lambda _: 2)
+    assert run_command(["submit", "top-words", "ring:/in", "-o", "ring:/out", "--plain"]) == 1
+    assert f"go on with the same command and --resume {JOB}" in capsys.readouterr().err
+
+
+def test_detach_is_refused_for_a_program_with_steps(client_of, capsys, monkeypatch):
+    client = client_of(FakeJob(running()))
+    monkeypatch.setattr(OneJob, "__len__", lambda _: 2)
+    assert run_command(["submit", "top-words", "ring:/in", "-o", "ring:/out", "--detach"]) == 2
+    assert "do not detach" in capsys.readouterr().err
+    assert not client.started
 
 
 def test_submit_with_detach_prints_the_id_alone(client_of, capsys):
@@ -170,7 +201,7 @@ def test_detach_is_refused_where_a_peer_abroad_would_need_this_client(client_of,
     abroad = Member(id="0" * 32, name="far", url="tcp://h:1", bulk_url="tcp://h:2", host="elsewhere", directory="/d")
     client.members = (PeerView(member=abroad, liveness=Liveness.ALIVE, incarnation=1),)
     assert run_command(["submit", "wordcount", source, "-o", "ring:/out", "--detach"]) == code
-    assert (client.submitted is None) == (code == 2)
+    assert client.started == (code == 0)
 
 
 @pytest.mark.parametrize(("state", "code"), [(JobState.DONE, 0), (JobState.FAILED, 1), (JobState.KILLED, 4)])

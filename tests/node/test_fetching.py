@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from segments import read_segment
 
 from murmuration.node.effects import Piece, RunPlace
-from murmuration.node.executor.runs import read_segment, write_run
+from murmuration.node.executor.runs import write_run
 from murmuration.node.fetching import Fetcher
 from murmuration.node.shelf import PeerShelf
 from murmuration.node.storage.chunks import ChunkStore
@@ -98,7 +99,7 @@ def a_run(holder: Holder) -> tuple[str, bytes]:
     path.parent.mkdir(parents=True)
     with path.open("wb") as file:
         columns = [([f"key-{p}"], [["x" * 200_000]]) for p in range(4)]
-        written = write_run(file, ((each, 1) for each in columns))
+        written = write_run(file, columns)
     return ref, written.digest
 
 

@@ -57,7 +57,7 @@ def a_run(directory: Path) -> tuple[Path, bytes]:
     path = directory / "runs/job/0-a-1-1.run"
     path.parent.mkdir(parents=True)
     with path.open("wb") as file:
-        written = write_run(file, (((["key"], [["x" * 200_000]]), 1) for _ in range(4)))
+        written = write_run(file, ((["key"], [["x" * 200_000]]) for _ in range(4)))
     return path, written.digest
 
 

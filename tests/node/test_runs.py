@@ -5,13 +5,14 @@ import io
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from segments import read_segment
 
 from murmuration.node.executor import outputs
 from murmuration.node.executor.faults import InputUnreadable, UserFault
 from murmuration.node.executor.formats import output_format
 from murmuration.node.executor.outputs import PartWriter
-from murmuration.node.executor.run_layout import FOOTER, index_range, segment_range
-from murmuration.node.executor.runs import read_segment, write_run
+from murmuration.node.executor.run_layout import FOOTER, index_range, segment_of
+from murmuration.node.executor.runs import RunWriter, decoded, segment_bodies, write_run
 from murmuration.ring.digests import chunk_digest
 
 VALUES = st.recursive(
@@ -30,7 +31,7 @@ def columns(rows):
 
 def write(path, segments):
     with path.open("wb") as file:
-        return write_run(file, [(columns(rows), len(rows)) for rows in segments])
+        return write_run(file, [columns(rows) for rows in segments])
 
 
 @given(SEGMENTS)
@@ -39,7 +40,7 @@ def test_segments_are_read_as_they_were_written(tmp_path_factory, segments):
     path = tmp_path_factory.mktemp("run") / "a.run"
     written = write(path, segments)
     assert written.size == path.stat().st_size
-    assert written.records == sum(map(len, segments))
+    assert written.records == sum(len(values) for rows in segments for _, values in rows)
     for number, rows in enumerate(segments):
         assert read_segment(str(path), number, written.digest) == columns(rows)
 
@@ -106,9 +107,9 @@ def test_a_sparse_copy_with_one_segment_is_enough_for_its_partition(tmp_path):
     written = write(whole, [[("a", [1])], [("b", [2])], [("c", [3])]])
     body = whole.read_bytes()
     begin, length = index_range(body[-FOOTER.size :])
-    segment_begin, segment_length = segment_range(body[begin : begin + length], 1)
+    segment = segment_of(body[begin : begin + length], 1)
     copy = bytearray(len(body))
-    for at, size in ((len(body) - FOOTER.size, FOOTER.size), (begin, length), (segment_begin, segment_length)):
+    for at, size in ((len(body) - FOOTER.size, FOOTER.size), (begin, length), (segment.offset, segment.length)):
         copy[at : at + size] = body[at : at + size]
     sparse.write_bytes(copy)
     assert read_segment(str(sparse), 1, written.digest) == (["b"], [[2]])
@@ -121,7 +122,48 @@ def test_values_that_cannot_be_pickled_are_the_users_fault():
     loop.append(loop)
     for value in ((n for n in "ab"), lambda: 1, loop):
         with pytest.raises(UserFault):
-            write_run(io.BytesIO(), [((["a"], [[value]]), 1)])
+            write_run(io.BytesIO(), [(["a"], [[value]])])
+
+
+ROWS = st.lists(st.tuples(st.text(max_size=3), st.lists(st.binary(max_size=40), min_size=1, max_size=30)), max_size=60)
+
+
+@given(rows=ROWS, aim=st.integers(16, 400), streamed=st.booleans())
+@settings(max_examples=60)
+def test_blocks_are_cut_near_their_aim_and_give_the_rows_as_they_were(tmp_path_factory, rows, aim, streamed):
+    path = tmp_path_factory.mktemp("run") / "a.run"
+    with path.open("wb") as file:
+        writer = RunWriter(file, aim)
+        if streamed:
+            writer.write_rows((key, iter(values)) for key, values in rows)
+        else:
+            writer.write_columns(columns(rows))
+        writer.end_segment()
+        written = writer.finish()
+    bodies = list(segment_bodies(str(path), 0, written.digest))
+    assert all(len(body) <= 2 * aim or single(decoded(body)) for body in bodies)
+    keys, lists = read_segment(str(path), 0, written.digest)
+    assert [(k, v) for k, values in zip(keys, lists, strict=True) for v in values] == [
+        (key, value) for key, values in rows for value in values
+    ]
+
+
+def single(block) -> bool:
+    keys, values = block
+    return len(keys) == 1 and (isinstance(values, tuple) or len(values[0]) == 1)
+
+
+def test_a_damaged_block_is_found_when_it_is_reached_and_not_before(tmp_path):
+    path = tmp_path / "a.run"
+    with path.open("wb") as file:
+        written = write_run(file, [([f"{n:04}" for n in range(1000)], (b"x" * 100,) * 1000)], block_bytes=4096)
+    body = bytearray(path.read_bytes())
+    body[len(body) // 2] ^= 1
+    path.write_bytes(body)
+    bodies = segment_bodies(str(path), 0, written.digest)
+    assert decoded(next(bodies))[0][0] == "0000"
+    with pytest.raises(InputUnreadable, match="damaged"):
+        list(bodies)
 
 
 def test_a_part_is_cut_into_pieces_after_whole_lines(monkeypatch):

@@ -1,0 +1,48 @@
+"""Spell the options that bound what a job's tasks may do, and what they get."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ...scheduling.jobs import PRIORITY, PRIORITY_MAX
+from .options import read_size, read_time
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def limit_options(command: F) -> F:
+    """Add `--max-attempts` and the options of its kind."""
+    for option in reversed(
+        (
+            click.option("--max-attempts", type=click.IntRange(1, 100), help="Failures of one task that end the job."),
+            click.option(
+                "--timeout-per-split",
+                "timeout_per_split_s",
+                callback=read_time,
+                metavar="T",
+                help="Stop longer attempts.",
+            ),
+            click.option(
+                "--memory-per-task",
+                callback=read_size,
+                metavar="SIZE",
+                help="What a task may collect before it spills to disk [512MiB].",
+            ),
+            click.option(
+                "--priority",
+                type=click.IntRange(1, PRIORITY_MAX),
+                metavar="P",
+                help=f"Weight beside other jobs, 1 to {PRIORITY_MAX}: slots are shared by it [{PRIORITY}].",
+            ),
+            click.option(
+                "--no-speculation",
+                "speculation",
+                flag_value=False,
+                default=None,
+                help="Begin no slow task once more elsewhere.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command

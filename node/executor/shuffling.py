@@ -1,0 +1,98 @@
+"""Bring what a map attempt collects into its run: dealt out to partitions, and by way of sorted spills if it is much.
+
+A run that was made in memory has its keys in the order in which they came, which is as certain as the sorted one: the
+reducer brings them together by key and sorts once, and that is half the sorting. One that was merged from spills is
+sorted. Which it is depends on the split's content and on the job's budget alone (see `memory`), so all attempts at a
+split give the same bytes.
+"""
+
+from collections.abc import Callable, Iterator
+from os.path import dirname
+from typing import Any, BinaryIO
+
+from ...scheduling.partitioners import partitions_of
+from .combining import RunCollector
+from .faults import blaming_user, fault
+from .memory import block_bytes
+from .outputs import Written
+from .runs import Columns, RunWriter, write_run
+from .spilling import Spills, sorted_columns
+
+Partitioner = Callable[[Any, int], int]
+
+
+class Shuffle:
+    """Takes the groups of a collector, once or many times, and makes one run of them."""
+
+    def __init__(
+        self, collector: RunCollector, partitions: int, partitioner: Partitioner | None, memory: int, output: str
+    ) -> None:
+        """Let the spills lie where the output does; `memory` is the attempt's budget in bytes."""
+        self._collector = collector
+        self._partitions = partitions
+        self._partitioner = partitioner
+        self._memory = memory
+        self._spills = Spills(dirname(output), memory, collector.shortened)  # noqa: PTH120 - spares an import
+
+    def spill(self) -> None:
+        """Write all that is collected to a sorted spill; raises as `Spills.add`."""
+        self._spills.add(map(_sorted, self._segments()))
+
+    def write(self, file: BinaryIO) -> Written:
+        """Write the run; raises `UserFault` for keys and values that cannot be part of one."""
+        if not self._spills:
+            return write_run(file, self._segments(), block_bytes(self._memory))
+        self.spill()
+        writer = RunWriter(file, block_bytes(self._memory))
+        for partition in range(self._partitions):
+            writer.write_rows(self._spills.merged(partition))
+            writer.end_segment()
+        return writer.finish()
+
+    def close(self) -> None:
+        """Give back the room that spills take."""
+        self._spills.close()
+
+    def _segments(self) -> Iterator[Columns]:
+        """Give each partition its columns, and leave the collector empty."""
+        groups = self._collector.groups
+        with blaming_user():
+            shares = self.deal(groups)
+        groups.clear()
+        shares.reverse()
+        while shares:
+            keys, values = shares.pop()
+            yield keys, self._collector.column(values)
+
+    def deal(self, groups: dict[Any, Any]) -> list[tuple[list[Any], list[Any]]]:
+        """Deal the keys, each with what was collected for it, out to the partitions."""
+        partitions, partitioner = self._partitions, self._partitioner
+        numbers = partitions_of(groups, partitions)
+        if partitioner is not None:
+            numbers = [_checked(partitioner(key, partitions), partitions, key) for key in groups]
+        if partitions == 1:
+            return [(list(groups), list(groups.values()))]
+        shares: list[tuple[list[Any], list[Any]]] = [([], []) for _ in range(partitions)]
+        appends = [(keys.append, values.append) for keys, values in shares]
+        for key, value, number in zip(groups, groups.values(), numbers, strict=True):
+            append_key, append_value = appends[number]
+            append_key(key)
+            append_value(value)
+        return shares
+
+
+def _sorted(columns: Columns) -> Columns:
+    with blaming_user():
+        keys, values = sorted_columns(*columns)
+    return keys, tuple(values) if isinstance(columns[1], tuple) else values
+
+
+def _checked(number: Any, partitions: int, key: Any) -> int:
+    if not isinstance(number, int) or not 0 <= number < partitions:
+        raise fault(
+            "BadPartitioner",
+            f"the partitioner gave {number!r:.100} for the key {key!r:.100}",
+            hint=f"it must give a whole number from 0 to {partitions - 1}",
+            record=key,
+        )
+    return number
