@@ -16,7 +16,7 @@ class PlantedBug:
     old: str
     new: str
     first: int = 0
-    """The seed that the hunt begins with: what needs a kill within a few milliseconds is hunted from one that has it."""
+    """The seed that the hunt begins with: what takes a kill at the very moment is hunted from one that has it."""
 
     def plant(self, root: Path) -> None:
         """Plant it in a private copy of the product.
