@@ -173,6 +173,15 @@ class Cluster:
         self._doubter = next(doubters, "")
         return not self._doubter
 
+    def all_joined(self) -> bool:
+        """Tell whether the views of all live peers agree, and none of them joins any more, unless it is alone."""
+        if not self.agreed():
+            return False
+        live = [self.running[name] for name in self.live()]
+        tables = [process.node.ring.members for process in live]
+        joins = any(table[process.id].standing is Standing.JOINING for table in tables for process in live)
+        return not joins or len(live) == 1
+
     def at_rest(self) -> bool:
         """Tell whether nobody joins or leaves, in the eyes of all live peers."""
         members = (process.node.ring.members for process in self.running.values() if not process.frozen)
