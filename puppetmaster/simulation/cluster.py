@@ -20,7 +20,8 @@ from ...ring.terms import Instant, Member, PeerId, Source
 from .disk import Disk, Run
 from .history import History, Kind
 from .network import Network, queue_s
-from .process import Later, Letter, Outgoing, Pace, Process, Working
+from .outgoing import Later, Letter, Outgoing, Working
+from .process import Pace, Process
 from .telling import key_of, title_of_message
 from .timeline import Timeline
 from .witness import Witness
@@ -172,6 +173,15 @@ class Cluster:
         doubters = (name for name in live if self._believed_alive(self.running[name]) != ids)
         self._doubter = next(doubters, "")
         return not self._doubter
+
+    def all_joined(self) -> bool:
+        """Tell whether the views of all live peers agree, and none of them joins any more, unless it is alone."""
+        if not self.agreed():
+            return False
+        live = [self.running[name] for name in self.live()]
+        tables = [process.node.ring.members for process in live]
+        joins = any(table[process.id].standing is Standing.JOINING for table in tables for process in live)
+        return not joins or len(live) == 1
 
     def at_rest(self) -> bool:
         """Tell whether nobody joins or leaves, in the eyes of all live peers."""

@@ -34,6 +34,7 @@ from ...scheduling.jobs import Phase
 from ...scheduling.messages import run_name
 from .check_operations import operation_violation, revival
 from .disk import Disk, Run, row_of
+from .outgoing import Later, Letter, Outgoing, Working
 from .witness import Witness
 from .wordcount import (
     map_report,
@@ -45,49 +46,9 @@ from .wordcount import (
 )
 
 PROGRESS_STEPS = 6
-LONG_AGO = Instant(float("-inf"))
 BEGINS_UNIX_S = 1_000_000
 """The clocks' time of day when a schedule begins: two hours or more after 1970, so that no clock is set before that."""
 
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A message on its way; `receiver` is a peer's url, or a client's name.
-
-    `recipient` is the id of the peer that is meant: another one may have its address by now.
-    """
-
-    sender: str
-    receiver: str
-    content: NodeEvent | ReplyTo
-    recipient: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """What one process of one peer has set for later; an alarm tells for when it was set, by the machine's time."""
-
-    peer: str
-    serial: int
-    event: NodeEvent
-    at: Instant = LONG_AGO
-
-
-@dataclass(frozen=True, slots=True)
-class Working:
-    """Work that is due to end now: it reads what it needs from wherever that lies, and reports.
-
-    User code also says how far it is: then `fraction` is below 1, and the work is not at its end.
-    """
-
-    peer: str
-    serial: int
-    work: RunAttempt | PullChunk | ScrubChunks | Operate
-    fraction: float = 1.0
-
-
-Outgoing = Letter | tuple[float, Later | Working]
-"""What a process lets go of: a letter to the network, or something due in so many seconds."""
 
 Read = Callable[[str, Source], bytes | Run | None]
 """Reads what a source names, on behalf of a peer; None where it is out of reach or gone."""
