@@ -171,9 +171,9 @@ class Process:
 
     def operate(self, now: Instant, work: Operate) -> list[Outgoing]:
         """Make a store operation durable; the machine hears of it a moment later, unless the process dies before."""
-        is_hurt = bool(self.disk.damaged) and row_of(work.operation) in self.disk.damaged
-        self._unix_ms = max(self._unix_ms, unix_ms(now + self.clock_offset_s))
+        is_hurt = row_of(work.operation) in self.disk.damaged
         before = self._copy_of(work.operation)
+        self._unix_ms = max(self._unix_ms, unix_ms(now + self.clock_offset_s))
         outcome = self.disk.operate(work.operation, self._unix_ms)
         self._witness.operated(self.id, work.operation, outcome)
         violation = operation_violation(self.id, work.operation, outcome, self._unix_ms)
@@ -186,15 +186,19 @@ class Process:
         self.unreported += 1
         self.queue.popleft()
         reported = self._later(self._pace.disk_s / 2, OperationDone(ticket=work.ticket, outcome=outcome))
-        return [reported, self._next_operation()] if self.queue else [reported]
+        return [reported, *self._next_operation(now)] if self.queue else [reported]
 
     def _copy_of(self, operation: Operation) -> bytes | None:
         """Give the row of a copy that an operation merges into."""
         return self.disk.rows.get(b"v/" + operation.key) if isinstance(operation, MergeVersions) else None
 
-    def _next_operation(self) -> tuple[float, Working]:
-        takes_s = self.disk.delay_s + self._time(self._pace.disk_s)
-        return (takes_s, Working(self.name, self.serial, self.queue[0]))
+    def _next_operation(self, now: Instant) -> list[Outgoing]:
+        """Begin with the next store operation; what it foretells comes out before it is durable."""
+        work, takes_s = self.queue[0], self.disk.delay_s + self._time(self._pace.disk_s)
+        foretold = self.disk.foretell(work, max(self._unix_ms, unix_ms(now + self.clock_offset_s)))
+        self._witness.foretold(work.operation, foretold)
+        told = [] if foretold is None else [self._later(takes_s / 2, foretold)]
+        return [*told, (takes_s, Working(self.name, self.serial, work))]
 
     def finish(self, work: RunAttempt | PullChunk | ScrubChunks, fraction: float, read: Read) -> NodeEvent | None:
         """End a pull, a step of the scrub or an attempt, or tell how far that is; None if it was stopped meanwhile."""
@@ -296,7 +300,7 @@ class Process:
             case Operate():
                 self.queue.append(effect)
                 if len(self.queue) == 1:
-                    outgoing.append(self._next_operation())
+                    outgoing.extend(self._next_operation(now))
             case Usurped() | DiskOld() | Parted():
                 self._end(effect)
             case PullChunk() | ScrubChunks() | LookAtDisk() | MeasureDisk():

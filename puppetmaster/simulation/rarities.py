@@ -40,6 +40,7 @@ RARITIES: Final = {
     "crash amid write": "a crash cut off a store operation before it was durable",
     "crash before acknowledgement": "a crash hid the outcome of a store operation that was durable",
     "disk refused": "a disk refused a write",
+    "foretold write failed": "a disk refused a write whose copies were on their way",
     "empty restart": "a peer came back with an empty disk",
     "old disk recognised": "a peer found that its disk was an old copy, and became a new one",
     "dead peer removed": "a dead peer was taken out for ever",
