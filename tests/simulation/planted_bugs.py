@@ -321,10 +321,10 @@ PLANTED_BUGS = (
         "is_stronger = sibling.value is not None",
     ),
     PlantedBug(
-        "dot of a foretold write that a crash cut off is given out again",
-        "ring/requests/coordinator.py",
-        'self._actor = f"{roster.me}.{start_of(incarnation)}.{drawn:08x}"',
-        'self._actor = f"{roster.me}.1.0"',
+        "hint that goes with a write is not set down",
+        "ring/copies/replica.py",
+        "for target in operation.hints_for:",
+        "for target in ():",
     ),
     PlantedBug(
         "conditional put looks at one home only",
