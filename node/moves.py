@@ -6,8 +6,8 @@ from typing import assert_never
 from ..ring.events import LeaveRequested, PlanRequested, RemoveRequested
 from ..ring.facts import Liveness, Standing, Update
 from ..ring.placement.rendezvous import Home
-from ..ring.repair.transfer_pass import Progress
 from ..ring.terms import PeerId
+from ..ring.transfer.walk import Progress
 from .wire.requests import LeaveRing, Moving, PeerView, PlanJoin, PlanMove, Refused, RemovePeer
 
 MoveQuestion = LeaveRing | RemovePeer | PlanMove | PlanJoin

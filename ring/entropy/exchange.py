@@ -23,10 +23,10 @@ from ..requests.quorum import QuorumSettings
 from ..terms import Instant, PeerId
 from .answering import ENTRIES_MAX, RANGE
 from .comparing import compare
-from .entropy_settings import EntropySettings
 from .matching import Matching
+from .metrics import RepairMetrics
 from .owning import owners
-from .repair_metrics import RepairMetrics
+from .settings import EntropySettings
 
 SPOTS: Final = 64
 """Leaves that are listed at once."""

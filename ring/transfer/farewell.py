@@ -21,7 +21,7 @@ from ..placement.roster import Roster
 from ..requests.chunks import chunk_key
 from ..requests.quorum import QuorumSettings
 from ..terms import Instant, Member, PeerId, Source
-from .transfer_pass import Progress
+from .walk import Progress
 
 PAGE = 256
 IN_FLIGHT_MAX = 4

@@ -15,11 +15,11 @@ from ..placement.roster import Roster
 from ..requests.quorum import QuorumSettings
 from ..terms import Instant, PeerId
 from .answering import Answering
-from .entropy_settings import EntropySettings
 from .exchanges import Exchanges
 from .forgetting import Forgetting
+from .metrics import RepairMetrics
 from .reaping import Reaping
-from .repair_metrics import RepairMetrics
+from .settings import EntropySettings
 from .strays import Strays
 
 

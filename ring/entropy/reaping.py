@@ -31,10 +31,10 @@ from ..operations import DropCopy, ListTombstones
 from ..outcomes import CopyDropped, TombstonesListed
 from ..placement.roster import Roster
 from ..terms import Instant, PeerId, start_of
-from .entropy_settings import EntropySettings
 from .exchanges import LONG_AGO, Exchanges
+from .metrics import RepairMetrics
 from .owning import owners
-from .repair_metrics import RepairMetrics
+from .settings import EntropySettings
 
 PAGE: Final = 256
 TREES_MAX: Final = 1024

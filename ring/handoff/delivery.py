@@ -15,7 +15,7 @@ from ..requests.chunks import chunk_key
 from ..requests.quorum import QuorumSettings
 from ..terms import Instant, Member, PeerId, Source
 from .credit import Credit
-from .handoff_settings import HandoffSettings
+from .settings import HandoffSettings
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ from ..operations import ListVersions, ReadVersions
 from ..outcomes import StoreOutcome, VersionsListed, VersionsRead
 from ..placement.roster import Roster
 from ..terms import Instant, PeerId
-from .transfer_pass import Flight, Pass, Progress, TransferSettings, receivers_of
+from .walk import Flight, Pass, Progress, TransferSettings, receivers_of
 
 __all__ = ["Transfer", "TransferSettings"]
 

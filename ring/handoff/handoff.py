@@ -23,7 +23,7 @@ from ..placement.roster import Roster
 from ..requests.quorum import QuorumSettings
 from ..terms import Instant, Member, PeerId
 from .delivery import HintDelivery
-from .handoff_settings import HandoffSettings
+from .settings import HandoffSettings
 
 _DROPPED_AT_ONCE = 256
 

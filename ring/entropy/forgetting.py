@@ -24,10 +24,10 @@ from ..operations import ForgetActors, ListCrowds
 from ..outcomes import ActorsForgotten, CrowdsListed
 from ..placement.roster import Roster
 from ..terms import Instant, PeerId, start_of
-from .entropy_settings import EntropySettings
+from .metrics import RepairMetrics
 from .owning import owners
 from .reaping import Reaping
-from .repair_metrics import RepairMetrics
+from .settings import EntropySettings
 
 PAGE: Final = 64
 WATCHED_MAX: Final = 4096

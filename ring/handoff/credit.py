@@ -9,7 +9,7 @@ Large hints are few: both a page and a window have a limit in bytes.
 from collections.abc import Iterable
 
 from ..outcomes import Hint
-from .handoff_settings import HandoffSettings
+from .settings import HandoffSettings
 
 _BESIDE_VALUES = 256
 """Bytes that a hint takes beside its values, estimated from above."""

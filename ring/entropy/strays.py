@@ -23,9 +23,9 @@ from ..operations import DropCopy, ListStrays, ReadTrees
 from ..outcomes import CopyDropped, StoreOutcome, StraysListed, TreesRead
 from ..placement.roster import Roster
 from ..terms import Instant, PeerId
-from .entropy_settings import EntropySettings
+from .metrics import RepairMetrics
 from .owning import owners
-from .repair_metrics import RepairMetrics
+from .settings import EntropySettings
 
 _EACH = 16
 

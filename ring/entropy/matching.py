@@ -20,8 +20,8 @@ from ..messages import ChunkStored, FetchVersions, StoreChunk, StoreVersions, Ve
 from ..requests.quorum import QuorumSettings
 from ..terms import Instant, PeerId, Source
 from .comparing import Difference
-from .entropy_settings import EntropySettings
-from .repair_metrics import RepairMetrics
+from .metrics import RepairMetrics
+from .settings import EntropySettings
 
 
 @dataclass(slots=True, kw_only=True)

@@ -18,10 +18,10 @@ from ..placement.rendezvous import Home
 from ..placement.roster import Roster
 from ..requests.quorum import QuorumSettings
 from ..terms import Instant, PeerId
-from .entropy_settings import EntropySettings
 from .exchange import Exchange
+from .metrics import RepairMetrics
 from .owning import partners
-from .repair_metrics import RepairMetrics
+from .settings import EntropySettings
 
 LONG_AGO = Instant(float("-inf"))
 
