@@ -71,7 +71,9 @@ class JobOptions:
 
     `split_size` is in bytes; `splits` asks for exactly so many of about equal size instead. Without either, the size
     fits the input and the cluster (see `default_split_size`). `memory_per_task` are the bytes that an attempt may
-    take for what it collects, beside the user's own code; what is more goes to disk.
+    take for what it collects, beside the user's own code; what is more goes to disk. With `total_order` the parts of
+    the output follow each other in the order of keys: before the job, about `samples` keys are sampled from at most
+    `max_sampled_splits` splits, of whose records a share of `sample_rate` is mapped [0.1; of small inputs, all].
     """
 
     name: str = ""
@@ -85,6 +87,10 @@ class JobOptions:
     max_attempts: int = 4
     timeout_per_split_s: float = 0.0
     memory_per_task: int = MEMORY_PER_TASK
+    total_order: bool = False
+    sample_rate: float | None = None
+    samples: int = 10_000
+    max_sampled_splits: int = 10
 
     def __post_init__(self) -> None:
         if self.split_size is not None and self.splits is not None:
@@ -95,6 +101,15 @@ class JobOptions:
             raise CallerError(f"{self.splits} splits cannot be made; give 1 to {SPLITS_MAX}")
         if self.memory_per_task < MEMORY_PER_TASK_MIN:
             raise CallerError(f"{self.memory_per_task} bytes of memory are too few for a task; give at least 1MiB")
+        self._check_sampling()
+
+    def _check_sampling(self) -> None:
+        if self.sample_rate is not None and not 0 < self.sample_rate <= 1:
+            raise CallerError(
+                f"a sample rate of {self.sample_rate:g} is none: give a share of all records, such as 0.1"
+            )
+        if self.samples < 1 or self.max_sampled_splits < 1:
+            raise CallerError("a sample of nothing parts nothing: give at least one sample and one split")
 
 
 def default_split_size(total: int, slots: int) -> int:

@@ -172,6 +172,8 @@ class Attempts:
             output_format=spec.output_format,
             partitions=spec.reducers,
             memory_per_task=spec.memory_per_task,
+            sampling=spec.sampling,
+            cuts=spec.cuts,
         )
 
     def _finished(self, title: str, word: TaskFinished) -> None:

@@ -93,6 +93,16 @@ class Split(Struct, frozen=True, array_like=True):
     first_line: Annotated[int, Meta(ge=1)]
 
 
+class Sampling(Struct, frozen=True, array_like=True):
+    """Have a job map only some records, chosen by chance, and give some of the keys in place of the output.
+
+    A record is chosen with the probability `rate`; at most `keys` keys are kept of each split.
+    """
+
+    rate: Annotated[float, Meta(gt=0.0, le=1.0)]
+    keys: Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
 class JobSpec(Struct, frozen=True, array_like=True):
     """What the user asked for."""
 
@@ -110,6 +120,9 @@ class JobSpec(Struct, frozen=True, array_like=True):
     """Seconds after which an attempt is stopped; 0 means no limit."""
     memory_per_task: Annotated[int, Meta(ge=MEMORY_PER_TASK_MIN, le=1 << 62)] = MEMORY_PER_TASK
     """Bytes that an attempt may take for what it collects; what is more goes to disk."""
+    sampling: Sampling | None = None
+    cuts: Annotated[tuple[Annotated[bytes, Meta(max_length=2048)], ...], Meta(max_length=4096)] | None = None
+    """Encoded keys at which one partition ends and the next begins; None deals keys by their hash."""
 
 
 class JobRecord(Struct, frozen=True, array_like=True):

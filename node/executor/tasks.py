@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ...ring.terms import Digest, Path
-from ...scheduling.jobs import MEMORY_PER_TASK, Offset, Program, Text, UserError
+from ...scheduling.jobs import MEMORY_PER_TASK, Offset, Program, Sampling, Text, UserError
 
 
 class Order(Struct, frozen=True, array_like=True, tag=True):
@@ -35,6 +35,8 @@ class LoadProgram(Order, frozen=True, array_like=True, tag=True):
     output_format: str
     partitions: int
     memory_per_task: int = MEMORY_PER_TASK
+    sampling: Sampling | None = None
+    cuts: tuple[bytes, ...] | None = None
 
 
 class MapTask(Order, frozen=True, array_like=True, tag=True):

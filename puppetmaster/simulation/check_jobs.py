@@ -27,7 +27,7 @@ from ...scheduling.status import JobStatus
 from ...scheduling.tracker.tracking import output_key
 from .cluster import Cluster
 from .job_workload import JobWorkload
-from .wordcount import sequential
+from .wordcount import map_split, reduce_partition, sequential
 
 
 def job_violations(cluster: Cluster, workload: JobWorkload, text: bytes, expected: UserError | None) -> list[str]:
@@ -81,8 +81,20 @@ def _done(cluster: Cluster, workload: JobWorkload, text: bytes, ending: JobEndin
     for part, content in zip(ending.parts, expected, strict=True):
         if content_of(cluster, part) != content:
             yield f"J1: {part.name} is not what a sequential run gives"
+    yield from _ordered(cluster, workload.record, text, ending)
     if (ending.records, ending.bytes) != (text.count(b"\n"), len(text)):
         yield f"J2: the ending tells of {ending.records} records and {ending.bytes} bytes; that is not the input"
+
+
+def _ordered(cluster: Cluster, record: JobRecord, text: bytes, ending: JobEnding) -> Iterator[str]:
+    """Hold a total order to what one reducer gives, which knows nothing of ranges."""
+    if record.spec.cuts is None:
+        return
+    joined = b"".join(content_of(cluster, part) or b"" for part in ending.parts)
+    if joined != reduce_partition([map_split(text, 1)], 0):
+        yield "J1: the parts in a row are not in one order"
+    else:
+        cluster.witness.note("sorted in total")
 
 
 def content_of(cluster: Cluster, part: StoredFile) -> bytes | None:

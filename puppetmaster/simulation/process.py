@@ -271,7 +271,7 @@ class Process:
         if not start.record.partitions:
             part = reduce_partition([map_split(text, 1)], 0)
             return self._part_done(work, part, text.count(b"\n"), len(text))
-        run = map_split(text, start.record.partitions)
+        run = map_split(text, start.record.partitions, start.record.spec.cuts)
         self.disk.runs[run_name(start.record.id, start.task, start.attempt)] = run
         report = map_report(text, run, self._pace.task_s)
         self._witness.mapped(self.name, self.start, start, report)

@@ -46,6 +46,7 @@ RARITIES: Final = {
     "job killed": "a user killed a job",
     "kill too late": "a job was done although a kill was acknowledged",
     "manifest stored": "a job's output went into the ring",
+    "sorted in total": "the parts of an output followed each other in order",
     "map only": "a job without reducers was done",
     "message doubled": "a message arrived twice",
     "link jammed": "a message waited for a second or longer behind others, on a narrow link",

@@ -361,4 +361,10 @@ PLANTED_BUGS = (
         "_CURRENT = frozenset({Standing.VALID, Standing.LEAVING})",
         "_CURRENT = frozenset({Standing.VALID, Standing.LEAVING, Standing.REMOVED})",
     ),
+    PlantedBug(
+        "ranges dealt from the last to the first",
+        "scheduling/cuts.py",
+        "return [bisect_right(cuts, key) for key in keys]",
+        "return [len(cuts) - bisect_right(cuts, key) for key in keys]",
+    ),
 )
