@@ -1,6 +1,6 @@
 """Open the door of the library: a client submits jobs, finds them again, and reaches files, keys and peers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
@@ -31,8 +31,9 @@ from ..ring.facts import Liveness
 from ..scheduling.jobs import JobRecord, Program
 from ..scheduling.status import JobStatus
 from .addresses import find_urls
-from .backup import Backup
-from .backup_format import BackupManifest
+from .backup.layout import BackupManifest
+from .backup.restoring import Restore, Restored
+from .backup.taking import Backup
 from .chain import Chain
 from .chunks import ChunkReader
 from .connection import Connection
@@ -48,7 +49,7 @@ from .paths import is_ring_path
 from .planning import JobOptions, Planner
 from .programs import find_program, step_names
 from .progress import Progress, Silence
-from .restoring import Restore, Restored
+from .rehearsing import prepare_rehearsal
 from .sampling import in_total_order
 from .share import Share
 from .units import parse_size
@@ -247,6 +248,10 @@ class Client:
         job.deliver_to(Delivery(place, self.fs, overwrite=overwrite, stdout=stdout))
         return job
 
+    def rehearsal(self, job: Job, split: int) -> list[str]:
+        """Fetch one split of a job, and give the command that runs it again here; raises as `prepare_rehearsal`."""
+        return prepare_rehearsal(job.record, split, self._reader)
+
     def jobs(self) -> tuple[JobStatus, ...]:
         """List the jobs that the answering peer knows, the newest first."""
         return self._connection.ask(ListJobs(), JobsShown).statuses
@@ -277,10 +282,16 @@ class Client:
         return Backup(self._connection).take(Path(directory), overwrite=overwrite, progress=progress)
 
     def restore(
-        self, directory: str | PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
+        self,
+        directory: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        vnodes: Collection[int] = (),
+        progress: Progress | None = None,
     ) -> Restored:
-        """Bring a backup back; raises as `Restore.run`."""
-        return Restore(self._connection, self._share, overwrite=overwrite).run(Path(directory), progress)
+        """Bring a backup back, or only what it keeps of some vnodes; raises as `Restore.run`."""
+        restore = Restore(self._connection, self._share, overwrite=overwrite)
+        return restore.run(Path(directory), progress, vnodes=vnodes)
 
     def metrics(self) -> MetricsShown:
         """Ask the answering peer what its mechanisms have done and have still to do."""

@@ -14,6 +14,7 @@ from ..scheduling.status import JobStatus, TaskState
 from .connection import TRIES, Connection
 from .failures import JobFailed, JobKilled, UserCodeError, WaitTimedOut
 from .files import RingFiles
+from .job_logs import LogsFound, find_logs
 from .output import Delivery
 from .results import Pair, read_pairs
 
@@ -34,7 +35,7 @@ class Job:
         self._files = files
         self._delivery = delivery
         self._last: JobStatus | None = None
-        self._spec: JobSpec | None = None
+        self._record: JobRecord | None = None
         self.id = job
 
     @property
@@ -49,19 +50,24 @@ class Job:
         return self._last
 
     @property
-    def spec(self) -> JobSpec:
-        """What the job was asked to do.
+    def record(self) -> JobRecord:
+        """All that the ring holds of the job: what it was asked to do, its input and its splits.
 
         Raises:
             CallerError: the ring does not hold the job.
         """
-        if self._spec is None:
+        if self._record is None:
             request = GetKey(key=job_key(self.id), quorum=RECORD_QUORUM)
             values = self._connection.ask(request, KeyGot, tries=TRIES).values
             if not values:
                 raise CallerError(f"the ring does not hold job {self.id}")
-            self._spec = msgspec.msgpack.decode(values[0], type=JobRecord).spec
-        return self._spec
+            self._record = msgspec.msgpack.decode(values[0], type=JobRecord)
+        return self._record
+
+    @property
+    def spec(self) -> JobSpec:
+        """What the job was asked to do; raises as `record`."""
+        return self.record.spec
 
     @property
     def counters(self) -> dict[str, int]:
@@ -142,6 +148,10 @@ class Job:
         """Wait for the job and read all of its output at once; raises as `wait`."""
         self.wait(timeout)
         return list(self.results())
+
+    def logs(self) -> LogsFound:
+        """Find what the job's user code has printed, attempt by attempt, at all peers that answer."""
+        return find_logs(self._connection, self.id)
 
     def kill(self) -> None:
         """End the job everywhere, user code in an endless loop included; a job that has ended stays as it ended."""

@@ -94,7 +94,7 @@ class Moves:
     def under_way(self) -> list[tuple[PeerView, MovePlan]]:
         """List who joins or leaves, each with what that moves in all."""
         movers = [view for view in self._living() if view.standing in (Standing.JOINING, Standing.LEAVING)]
-        return [(view, self._plan_of(view)) for view in movers]
+        return [(view, self._plan(self._living(), question_of(view))) for view in movers]
 
     def leave(self, gone: PeerView, progress: Progress, expected_bytes: int) -> None:
         """Have a live member hand over all that it keeps, and wait until it has left; if it leaves already, only wait.
@@ -146,11 +146,6 @@ class Moves:
             raise CallerError(f"peer {name} is not alive: start it first, then let it replace {gone.member.name}")
         if heir.standing is not Standing.VALID:
             raise CallerError(f"peer {name} is {heir.standing.name.lower()}: wait until `murmur peers` shows it valid")
-
-    def _plan_of(self, mover: PeerView) -> MovePlan:
-        if mover.standing is Standing.LEAVING:
-            return self.plan(mover, by_removal=False)
-        return self.plan_join(mover.member.weight, mover.member.zone, mover.member.id)
 
     def _plan(self, asked: Iterable[PeerView], question: PlanMove | PlanJoin) -> MovePlan:
         foreseen: list[MoveForeseen] = []
@@ -212,6 +207,14 @@ class Moves:
 
     def _living(self) -> list[PeerView]:
         return [view for view in self._members() if view.liveness is Liveness.ALIVE]
+
+
+def question_of(mover: PeerView) -> PlanMove | PlanJoin:
+    """Ask what the join or leave of a member, which is under way, moves in all."""
+    member = mover.member
+    if mover.standing is Standing.LEAVING:
+        return PlanMove(gone=member.id, by_removal=False)
+    return PlanJoin(comer=member.id, weight=member.weight, zone=member.zone)
 
 
 def _looks(connection: Connection) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -19,13 +20,13 @@ from ..scheduling.events import (
     LocalOutput,
     SchedulingEvent,
 )
-from ..scheduling.jobs import JobRecord, Phase, TaskReport
+from ..scheduling.jobs import Phase, TaskReport
 from ..scheduling.messages import Attempt, run_name
 from .effects import RunAttempt
+from .executor.kept_logs import clear_old_logs
 from .executor.pool import ExecutorPool
 from .executor.tasks import (
     ExecutorWord,
-    LoadProgram,
     MapTask,
     ProgramLoaded,
     ReduceTask,
@@ -33,6 +34,7 @@ from .executor.tasks import (
     TaskFailed,
     TaskFinished,
     TaskProgressed,
+    load_order,
 )
 from .fetching import Fetcher
 
@@ -99,6 +101,7 @@ class Attempts:
         self._pool.forget(job)
         for folder in ("runs", "parts"):
             shutil.rmtree(self._directory / folder / job, ignore_errors=True)
+        self._threads.submit(clear_old_logs, self._directory, time.time())
 
     def heard(self, word: ExecutorWord) -> None:
         """Turn an executor's word into an event; a word of an attempt that was stopped meanwhile is dropped."""
@@ -159,21 +162,8 @@ class Attempts:
             self._end(title, AttemptLost(attempt=start.attempt, reason=reason))
             return
         self._fetches.pop(title, None)
-        self._pool.start(start.record.id, self._load(start.record), order, start.record.spec.timeout_per_split_s)
-
-    def _load(self, record: JobRecord) -> LoadProgram:
-        spec = record.spec
-        return LoadProgram(
-            job=record.id,
-            peer=self._me.name,
-            program=spec.program,
-            params=spec.params,
-            input_format=spec.input_format,
-            output_format=spec.output_format,
-            partitions=spec.reducers,
-            memory_per_task=spec.memory_per_task,
-            sampling=spec.sampling,
-            cuts=spec.cuts,
+        self._pool.start(
+            start.record.id, load_order(start.record, self._me.name), order, start.record.spec.timeout_per_split_s
         )
 
     def _finished(self, title: str, word: TaskFinished) -> None:

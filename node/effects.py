@@ -9,7 +9,10 @@ from ..ring.terms import Instant, PeerId, Source
 from ..scheduling.effects import DismissJob, ForgetJob, StartAttempt, StopAttempt
 from ..scheduling.events import SchedulingEvent
 from ..scheduling.messages import SchedulingMessage
-from .wire.requests import ClientReply
+from .wire.logs import ListLogs, ReadLog
+from .wire.requests import CheckChunks, ClientReply
+
+DiskQuestion = CheckChunks | ListLogs | ReadLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +70,12 @@ class RunAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyCopies:
-    """Read this peer's copies of chunks for a client; its `CopiesVerified` has the same route and request."""
+class LookAtDisk:
+    """Answer a client's question by what is on this peer's disk; its `LookedAtDisk` has the same route and request."""
 
     route: bytes
     request: str
-    digests: tuple[bytes, ...]
+    question: DiskQuestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +93,7 @@ NodeEffect = (
     | Operate
     | PullChunk
     | ScrubChunks
-    | VerifyCopies
+    | LookAtDisk
     | MeasureDisk
     | Usurped
     | Parted

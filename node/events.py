@@ -7,7 +7,7 @@ from ..ring.messages import RingMessage
 from ..ring.terms import PeerId
 from ..scheduling.events import SchedulingEvent
 from ..scheduling.messages import SchedulingMessage
-from .wire.requests import ClientRequest, CopyState
+from .wire.requests import ClientReply, ClientRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +35,12 @@ class PeerStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CopiesVerified:
-    """The copies of a `VerifyCopies` were read; `states` are in the order of its digests."""
+class LookedAtDisk:
+    """The question of a `LookAtDisk` can be answered."""
 
     route: bytes
     request: str
-    states: tuple[CopyState, ...]
+    reply: ClientReply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,4 +52,4 @@ class DiskMeasured:
     values: dict[str, float]
 
 
-NodeEvent = CopiesVerified | DiskMeasured | RingEvent | SchedulingEvent | PeerSpoke | ClientAsked | PeerStarted
+NodeEvent = LookedAtDisk | DiskMeasured | RingEvent | SchedulingEvent | PeerSpoke | ClientAsked | PeerStarted

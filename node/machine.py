@@ -83,17 +83,17 @@ from ..scheduling.events import (
 from ..scheduling.jobs import job_key, register_key
 from ..scheduling.machine import Scheduling
 from ..scheduling.settings import SchedulingSettings
-from .effects import MeasureDisk, NodeEffect, Post, ReplyTo, VerifyCopies, Wake
-from .events import ClientAsked, CopiesVerified, DiskMeasured, NodeEvent, PeerSpoke, PeerStarted
+from .effects import LookAtDisk, MeasureDisk, NodeEffect, Post, ReplyTo, Wake
+from .events import ClientAsked, DiskMeasured, LookedAtDisk, NodeEvent, PeerSpoke, PeerStarted
 from .inputs import with_inputs
 from .latency import Latencies
 from .lookup import Lookup
 from .moves import move_event, move_objection
 from .questions import StoreQuestion, job_event, job_reply, objection, store_event, store_reply
 from .siblings import Siblings
+from .wire.logs import ListLogs, ReadLog
 from .wire.requests import (
     CheckChunks,
-    ChunksChecked,
     ClientReply,
     DescribeRing,
     FindKeys,
@@ -215,8 +215,8 @@ class Node:
                 return self._asked(event, out)
             case PeerStarted(seeds=seeds):
                 return [Started(seeds=seeds), SchedulingStarted()]
-            case CopiesVerified(route=route, request=request, states=states):
-                out.append(ReplyTo(route=route, request=request, reply=ChunksChecked(states=states)))
+            case LookedAtDisk(route=route, request=request, reply=reply):
+                out.append(ReplyTo(route=route, request=request, reply=reply))
                 return []
             case DiskMeasured(route=route, request=request, values=values):
                 shown = MetricsShown(peer=self._me.name, values={**values, **self.metrics()})
@@ -238,8 +238,8 @@ class Node:
                 if refused is None:
                     return [move_event(self._expect(_Client(event.route, event.request)), question)]
                 reply: ClientReply = refused
-            case CheckChunks(digests=digests):
-                out.append(VerifyCopies(route=event.route, request=event.request, digests=digests))
+            case CheckChunks() | ListLogs() | ReadLog() as question:
+                out.append(LookAtDisk(route=event.route, request=event.request, question=question))
                 return []
             case ShowMetrics():
                 out.append(MeasureDisk(route=event.route, request=event.request))

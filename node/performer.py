@@ -19,8 +19,9 @@ from ..scheduling.effects import DismissJob, ForgetJob, StopAttempt
 from ..scheduling.messages import SchedulingMessage
 from .attempts import Attempts
 from .clock import Clock
-from .effects import MeasureDisk, NodeEffect, Post, ReplyTo, RunAttempt, VerifyCopies, Wake
-from .events import CopiesVerified, DiskMeasured, NodeEvent
+from .effects import DiskQuestion, LookAtDisk, MeasureDisk, NodeEffect, Post, ReplyTo, RunAttempt, Wake
+from .events import DiskMeasured, LookedAtDisk, NodeEvent
+from .executor.kept_logs import list_logs, read_log
 from .storage.chunks import ChunkStore
 from .storage.measures import disk_metrics
 from .storage.scrub import copy_states, scrub_chunks
@@ -29,7 +30,8 @@ from .transport.bulk_pull import locate, pull
 from .transport.control import ControlTransport
 from .transport.passage import Passage
 from .wire.codec import encode_peer, encode_reply, pieces_of
-from .wire.requests import Refused
+from .wire.logs import ListLogs, ReadLog
+from .wire.requests import CheckChunks, ChunksChecked, ClientReply, Refused
 
 LOG = logging.getLogger("murmuration.node")
 
@@ -90,7 +92,7 @@ class Performer:
                 self._operate(ticket, operation)
             case PullChunk():
                 self._loop.create_task(self._pull(effect))
-            case ScrubChunks() | VerifyCopies() | MeasureDisk():
+            case ScrubChunks() | LookAtDisk() | MeasureDisk():
                 self._loop.create_task(self._inspect(effect))
             case Usurped() | DiskOld() | Parted():
                 self._end(effect)
@@ -146,20 +148,31 @@ class Performer:
             del self._pulls[effect.digest]
         self._emit(ChunkPulled(ticket=effect.ticket, error=error))
 
-    async def _inspect(self, effect: ScrubChunks | VerifyCopies | MeasureDisk) -> None:
+    async def _inspect(self, effect: ScrubChunks | LookAtDisk | MeasureDisk) -> None:
         """Look at what is on the disk, in a thread."""
         self._emit(await self._loop.run_in_executor(self._threads, self._look, effect))
 
-    def _look(self, effect: ScrubChunks | VerifyCopies | MeasureDisk) -> ChunksScrubbed | CopiesVerified | DiskMeasured:
+    def _look(self, effect: ScrubChunks | LookAtDisk | MeasureDisk) -> ChunksScrubbed | LookedAtDisk | DiskMeasured:
         match effect:
             case ScrubChunks():
                 return self._scrub(effect)
-            case VerifyCopies(route=route, request=request, digests=digests):
-                return CopiesVerified(route=route, request=request, states=copy_states(self._chunks, digests))
+            case LookAtDisk(route=route, request=request, question=question):
+                return LookedAtDisk(route=route, request=request, reply=self._look_for_client(question))
             case MeasureDisk(route=route, request=request):
                 return DiskMeasured(route=route, request=request, values=self._measures())
             case _:
                 assert_never(effect)
+
+    def _look_for_client(self, question: DiskQuestion) -> ClientReply:
+        match question:
+            case CheckChunks(digests=digests):
+                return ChunksChecked(states=copy_states(self._chunks, digests))
+            case ListLogs():
+                return list_logs(self._directory, question)
+            case ReadLog():
+                return read_log(self._directory, question)
+            case _:
+                assert_never(question)
 
     def _measures(self) -> dict[str, float]:
         values = disk_metrics(self._directory, self._chunks)

@@ -222,7 +222,7 @@ class Ring:
     def _trace(self, now: Instant, event: MessageReceived | RequestDue) -> Effects:
         """Take in what others know of this peer's last start."""
         parts = self._parts
-        effects = parts.lineage.handle(now, event) if parts.member_rows.is_read else []
+        effects = parts.lineage.handle(now, event, self.members) if parts.member_rows.is_read else []
         parts.registers.may_vote = parts.lineage.may_vote
         return [*effects, *self._speak(now)]
 
@@ -236,7 +236,7 @@ class Ring:
         parts.joining.start(self._seeds, parts.registry.settled_members)
         knows_nobody = bool(parts.joining.obstacle)
         is_alone = not knows_nobody and len(self.members) == 1
-        effects = parts.registry.start(now, parts.member_rows.own, is_alone=is_alone)
+        effects = parts.registry.start(now, parts.lineage.resumed(parts.member_rows.own), is_alone=is_alone)
         parts.roster.refresh(self.members, parts.membership.changes)
         started = Started(seeds=self._seeds)
         parts.anti_entropy.begin(knows_cluster=not knows_nobody)

@@ -14,6 +14,7 @@ from .facts import (
     PeerKey,
     Print,
     Sequence,
+    Standing,
     TreeNumber,
     Update,
     Versions,
@@ -99,11 +100,16 @@ class RecallStart(Message, frozen=True, array_like=True, tag=True):
 
 
 class StartRecalled(Message, frozen=True, array_like=True, tag=True):
-    """Tell `peer`, which asked from one start, the last start of it that was known before; 0 for none."""
+    """Tell `peer`, which asked from one start, the last start of it that was known before; 0 for none.
+
+    And tell what is known of its standing, and at which epoch; None if it was never heard of.
+    """
 
     peer: PeerKey
     asked_from: Count
     known: Count
+    standing: Standing | None = None
+    epoch: Count = 0
 
 
 # --- versioned values ---

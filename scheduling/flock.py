@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..ring.facts import Liveness, Standing, Update
 from ..ring.placement.rendezvous import Home, Placement, place
-from ..ring.placement.roster import current_homes
+from ..ring.placement.roster import current_homes, target_homes
 from ..ring.terms import Incarnation, PeerId, start_of
 from .messages import Attempt
 from .settings import SchedulingSettings
@@ -36,6 +36,7 @@ class Flock:
         self._settings = settings
         self._updates: dict[PeerId, Update] = {}
         self._placement: Placement | None = None
+        self._target: Placement | None = None
         self._alive = {me}
         self._present: _Present | None = None
         self._holders: dict[bytes, tuple[PeerId, ...]] = {}
@@ -48,7 +49,7 @@ class Flock:
             return False
         self._updates[peer] = update
         if old is None or _home_of(old) != _home_of(update):
-            self._placement = None
+            self._placement = self._target = None
         if peer != self.me:
             (self._alive.add if update.liveness == Liveness.ALIVE else self._alive.discard)(peer)
         self._present = None
@@ -137,6 +138,14 @@ class Flock:
             homes = current_homes(self._updates.values()) or frozenset({Home(self.me)})
             self._placement = place(homes, self._settings.vnodes, self._settings.replicas)
         return self._placement.preference(key)
+
+    def newcomers(self, key: bytes) -> tuple[PeerId, ...]:
+        """List the live members that own no keys yet and are about to, best future home of `key` first."""
+        homes = set(self.preference(key))
+        if self._target is None:
+            targets = target_homes(self._updates.values()) or frozenset({Home(self.me)})
+            self._target = place(targets, self._settings.vnodes, self._settings.replicas)
+        return tuple(peer for peer in self._target.preference(key) if peer in self._alive and peer not in homes)
 
     def holders(self, digest: bytes) -> tuple[PeerId, ...]:
         """List the live peers that should hold a chunk: the first N live ones of its preference list."""

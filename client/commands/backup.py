@@ -13,7 +13,7 @@ from .exits import FAILED, Exit
 from .options import connect, json_option, peer_option, plain_option
 
 if TYPE_CHECKING:
-    from ..backup_format import BackupManifest
+    from ..backup.layout import BackupManifest
 
 directory_argument = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 
@@ -42,15 +42,18 @@ def backup(directory: Path, *, overwrite: bool, as_json: bool, plain: bool, peer
 @click.command()
 @directory_argument
 @click.option("--overwrite", is_flag=True, help="Replace what keys hold now, where it is something else.")
+@click.option("--vnode", "vnodes", type=int, multiple=True, help="Only what lay in this vnode; may be given again.")
 @json_option
 @plain_option
 @peer_option
-def restore(directory: Path, *, overwrite: bool, as_json: bool, plain: bool, peers: tuple[str, ...]) -> None:
+def restore(
+    directory: Path, *, overwrite: bool, vnodes: tuple[int, ...], as_json: bool, plain: bool, peers: tuple[str, ...]
+) -> None:
     """Bring the backup in DIRECTORY into the running cluster; to run it again is harmless."""
     from ..view.transfers import TransferLine
 
     with connect(peers) as client, TransferLine(plain=plain or as_json) as line:
-        restored = client.restore(directory, overwrite=overwrite, progress=line)
+        restored = client.restore(directory, overwrite=overwrite, vnodes=vnodes, progress=line)
     if as_json:
         print_json(asdict(restored))
         return
@@ -69,7 +72,7 @@ def restore(directory: Path, *, overwrite: bool, as_json: bool, plain: bool, pee
 @plain_option
 def verify(directory: Path, *, as_json: bool, plain: bool) -> None:
     """Read the whole backup in DIRECTORY and check it; ends with 1 if a part is damaged or missing."""
-    from ..backup import verify_backup
+    from ..backup.verifying import verify_backup
     from ..view.transfers import TransferLine
 
     with TransferLine(plain=plain or as_json) as line:
@@ -94,7 +97,9 @@ def _tell(manifest: "BackupManifest", directory: Path, *, as_json: bool) -> None
 
 def _summary(manifest: "BackupManifest") -> str:
     chunks = f"{manifest.files} files in {manifest.chunks} chunks ({format_size(manifest.chunk_bytes)})"
-    return f"{manifest.keys} keys, {manifest.siblings} siblings beside them, of the keys {chunks}"
+    vnodes = len({page.vnode for page in manifest.pages})
+    keys = f"{manifest.keys} keys of {vnodes} vnodes, {manifest.siblings} siblings beside them"
+    return f"{keys}, of the keys {chunks}"
 
 
 def _document(manifest: "BackupManifest") -> dict[str, Any]:

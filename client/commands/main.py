@@ -57,6 +57,8 @@ COMMANDS: Final = {
     "attach": Entry(place=".jobs:attach", summary="Follow a job to its end; Ctrl-C asks: detach or kill."),
     "wait": Entry(place=".jobs:wait", summary="Wait for a job to end, and end as it did."),
     "kill": Entry(place=".jobs:kill", summary="Stop a job everywhere."),
+    "logs": Entry(place=".logs:logs", summary="Show what user code has printed."),
+    "debug": Entry(place=".debug:debug", summary="Run a split of a job again here, under pdb if it fails."),
     "puppet": Entry(place="...puppetmaster.cli:puppet", summary="Pull plugs: play scripts of jobs and faults."),
     "demo": Entry(place=".demo:demo", summary="Count words while two peers are killed."),
     "sim": Entry(place="...puppetmaster.sim:sim", summary="Play clusters in virtual time and check every promise."),

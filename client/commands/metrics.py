@@ -16,11 +16,12 @@ def metrics(parts: tuple[str, ...], *, as_json: bool, peers: tuple[str, ...]) ->
 
     Counts are since the start of each peer's process; names end in `_bytes` or `_s` where they are sizes or times.
     """
-    from ..measuring import metrics_of_all
+    from ..measuring import metrics_of_all, moves_of_all
 
     with connect(peers) as client:
         views = client.peers(measured=False)
-    titles, found = titles_of(views), metrics_of_all(views)
+    titles, moves = titles_of(views), moves_of_all(views)
+    found = {peer: {**values, **moves.get(peer, {})} for peer, values in metrics_of_all(views).items()}
     _check_parts(parts, {name for values in found.values() for name in values})
     chosen = {
         titles[peer]: {name: value for name, value in sorted(values.items()) if not parts or name.startswith(parts)}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from .faults import OWN_FRAMES
 
+LOGS = "logs"
 LOG_BYTES_MAX = 1 << 20
 TAIL_BYTES = 4096
 TAIL_LINES = 10
@@ -48,6 +49,6 @@ def _is_ours(line: str) -> bool:
     return line.startswith('  File "') and (OWN_FRAMES in line or '"<frozen runpy>"' in line)
 
 
-def log_path(directory: Path, job: str, attempt: str) -> Path:
+def log_path(directory: Path, job: str, task: str, attempt: str) -> Path:
     """Name the log of an attempt below a peer's directory."""
-    return directory / "logs" / job / f"{attempt}.log"
+    return directory / LOGS / job / f"{task}-{attempt}.log"

@@ -91,11 +91,11 @@ class ExecutorPool:
             bench = self._bench_for(job_key)
         except OSError as error:
             self._directory.mkdir(parents=True, exist_ok=True)
-            self._log_of(job_key, order.attempt).append(f"no executor could be started: {error}\n".encode())
+            self._log_of(job_key, order).append(f"no executor could be started: {error}\n".encode())
             self._loop.call_soon(self._deliver, RunUnreadable(attempt=order.attempt, splits=()))
             return
         bench.order = order
-        bench.child.log = self._log_of(job_key, order.attempt)
+        bench.child.log = self._log_of(job_key, order)
         if timeout_s > 0:
             bench.timer = self._loop.call_later(timeout_s, self._time_out, bench, timeout_s)
         try:
@@ -210,8 +210,8 @@ class ExecutorPool:
             self._end(bench, TaskFailed(attempt=bench.order.attempt, error=error))
         self._top_up_in(SPARE_DIED_DELAY_S if bench.spare else TOP_UP_DELAY_S)
 
-    def _log_of(self, job: str, attempt: str) -> AttemptLog:
-        return AttemptLog(log_path(self._directory, job, attempt))
+    def _log_of(self, job: str, order: MapTask | ReduceTask) -> AttemptLog:
+        return AttemptLog(log_path(self._directory, job, order.task, order.attempt))
 
     def _top_up_in(self, delay_s: float) -> None:
         if self._top_up_timer is None and not self._closed:

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ...ring.terms import Digest, Path
-from ...scheduling.jobs import MEMORY_PER_TASK, Offset, Program, Sampling, Text, UserError
+from ...scheduling.jobs import MEMORY_PER_TASK, JobRecord, Offset, Program, Sampling, Text, UserError
 
 
 class Order(Struct, frozen=True, array_like=True, tag=True):
@@ -39,6 +39,23 @@ class LoadProgram(Order, frozen=True, array_like=True, tag=True):
     cuts: tuple[bytes, ...] | None = None
 
 
+def load_order(record: JobRecord, peer: str) -> LoadProgram:
+    """Tell an executor of the peer of that name what all tasks of a job have in common."""
+    spec = record.spec
+    return LoadProgram(
+        job=record.id,
+        peer=peer,
+        program=spec.program,
+        params=spec.params,
+        input_format=spec.input_format,
+        output_format=spec.output_format,
+        partitions=spec.reducers,
+        memory_per_task=spec.memory_per_task,
+        sampling=spec.sampling,
+        cuts=spec.cuts,
+    )
+
+
 class MapTask(Order, frozen=True, array_like=True, tag=True):
     """Map the lines of a split, given as adjoining `extents`; write a run to `output` (or a part if partitions = 0)."""
 
@@ -49,6 +66,11 @@ class MapTask(Order, frozen=True, array_like=True, tag=True):
     first_byte: Offset
     extents: tuple[Extent, ...]
     output: Path
+
+    @property
+    def task(self) -> str:
+        """Spell the task as its log is named."""
+        return f"map-{self.split}"
 
 
 class RunSegment(Struct, frozen=True, array_like=True):
@@ -66,6 +88,11 @@ class ReduceTask(Order, frozen=True, array_like=True, tag=True):
     partition: int
     runs: tuple[RunSegment, ...]
     output: Path
+
+    @property
+    def task(self) -> str:
+        """Spell the task as its log is named."""
+        return f"reduce-{self.partition}"
 
 
 ExecutorOrder = LoadProgram | MapTask | ReduceTask

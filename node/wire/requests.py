@@ -10,13 +10,11 @@ from ...ring.terms import JOINED_MAX, Condition, Digest, Id, Key, Member, Name, 
 from ...scheduling.jobs import JobRecord
 from ...scheduling.messages import JobId
 from ...scheduling.status import JobStatus
+from .logs import ListLogs, LogRead, LogsListed, ReadLog
+from .roots import Reply, Request
 
 Patience = Annotated[float, Meta(ge=0.0, le=600.0)]
 Line = Annotated[str, Meta(max_length=4096)]
-
-
-class Request(Struct, frozen=True, array_like=True, tag=True):
-    """Root of what clients ask; the tag is the class name."""
 
 
 class Hello(Request, frozen=True, array_like=True, tag=True):
@@ -166,6 +164,8 @@ ClientRequest = (
     | LocateChunk
     | CheckChunks
     | ShowMetrics
+    | ListLogs
+    | ReadLog
     | PrepareJob
     | SubmitJob
     | WatchJob
@@ -178,10 +178,6 @@ ClientRequest = (
     | PlanJoin
     | DescribeRing
 )
-
-
-class Reply(Struct, frozen=True, array_like=True, tag=True):
-    """Root of what peers answer; the tag is the class name."""
 
 
 class Refused(Reply, frozen=True, array_like=True, tag=True):
@@ -386,6 +382,8 @@ ClientReply = (
     | ChunkAt
     | ChunksChecked
     | MetricsShown
+    | LogsListed
+    | LogRead
     | JobPrepared
     | JobTaken
     | JobShown

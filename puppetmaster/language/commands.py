@@ -252,9 +252,9 @@ class Assert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join:
-    """`JOIN`: wait until all running peers that are not frozen know each other as alive.
+    """`JOIN`: wait until all running peers that are not frozen know each other as alive, and as owners of keys.
 
-    It takes no fields, unlike `LEAVE`: `WORKER` with an entry is what makes a peer join.
+    So what comes next is kept by all of them. It takes no fields: `WORKER` with an entry is what makes a peer join.
     """
 
 

@@ -22,13 +22,13 @@ from .acts import Acts
 from .applications import Application
 from .journal import Journal
 from .library import Library
-from .sightings import see_members
+from .sightings import see_joined
 from .stage import Stage
 from .traffic import Ledger, Traffic
 
 TICK_S = 0.1
 JOIN_PATIENCE_S = 60.0
-"""Peers that do not all know each other by then never will: `JOIN` is then an error of its line."""
+"""Peers that do not all own keys in each other's eyes by then never will: `JOIN` is then an error of its line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,16 +169,16 @@ class Player:
                 assert_never(moment)
 
     def _join(self) -> None:
-        """Wait until all peers that run and are not frozen hold each other for alive.
+        """Wait until all peers that run and are not frozen hold each other for alive, and have joined.
 
         Raises:
-            CallerError: they do not find each other in time.
+            CallerError: they do not find each other, or do not come to own keys, in time.
         """
         deadline = time.monotonic() + JOIN_PATIENCE_S
         self._pump(lambda: self._all_up() or time.monotonic() > deadline)
-        while lonely := _lonely(see_members(self._stage.awake())):
+        while lonely := _lonely(see_joined(self._stage.awake())):
             if time.monotonic() > deadline:
-                raise CallerError(f"within {JOIN_PATIENCE_S:g} s these did not see all others: {', '.join(lonely)}")
+                raise CallerError(f"within {JOIN_PATIENCE_S:g} s not all had joined in the eyes of {', '.join(lonely)}")
             self._let_pass(TICK_S)
         names = list(self._stage.awake())
         shown = f"    peer {names[0]} is alone" if len(names) == 1 else f"    {len(names)} peers know each other"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ...client.connection import Connection
 from ...node.wire.requests import JobShown, JobsShown, ListJobs, ListPeers, PeersShown, PeerView, WatchJob
 from ...ring.errors import MurmurationError, Unreachable
-from ...ring.facts import Liveness
+from ...ring.facts import Liveness, Standing
 from ...scheduling.status import JobStatus
 
 PATIENCE_S = 1.0
@@ -48,14 +48,29 @@ def look_everywhere(urls: Mapping[str, str]) -> list[Sighting]:
 
 def see_members(urls: Mapping[str, str]) -> dict[str, set[str]]:
     """Ask all peers whom they hold for alive; a peer that gives no answer sees nobody."""
-    seen: dict[str, set[str]] = {}
+    return {peer: {view.member.name for view in alive} for peer, alive in _see_alive(urls).items()}
+
+
+def see_joined(urls: Mapping[str, str]) -> dict[str, set[str]]:
+    """Ask all peers who is alive and has joined, beside themselves; a peer that gives no answer sees nobody.
+
+    Whether it has joined itself, the others know too, and one that is alone has nobody to join.
+    """
+    return {
+        peer: {view.member.name for view in alive if view.standing is not Standing.JOINING or view.member.name == peer}
+        for peer, alive in _see_alive(urls).items()
+    }
+
+
+def _see_alive(urls: Mapping[str, str]) -> dict[str, list[PeerView]]:
+    seen: dict[str, list[PeerView]] = {}
     for peer, url in urls.items():
         try:
             with Connection((url,), patience_s=PATIENCE_S) as connection:
                 shown = connection.ask(ListPeers(), PeersShown).peers
         except MurmurationError:
             shown = ()  # it is busy or has just died: then it sees nobody, as far as anybody knows
-        seen[peer] = {view.member.name for view in shown if view.liveness is Liveness.ALIVE}
+        seen[peer] = [view for view in shown if view.liveness is Liveness.ALIVE]
     return seen
 
 

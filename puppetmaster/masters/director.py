@@ -9,7 +9,8 @@ from ..faults import Damage
 from .directories import Directories
 from .master import PuppetView
 from .puppet import Liveliness, Puppet
-from .spoiling import Spoiled, spoil
+from .row_lock import release_rows
+from .spoiling import DATABASE, Spoiled, spoil
 
 
 class Director:
@@ -110,14 +111,17 @@ class Director:
         self._directories.copy(name)
 
     def spoil(self, name: str, damage: Damage, share: float) -> Spoiled:
-        """Damage that share (of 1) of what a peer keeps that is dead or frozen.
+        """Damage that share (of 1) of what a peer keeps that is dead or frozen; one frozen amid a commit ends that.
 
         Raises:
             CallerError: there is none of that name, or it runs.
-            WorldError: the disk refuses, or the peer was frozen amid a write.
+            WorldError: the disk refuses, or the commit does not end.
         """
         self._stopped(name)
-        return spoil(self._directories.of(name), damage, share, self._rng)
+        puppet, directory = self._puppet(name), self._directories.of(name)
+        if puppet.liveliness is Liveliness.FROZEN:
+            release_rows(directory / DATABASE, puppet.running())
+        return spoil(directory, damage, share, self._rng)
 
     def swap(self, name: str, other: str) -> None:
         """Exchange the directories of two dead peers.

@@ -7,7 +7,8 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import IO
@@ -108,6 +109,15 @@ class Puppet:
             self._kept.clear()
             thaw_tree(self.pid, self._groups)
             self._frozen = False
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let a frozen peer run inside the block, and freeze it again; orders for it are kept meanwhile."""
+        thaw_tree(self.pid, self._groups)
+        try:
+            yield
+        finally:
+            self._groups = freeze_tree(self.pid)
 
     def order(self, order: Order) -> Answer:
         """Have the gate carry out an order; that of a frozen peer does so when it is thawed.

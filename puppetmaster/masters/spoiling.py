@@ -24,7 +24,7 @@ DATABASE: Final = "store/cache.db"
 FILES: Final = ("store/??/??/*.val", "chunks/[0-9a-f][0-9a-f]/*", "runs/*/*", "parts/*/*")
 
 LOCK_PATIENCE_S: Final = 0.5
-"""A dead peer holds no lock, and a frozen one that does will not let go of it."""
+"""A dead peer holds no lock, and a frozen one is taken off it before (`row_lock`)."""
 
 NAMES_MAX: Final = 500
 """Names in one report: more would not fit into one answer of another puppet master."""

@@ -173,6 +173,15 @@ class Cluster:
         self._doubter = next(doubters, "")
         return not self._doubter
 
+    def all_joined(self) -> bool:
+        """Tell whether the views of all live peers agree, and none of them joins any more, unless it is alone."""
+        if not self.agreed():
+            return False
+        live = [self.running[name] for name in self.live()]
+        tables = [process.node.ring.members for process in live]
+        joins = any(table[process.id].standing is Standing.JOINING for table in tables for process in live)
+        return not joins or len(live) == 1
+
     def at_rest(self) -> bool:
         """Tell whether nobody joins or leaves, in the eyes of all live peers."""
         members = (process.node.ring.members for process in self.running.values() if not process.frozen)
@@ -304,14 +313,8 @@ class Cluster:
         outdated = process.disk
         if not outdated.is_restored:
             self.witness.accuse(f"S7: {process.name} takes its disk for an old one, and nobody has put it back")
-        self.disks[process.name] = Disk(
-            number=process.serial,
-            vnodes=outdated.vnodes,
-            owner=outdated.owner,
-            state=outdated.state,
-            delay_s=outdated.delay_s,
-            relaxed=outdated.relaxed,
-        )
+        fresh = Disk(number=process.serial, vnodes=outdated.vnodes, owner=outdated.owner)
+        self.disks[process.name] = fresh.in_place_of(outdated)
         self.witness.note("old disk recognised")
         self.tell(Kind.FAULT, process.name, f"{process.name} finds its disk to be old and becomes a new peer")
 

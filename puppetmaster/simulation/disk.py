@@ -4,10 +4,12 @@ import random
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TypeVar, assert_never
 
-from ...node.wire.requests import CopyState
+from ...node.effects import DiskQuestion
+from ...node.wire.logs import ListLogs, LogRead, LogsListed, ReadLog
+from ...node.wire.requests import CheckChunks, ChunksChecked, ClientReply, CopyState
 from ...ring.copies.replica import apply
 from ...ring.errors import Corrupt
 from ...ring.events import ChunksScrubbed, DamagedChunk
@@ -150,6 +152,18 @@ class Disk:
             del shelf[name]
             self.damaged.discard(name)
 
+    def look(self, question: DiskQuestion) -> ClientReply:
+        """Answer a client; user code is not played, so it prints nothing."""
+        match question:
+            case CheckChunks(digests=digests):
+                return ChunksChecked(states=tuple(map(self.copy_state, digests)))
+            case ListLogs():
+                return LogsListed(entries=())
+            case ReadLog():
+                return LogRead(content=b"")
+            case _:
+                assert_never(question)
+
     def copy_state(self, digest: bytes) -> CopyState:
         """Tell what is here of a chunk."""
         if digest not in self.chunks:
@@ -191,6 +205,10 @@ class Disk:
         twin.runs, twin.parts, twin.damaged = dict(self.runs), dict(self.parts), set(self.damaged)
         twin.met = set()
         return twin
+
+    def in_place_of(self, other: "Disk") -> "Disk":
+        """Give this directory as it is where that of `other` was: a slow drive, or a full one, stays where it is."""
+        return replace(self, state=other.state, delay_s=other.delay_s, relaxed=other.relaxed)
 
 
 def row_of(operation: Operation) -> bytes | None:

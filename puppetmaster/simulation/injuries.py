@@ -72,7 +72,8 @@ def _change_disk(cluster: Cluster, fault: Snapshot | Swap | Spoil | SetDisk | Sl
             cluster.backups[peer] = disks[peer].copy()
         case Swap(peer=peer, other=other):
             if peer not in running and other not in running and disks[peer].owner and disks[other].owner:
-                disks[peer], disks[other] = disks[other], disks[peer]
+                mine, theirs = disks[peer], disks[other]
+                disks[peer], disks[other] = theirs.in_place_of(mine), mine.in_place_of(theirs)
         case Spoil(peer=peer, share=share):
             if peer not in running or running[peer].frozen:
                 disks[peer].spoil(share, cluster.rng)
@@ -165,7 +166,7 @@ def _restart(cluster: Cluster, fault: Restart) -> None:
         cluster.disks[peer] = Disk(number=cluster.disks[peer].number + 1, vnodes=cluster.settings.ring.vnodes)
         cluster.witness.note("empty restart")
     elif fault.old and peer in cluster.backups:
-        cluster.disks[peer] = cluster.backups[peer].copy()
+        cluster.disks[peer] = cluster.backups[peer].copy().in_place_of(cluster.disks[peer])
         cluster.disks[peer].is_restored = True
         _note_old_disk(cluster, peer)
     elif not cluster.disks[peer].starts:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from ...node.effects import (
+    LookAtDisk,
     MeasureDisk,
     NodeEffect,
     Piece,
@@ -14,10 +15,9 @@ from ...node.effects import (
     ReplyTo,
     RunAttempt,
     RunPlace,
-    VerifyCopies,
     Wake,
 )
-from ...node.events import CopiesVerified, DiskMeasured, NodeEvent, PeerSpoke
+from ...node.events import DiskMeasured, LookedAtDisk, NodeEvent, PeerSpoke
 from ...node.gate.tracker import TrackerSilence
 from ...node.machine import Node, NodeSettings
 from ...node.steady import SteadyTime
@@ -330,7 +330,7 @@ class Process:
                     outgoing.append(self._next_operation())
             case Usurped() | DiskOld() | Parted():
                 self._end(effect)
-            case PullChunk() | ScrubChunks() | VerifyCopies() | MeasureDisk():
+            case PullChunk() | ScrubChunks() | LookAtDisk() | MeasureDisk():
                 outgoing.append(self._inspect(effect))
             case RunAttempt(start=start):
                 self.attempts[start.attempt.title] = effect
@@ -353,16 +353,16 @@ class Process:
             case _:
                 assert_never(effect)
 
-    def _inspect(self, effect: PullChunk | ScrubChunks | VerifyCopies | MeasureDisk) -> Outgoing:
+    def _inspect(self, effect: PullChunk | ScrubChunks | LookAtDisk | MeasureDisk) -> Outgoing:
         """Look at what is on the disk, or bring something there."""
         match effect:
             case PullChunk():
                 return self._working(self._pace.pull_s, effect)
             case ScrubChunks():
                 return self._working(self._pace.disk_s, effect)
-            case VerifyCopies(route=route, request=request, digests=digests):
-                states = tuple(map(self.disk.copy_state, digests))
-                return self._later(self._pace.disk_s, CopiesVerified(route=route, request=request, states=states))
+            case LookAtDisk(route=route, request=request, question=question):
+                reply = self.disk.look(question)
+                return self._later(self._pace.disk_s, LookedAtDisk(route=route, request=request, reply=reply))
             case MeasureDisk(route=route, request=request):
                 values = {"disk.bytes": float(sum(map(len, self.disk.chunks.values())))}
                 return self._later(self._pace.disk_s, DiskMeasured(route=route, request=request, values=values))

@@ -101,7 +101,7 @@ class Stage:
             case commands.Wait(seconds=seconds):
                 self._let_pass(seconds)
             case commands.Join():
-                if not cluster.run_until(cluster.agreed, cluster.timeline.now + WAIT_MAX_S):
+                if not cluster.run_until(cluster.all_joined, cluster.timeline.now + WAIT_MAX_S):
                     self._fail("the peers have not found each other")
             case commands.JoinJobs():
                 cluster.run_until(

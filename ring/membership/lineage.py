@@ -1,6 +1,7 @@
 """Find out at a start whether this disk is an old copy that was put back, before this peer says or decides anything.
 
-    start       RecallStart to the members of before ──> StartRecalled, with the last start that each knows of this id
+    start       RecallStart to the members of before ──> StartRecalled, with the last start that each knows of this id,
+                                                         and the standing
     sound       none knows a later start than the one before this, which the disk has on record
     old         one does: that start, and all that was promised and acknowledged under it, is missing from this disk
 
@@ -26,6 +27,7 @@ from ..events import MessageReceived, RequestDue
 from ..facts import Liveness, Update
 from ..messages import RecallStart, StartRecalled
 from ..terms import REFUTATION_BITS, Incarnation, Instant, Member, PeerId, start_of
+from .homecoming import Known, standing_to_resume
 
 ASK_EVERY_S = 0.25
 ASK_SELDOM_S = 2.0
@@ -47,6 +49,8 @@ class Lineage:
         self._seeds: tuple[str, ...] = ()
         self._asked: tuple[PeerId, ...] = ()
         self._answered: set[PeerId] = set()
+        self._standings: dict[PeerId, Known] = {}
+        """What those who have answered know of this peer's standing."""
         self._silent_until = Instant(float("inf"))
         self._is_old = False
         self._latest: dict[PeerId, int] = {}
@@ -84,37 +88,52 @@ class Lineage:
             self._latest[peer] = start
             self._earlier[peer] = latest
 
-    def handle(self, now: Instant, event: MessageReceived | RequestDue) -> list[RingEffect]:
+    def resumed(self, noted: Update | None) -> Update | None:
+        """Give the standing to take up again, by this peer's own row and, once enough have answered, by the others."""
+        return standing_to_resume(noted, self._standings.values() if self.may_vote else ())
+
+    def handle(
+        self, now: Instant, event: MessageReceived | RequestDue, members: Mapping[PeerId, Update]
+    ) -> list[RingEffect]:
         """Take a question, an answer, or the time to ask again."""
         match event:
             case MessageReceived(
-                sender=sender, message=StartRecalled(peer=self._me.id, asked_from=self._start, known=known)
+                sender=sender, message=StartRecalled(peer=self._me.id, asked_from=self._start) as answer
             ):
-                return self._recalled(sender, known)
+                return self._recalled(sender, answer)
             case MessageReceived(message=RecallStart() as question):
-                return self._answer(question)
+                return self._answer(question, members)
             case RequestDue(request=self._id) if self._alarm.rings(now) and not self.may_vote and not self._is_old:
                 pause_s = ASK_EVERY_S if now < self._silent_until else ASK_SELDOM_S
                 return [*self._ask(), *self._alarm.set(Instant(now + pause_s))]
             case _:
                 return []
 
-    def _answer(self, message: RecallStart) -> list[RingEffect]:
+    def _answer(self, message: RecallStart, members: Mapping[PeerId, Update]) -> list[RingEffect]:
         """Tell a member the last start of it that is known here, before the one from which it asks; 0 for none."""
         peer = PeerId(message.member.id)
+        held = members.get(peer)
         known = self._latest.get(peer, 0)
         if known >= message.start:
             known = self._earlier.get(peer, 0)
-        reply = StartRecalled(peer=message.member.id, asked_from=message.start, known=known)
+        reply = StartRecalled(
+            peer=peer,
+            asked_from=message.start,
+            known=known,
+            standing=None if held is None else held.standing,
+            epoch=0 if held is None else held.epoch,
+        )
         return [SendTo(url=message.member.url, message=reply)]
 
-    def _recalled(self, sender: PeerId, known: int) -> list[RingEffect]:
+    def _recalled(self, sender: PeerId, answer: StartRecalled) -> list[RingEffect]:
         self._answered.add(sender)
+        if answer.standing is not None:
+            self._standings[sender] = (answer.epoch, answer.standing)
         if self._is_old:
             return []
-        if known > self._recorded:
+        if answer.known > self._recorded:
             self._is_old, self.may_vote = True, False
-            return [DiskOld(recorded=self._recorded, known=known)]
+            return [DiskOld(recorded=self._recorded, known=answer.known)]
         self.may_vote = len(self._answered) >= max(1, (len(self._asked) + 1) // 2)
         return []
 

@@ -11,6 +11,7 @@
 Who moves asks each live home by `ServiceAsked` until it has answered `ServiceDone`, so neither a lost message nor a
 restart of either side can stall it. A start while JOINING begins anew at the next epoch, for it may have missed writes
 meanwhile; only what is missing is sent again. A start while LEAVING calls the leave off: who is started means to stay.
+A peer that was killed while its standing changed starts with the one that the others know (`homecoming`).
 """
 
 from collections.abc import Iterator

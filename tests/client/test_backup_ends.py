@@ -1,7 +1,7 @@
 """Values that end, in a backup: each is kept with its end, and not brought back after it."""
 
-from murmuration.client.backup import _last_ends
-from murmuration.client.backup_format import KeptKey
+from murmuration.client.backup.layout import KeptKey
+from murmuration.client.backup.taking import _last_ends
 from murmuration.node.wire.requests import KeyGot
 
 

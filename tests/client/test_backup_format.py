@@ -8,23 +8,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from murmuration.client.backup import Backup, verify_backup
-from murmuration.client.backup_format import (
+from murmuration.client.backup.layout import (
     KEYS,
     MANIFEST,
     BackupManifest,
     KeptKey,
     Page,
     read_manifest,
-    write_durably,
     write_manifest,
 )
+from murmuration.client.backup.taking import Backup
+from murmuration.client.backup.verifying import verify_backup
+from murmuration.node.storage.durable import replace_durably
 from murmuration.ring.digests import chunk_digest
 from murmuration.ring.errors import CallerError, MurmurationError, WorldError
 
 CONTENT = msgspec.msgpack.encode([KeptKey(b"a", (b"1",)), KeptKey(b"b", (b"2", b"3"))])
 DIGEST = chunk_digest(CONTENT).hex()
-PAGE = Page(name=f"000000-{DIGEST[:16]}.page", keys=2, bytes=len(CONTENT), digest=DIGEST)
+PAGE = Page(name=f"0000-000-{DIGEST[:16]}.page", vnode=0, keys=2, bytes=len(CONTENT), digest=DIGEST)
 
 
 def manifest(**changes) -> BackupManifest:
@@ -35,7 +36,7 @@ def manifest(**changes) -> BackupManifest:
 
 @pytest.fixture
 def backup(tmp_path: Path) -> Path:
-    write_durably(tmp_path / KEYS / PAGE.name, CONTENT)
+    replace_durably(tmp_path / KEYS / PAGE.name, CONTENT)
     write_manifest(tmp_path, manifest())
     return tmp_path
 

@@ -364,6 +364,21 @@ def test_dead_peer_that_is_back_with_an_empty_disk_is_told_with_the_way_out(clus
     assert "`murmur replace abababab cdcdcdcd`" in capsys.readouterr().err
 
 
+def test_metrics_tell_the_bytes_that_each_peer_has_to_move(cluster, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "murmuration.client.measuring.metrics_of_all",
+        lambda views: {each.member.id: {"transfer.sent_bytes": 2.0} for each in views},
+    )
+    monkeypatch.setattr(
+        "murmuration.client.measuring.moves_of_all",
+        lambda views: {each.member.id: {"transfer.to_move_bytes": 3_000_000.0} for each in views},
+    )
+    assert run_command(["metrics", "transfer", "--json"]) == 0
+    assert printed(capsys) == {"A": {"transfer.sent_bytes": 2.0, "transfer.to_move_bytes": 3_000_000.0}}
+    assert run_command(["metrics", "transfer"]) == 0
+    assert "2.86 MiB" in capsys.readouterr().out
+
+
 def test_metric_of_no_known_part_is_wrong_use_and_names_the_parts(cluster, capsys, monkeypatch):
     (view,) = cluster.peers()
     monkeypatch.setattr(

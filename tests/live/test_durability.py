@@ -12,11 +12,12 @@ from sound_cluster import MURMUR
 from writing import writing
 
 from murmuration.client.api import Client
-from murmuration.client.backup import verify_backup
+from murmuration.client.backup.verifying import verify_backup
 from murmuration.client.cluster import LocalCluster
 from murmuration.node.wire.requests import GetKey, KeyGot
 from murmuration.ring.errors import CallerError, Corrupt
 from murmuration.ring.facts import Liveness
+from murmuration.ring.placement.rendezvous import vnode_of
 from murmuration.ring.terms import Quorum
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
@@ -93,6 +94,9 @@ def test_backup_under_writes_comes_back_in_a_smaller_cluster_and_a_second_restor
         assert b"".join(client.fs.cat("ring:/file.txt")) == CONTENT
         again = client.restore(kept)
         assert (again.written, again.equal) == (0, manifest.keys - 1)
+        client.kv.delete(b"key-1")
+        lost = vnode_of(b"key-1", manifest.vnodes)
+        assert (client.restore(kept, vnodes=[lost]).written, client.kv.get(b"key-1").value) == (1, KEYS[b"key-1"])
         assert client.restore(kept, overwrite=True).written == 1
         assert client.kv.get(b"key-0").value == KEYS[b"key-0"]
         flip(next((kept / "chunks").glob("*/*")))

@@ -1,6 +1,8 @@
 """User code that raises, hangs, dies, forks, floods and spoils: its job is told plainly, and nothing else feels it."""
 
 import json
+import os
+import pty
 import resource
 import subprocess
 import time
@@ -14,6 +16,7 @@ from sound_cluster import MURMUR, PATIENCE_S, TEXT, SoundCluster, is_alive, note
 
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
+from murmuration.client.commands.main import run_command
 from murmuration.client.failures import JobKilled, UserCodeError
 from murmuration.node.executor.logs import LOG_BYTES_MAX
 from murmuration.scheduling.jobs import JobState
@@ -365,6 +368,73 @@ def test_flood_of_output_is_drained_and_kept_up_to_a_mebibyte(stage: SoundCluste
     (log,) = stage.cluster.directory.glob(f"*/logs/{job.id}/*.log")
     assert LOG_BYTES_MAX < log.stat().st_size < LOG_BYTES_MAX + 200
     assert log.read_bytes().endswith(b"the rest is dropped]\n")
+    (shown,) = job.logs().logs
+    assert (shown.split, shown.partition, shown.text) == (0, None, log.read_text())
+
+
+def test_what_user_code_prints_is_shown_by_its_split_and_its_partition(
+    stage: SoundCluster, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    source = (
+        "def map(number, line):\n    print('mapping', line)\n    yield line, 1\n"
+        "def reduce(key, values):\n    print('reducing', key)\n    yield key, sum(values)\n"
+    )
+    job = stage.submit(source, "one\n", reducers=1)
+    job.result(PATIENCE_S)
+    peer = ["--peer", stage.cluster.urls[0]]
+    assert run_command(["logs", job.id, "--split", "0", *peer]) == 0
+    assert capfdbinary.readouterr().out == b"mapping one\n"
+    assert run_command(["logs", job.id, *peer]) == 0
+    both = capfdbinary.readouterr().out
+    assert b"==> split 0, attempt " in both
+    assert b"==> partition 0, attempt " in both
+    assert b"reducing one\n" in both
+    assert run_command(["logs", job.id, "--split", "1", *peer]) == 0
+    assert b"nothing was printed by such an attempt" in capfdbinary.readouterr().err
+
+
+def rehearse(stage: SoundCluster, *words: str, typed: bytes = b"") -> subprocess.CompletedProcess[str]:
+    """Run `murmur debug`, at a terminal if something is typed, and see that it leaves nothing behind."""
+    notes = stage.notes()
+    master, terminal = pty.openpty()
+    os.write(master, typed)
+    try:
+        ran = subprocess.run(
+            [*MURMUR, "debug", *words, "--peer", stage.cluster.urls[0]],
+            stdin=terminal if typed else subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": str(notes)},
+            capture_output=True,
+            timeout=PATIENCE_S,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(terminal)
+        os.close(master)
+    assert list(notes.iterdir()) == []
+    return ran
+
+
+DIVIDES = "def map(number, line):\n    print('at', line)\n    yield line, 1 // (len(line) - 3)\nreduce = 'sum'\n"
+
+
+def test_failed_split_is_run_again_here_by_itself_and_shows_what_it_prints(stage: SoundCluster) -> None:
+    failed = stage.failure(DIVIDES, "four4\none\n")
+    ran = rehearse(stage, failed.job)
+    assert (ran.returncode, ran.stdout) == (1, "at four4\nat one\n")
+    assert "ZeroDivisionError" in ran.stderr
+    assert "at line 2 of" in ran.stderr
+    well = rehearse(stage, stage.submit(DIVIDES, "four4\n").id, "0")
+    assert (well.returncode, well.stdout) == (0, "at four4\n")
+    assert "1 records in, 1 out" in well.stderr
+    assert rehearse(stage, failed.job, "7").returncode == 2
+
+
+def test_debugger_opens_at_the_line_of_the_user_that_failed(stage: SoundCluster) -> None:
+    failed = stage.failure(DIVIDES, "four4\none\n")
+    ran = rehearse(stage, failed.job, typed=b"p line, number\nq\n")
+    assert "('one', 2)" in ran.stdout
+    assert "-> yield line, 1 // (len(line) - 3)" in ran.stdout
 
 
 SPOILER = """

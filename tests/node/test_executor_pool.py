@@ -86,7 +86,7 @@ class Stage:
         return word
 
     def log(self, attempt: str) -> bytes:
-        return log_path(self.folder, JOB, attempt).read_bytes()
+        return log_path(self.folder, JOB, "map-0", attempt).read_bytes()
 
 
 def play(folder: Path, scene, slots: int = 1) -> None:
@@ -121,7 +121,7 @@ def test_a_job_runs_in_one_process_and_loads_its_program_once(tmp_path):
         assert (tmp_path / "part").read_text() == "a\t3\nb\t2\n"
         assert (reduced.records_in, reduced.records_out, reduced.bytes_out) == (2, 2, 8)
         assert stage.log("m1") == b"loading\n"
-        assert not log_path(tmp_path, JOB, "r1").exists()
+        assert not log_path(tmp_path, JOB, "reduce-0", "r1").exists()
 
     play(tmp_path, scene)
 
@@ -265,7 +265,7 @@ def test_jobs_do_not_share_a_process(tmp_path):
         for job in ("00000000000000aa", "00000000000000bb"):
             stage.start(source, job=job)
             await stage.last_word()
-            seen.add(int(log_path(tmp_path, job, f"m{stage.started}").read_bytes()))
+            seen.add(int(log_path(tmp_path, job, "map-0", f"m{stage.started}").read_bytes()))
         assert len(seen) == 2
 
     play(tmp_path, scene)

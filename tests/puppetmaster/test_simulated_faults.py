@@ -4,6 +4,7 @@ import pytest
 
 from murmuration.puppetmaster.language.script import parse_script
 from murmuration.puppetmaster.simulation.stage import Stage
+from murmuration.ring.facts import Standing
 
 WORKERS = "".join(
     f"WORKER {number} tcp://localhost:20001/PM tcp://localhost:3000{number}/W tcp://localhost:30001/W\n"
@@ -42,6 +43,15 @@ def violations(stage: Stage) -> list[str]:
 def test_job_bears_each_fault_that_a_script_can_name(words: str) -> None:
     stage = play(f"{JOB}{words}\n{ENDING}")
     assert stage.held, "\n".join(stage.transcript)
+
+
+def test_join_ends_only_when_all_have_joined_in_the_eyes_of_all() -> None:
+    """Else the job that is submitted next has fewer voters than the cluster has peers, and survives fewer deaths."""
+    late = WORKERS.replace("WORKER ", "WORKER 1").replace(":3000", ":3001")
+    cluster = play(f"{JOB}{late}JOIN\n").cluster
+    tables = [process.node.ring.members for process in cluster.running.values()]
+    assert [len(table) for table in tables] == [8] * 8
+    assert {held.standing for table in tables for held in table.values()} == {Standing.VALID}
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ from murmuration.node.wire.requests import GetKey, KeyGot, KeyPut, PutKey
 from murmuration.puppetmaster.faults import (
     Crash,
     Damage,
+    DiskState,
     Freeze,
     FreezeTracker,
     Leave,
     Remove,
     Restart,
     SetClock,
+    SetDisk,
     SlowDisk,
     Snapshot,
     Spoil,
@@ -222,3 +224,21 @@ def test_peer_does_not_start_on_the_disk_of_another_one(cluster):
     inject(cluster, Swap(peer="D", other="E"))
     inject(cluster, Restart(peer="D"))
     assert "D" in cluster.running
+
+
+def conditions(cluster):
+    return {name: (disk.state, disk.delay_s) for name, disk in cluster.disks.items()}
+
+
+def test_drive_that_is_slow_or_full_stays_so_whatever_directory_is_put_there(cluster):
+    for fault in (Crash(peer="D"), Crash(peer="E"), Snapshot(peer="E")):
+        inject(cluster, fault)
+    inject(cluster, SlowDisk(peer="D", delay_s=0.5))
+    inject(cluster, SetDisk(peer="E", state=DiskState.FULL))
+    before = conditions(cluster)
+    inject(cluster, Swap(peer="D", other="E"))
+    assert conditions(cluster) == before
+    inject(cluster, Swap(peer="D", other="E"))
+    inject(cluster, Restart(peer="E", old=True))
+    assert conditions(cluster) == before
+    assert cluster.disks["E"].owner == "E"

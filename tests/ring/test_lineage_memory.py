@@ -28,7 +28,7 @@ def recalled(*incarnations: int, asked_from: int) -> int:
     for incarnation in incarnations:
         lineage.learn(update(incarnation, Liveness.SUSPECT))
     question = RecallStart(member=member(1), start=asked_from)
-    (answer,) = lineage.handle(NOW, MessageReceived(sender=PeerId(member(1).id), message=question))
+    (answer,) = lineage.handle(NOW, MessageReceived(sender=PeerId(member(1).id), message=question), {})
     assert isinstance(answer, SendTo)
     assert isinstance(answer.message, StartRecalled)
     return answer.message.known

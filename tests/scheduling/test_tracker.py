@@ -6,8 +6,9 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from murmuration.ring.facts import Liveness, Update
+from murmuration.ring.facts import Liveness, Standing, Update
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member, PeerId
 from murmuration.scheduling.flock import Flock
 from murmuration.scheduling.jobs import JobRecord, JobSpec, Program
@@ -21,6 +22,10 @@ PEERS = tuple(PeerId(blake2b(bytes([number]), digest_size=16).hexdigest()) for n
 
 def update(peer: PeerId, liveness: Liveness = Liveness.ALIVE, start: int = 1) -> Update:
     return Update(Member(peer, peer[:4], "tcp://a", "tcp://b", "h", "/d"), liveness, start << REFUTATION_BITS)
+
+
+def joiner(peer: PeerId, liveness: Liveness = Liveness.ALIVE) -> Update:
+    return structs.replace(update(peer, liveness), standing=Standing.JOINING, epoch=1)
 
 
 def flock_of(alive: int, dead: int = 0, left: int = 0) -> Flock:
@@ -45,6 +50,27 @@ def test_electorate_is_decided_by_those_in_touch_alone(alive: int, dead: int, le
     assert len(electorate) == len(set(electorate)) == voters
     assert 2 * sum(peer in PEERS[:alive] for peer in electorate) > voters
     assert not set(electorate) & set(PEERS[alive + dead :])
+
+
+@pytest.mark.parametrize(
+    ("alive", "joining", "voters"),
+    [(4, 1, 5), (3, 2, 5), (3, 1, 3), (2, 1, 3), (1, 4, 5), (1, 3, 3), (1, 1, 1), (5, 3, 5), (4, 4, 5)],
+)
+def test_who_joins_decides_too_where_the_job_survives_one_more_death_by_it(
+    alive: int, joining: int, voters: int
+) -> None:
+    flock = flock_of(alive)
+    for peer in PEERS[alive : alive + joining]:
+        flock.learn(joiner(peer))
+    electorate = electorate_of(JOB, flock, 5)
+    assert len(electorate) == len(set(electorate)) == voters
+    assert set(electorate[: min(alive, 5)]) <= set(PEERS[:alive]), "homes come first"
+
+
+def test_who_joins_and_cannot_be_reached_decides_nothing() -> None:
+    flock = flock_of(4)
+    flock.learn(joiner(PEERS[5], Liveness.SUSPECT))
+    assert set(electorate_of(JOB, flock, 5)) == set(PEERS[:4])
 
 
 def test_electorate_is_the_same_at_every_peer() -> None:

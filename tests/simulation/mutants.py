@@ -21,11 +21,13 @@ FOLDERS = ("ring", "scheduling", "node", "client", "puppetmaster")
 ROOT = Path(__file__).resolve().parents[2]
 
 HUNT = f"""
+import sys
 from murmuration.puppetmaster.simulation.schedule import play
-for seed in range({SEEDS_MAX}):
+first = int(sys.argv[1])
+for seed in range(first, first + {SEEDS_MAX}):
     violations = play(seed).violations
     if violations:
-        print(seed + 1, violations[0].replace("\\n", " ")[:70])
+        print(seed - first + 1, violations[0].replace("\\n", " ")[:70])
         break
 else:
     print("NOT CAUGHT")
@@ -47,7 +49,7 @@ def caught(bug: PlantedBug) -> bool:
         copy_product(product)
         bug.plant(product)
         done = subprocess.run(
-            [sys.executable, "-c", HUNT],
+            [sys.executable, "-c", HUNT, str(bug.first)],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": folder},
             capture_output=True,

@@ -15,6 +15,8 @@ class PlantedBug:
     file: str
     old: str
     new: str
+    first: int = 0
+    """The seed that the hunt begins with: what takes a kill at the very moment is hunted from one that has it."""
 
     def plant(self, root: Path) -> None:
         """Plant it in a private copy of the product.
@@ -291,7 +293,7 @@ PLANTED_BUGS = (
     PlantedBug(
         "old disk goes on under its id",
         "ring/membership/lineage.py",
-        "if known > self._recorded:",
+        "if answer.known > self._recorded:",
         "if False:",
     ),
     PlantedBug(
@@ -354,6 +356,13 @@ PLANTED_BUGS = (
         "ring/membership/lineage.py",
         "self.may_vote = recorded == 0",
         "self.may_vote = True",
+    ),
+    PlantedBug(
+        "killed peer goes by its own row alone",
+        "ring/machine.py",
+        "parts.lineage.resumed(parts.member_rows.own)",
+        "parts.member_rows.own",
+        first=1894,
     ),
     PlantedBug(
         "removed peer still a home",

@@ -17,10 +17,6 @@ SEEDS_THAT_ONCE_FAILED = [
     for line in (Path(__file__).parent / "seeds.txt").read_text(encoding="utf-8").splitlines()
     if line and not line.startswith("#")
 ]
-SEEDS_THAT_STILL_FAIL = {
-    1894: "S10: who is killed before it has set down that it is valid joins anew, and a home owns what it lacks",
-    3267: "S2: a hint of a chunk is never delivered after two disks were exchanged and put back",
-}
 GROUP = 20
 REPLAYED = (3, 7, 10)
 
@@ -36,12 +32,6 @@ def test_schedule_with_loss_delay_and_crashes_keeps_every_promise(first: int) ->
 def test_seed_that_once_failed_keeps_every_promise(seed: int) -> None:
     verdict = play(seed)
     assert not verdict.violations, _story(verdict)
-
-
-@pytest.mark.parametrize("seed", SEEDS_THAT_STILL_FAIL)
-@pytest.mark.xfail(strict=True, reason="open: see the table of these seeds; who mends one moves it to seeds.txt")
-def test_seed_that_still_fails_keeps_every_promise(seed: int) -> None:
-    assert not play(seed).violations
 
 
 @pytest.mark.parametrize("peers", [3, 9])

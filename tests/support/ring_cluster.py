@@ -113,6 +113,8 @@ class RingCluster:
         self.records: list[tuple[int, RecordSeen]] = []
         self.parted: dict[int, Parted] = {}
         self.is_lost: Callable[[int, int, RingMessage], bool] = lambda source, to, message: False
+        self.recalls_starts = False
+        """Whether who starts again asks the others what they know of its last start, as with a directory of its own."""
         self.can_pull: Callable[[int, tuple[Source, ...]], bool] = lambda at, sources: True
         self._queue: list[tuple[float, int, int, Ring, RingEvent]] = []
         self._ticks = count()
@@ -131,7 +133,8 @@ class RingCluster:
         disk = self.disks.setdefault(number, Disk(self.settings.vnodes))
         disk.starts += 1
         start = disk.starts << REFUTATION_BITS
-        self.rings[number] = Ring(member(number), start, self.settings, Random(self.rng.random()))
+        recorded = disk.starts - 1 if self.recalls_starts else 0
+        self.rings[number] = Ring(member(number), start, self.settings, Random(self.rng.random()), recorded=recorded)
         self.happen(number, Started(seeds=seeds))
 
     def crash(self, number: int) -> None:

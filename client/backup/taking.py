@@ -10,9 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
-from ..node.wire.requests import (
+from ...node.storage.durable import replace_durably
+from ...node.wire.requests import (
     DescribeRing,
     FindKeys,
     GetKey,
@@ -22,11 +21,13 @@ from ..node.wire.requests import (
     PeersShown,
     RingShown,
 )
-from ..ring.digests import chunk_digest
-from ..ring.errors import CallerError, WorldError
-from ..ring.terms import RECORD_QUORUM, Quorum
-from ..scheduling.jobs import ChunkRef
-from .backup_format import (
+from ...ring.errors import CallerError, WorldError
+from ...ring.terms import RECORD_QUORUM, Quorum
+from ...scheduling.jobs import ChunkRef
+from ..chunks import ChunkReader
+from ..connection import TRIES, Connection
+from ..progress import Progress, Silence
+from .layout import (
     CHUNKS,
     FILES,
     KEYS,
@@ -39,17 +40,12 @@ from .backup_format import (
     chunk_file,
     chunks_of,
     holds_chunk,
-    read_manifest,
     read_page,
-    write_durably,
     write_manifest,
 )
-from .chunks import ChunkReader
-from .connection import TRIES, Connection
-from .progress import Progress, Silence
+from .paging import Pager
 
 KEYS_AT_ONCE = 256
-PAGE_BYTES = 8 << 20
 
 
 class Backup:
@@ -71,7 +67,7 @@ class Backup:
         told = progress or Silence()
         ring = self._connection.ask(DescribeRing(), RingShown)
         peers = self._connection.ask(ListPeers(), PeersShown).peers
-        pages = tuple(self._write_pages(directory, told))
+        pages = self._write_pages(directory, ring.vnodes, told)
         keys = siblings = files = chunk_bytes = 0
         chunks: set[bytes] = set()
         lost: list[str] = []
@@ -106,18 +102,12 @@ class Backup:
         _sweep(directory, {page.name for page in pages}, {digest.hex() for digest in chunks})
         return manifest
 
-    def _write_pages(self, directory: Path, progress: Progress) -> Iterator[Page]:
-        waiting: list[KeptKey] = []
-        size = number = 0
+    def _write_pages(self, directory: Path, vnodes: int, progress: Progress) -> tuple[Page, ...]:
+        pager = Pager(directory, vnodes)
         for done, kept in enumerate(self._all_keys(), 1):
-            waiting.append(kept)
-            size += len(kept.key) + sum(map(len, kept.values))
+            pager.add(kept)
             progress.advance("keys", done, done)
-            if size >= PAGE_BYTES:
-                yield _write_page(directory, number, waiting)
-                number, waiting, size = number + 1, [], 0
-        if waiting:
-            yield _write_page(directory, number, waiting)
+        return pager.finish()
 
     def _all_keys(self) -> Iterator[KeptKey]:
         after, more = b"", True
@@ -147,7 +137,7 @@ class Backup:
             content = self._reader.read(chunk)
         except WorldError:
             return False
-        write_durably(chunk_file(directory, chunk.digest), content)
+        replace_durably(chunk_file(directory, chunk.digest), content)
         return True
 
 
@@ -163,31 +153,6 @@ def _last_ends(got: KeyGot) -> dict[bytes, int]:
 def quorum_of(key: bytes) -> Quorum:
     """Tell how many copies a key has: files have as many as all records of the system."""
     return RECORD_QUORUM if key.startswith(FILES) else Quorum()
-
-
-def verify_backup(directory: Path, progress: Progress | None = None) -> tuple[BackupManifest, list[str]]:
-    """Read a whole backup, and list in words what of it is damaged or missing.
-
-    Raises:
-        CallerError: there is no finished backup.
-    """
-    manifest, told = read_manifest(directory), progress or Silence()
-    faults = [f"chunk {name} was lost before the backup" for name in manifest.lost]
-    seen: set[bytes] = set(map(bytes.fromhex, manifest.lost))
-    done = 0
-    for page in manifest.pages:
-        try:
-            kept = read_page(directory, page)
-        except WorldError as error:
-            faults.append(str(error))
-            continue
-        for chunk in chunks_of(kept):
-            if chunk.digest not in seen:
-                seen.add(chunk.digest)
-                done += chunk.size
-                faults += [] if holds_chunk(directory, chunk) else [f"chunk {chunk.digest.hex()} is missing or damaged"]
-                told.advance("bytes of chunks", done, manifest.chunk_bytes)
-    return manifest, faults
 
 
 def _make_ready(directory: Path, *, overwrite: bool) -> None:
@@ -209,11 +174,3 @@ def _sweep(directory: Path, pages: set[str], chunks: set[str]) -> None:
     for chunk in (directory / CHUNKS).glob("*/*"):
         if chunk.name not in chunks:
             chunk.unlink()
-
-
-def _write_page(directory: Path, number: int, kept: list[KeptKey]) -> Page:
-    content = msgspec.msgpack.encode(kept)
-    digest = chunk_digest(content).hex()
-    name = f"{number:06d}-{digest[:16]}.page"
-    write_durably(directory / KEYS / name, content)
-    return Page(name=name, keys=len(kept), bytes=len(content), digest=digest)

@@ -5,21 +5,21 @@ there the key is left alone, or with `overwrite` replaced. So a restore may be b
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..node.wire.requests import ChunkKept, GetKey, KeyGot, KeyPut, OfferChunk, PutKey
-from ..ring.errors import Corrupt
-from ..ring.facts import Context
-from ..ring.terms import Quorum
-from ..scheduling.jobs import ChunkRef
-from .backup import KEYS_AT_ONCE, quorum_of
-from .backup_format import KeptKey, chunk_file, chunks_of, holds_chunk, read_manifest, read_page
-from .connection import TRIES, Connection
-from .progress import Progress, Silence
-from .share import Share
-from .upload import CHUNK_REPLICAS, OFFERS_IN_FLIGHT
+from ...node.wire.requests import ChunkKept, GetKey, KeyGot, KeyPut, OfferChunk, PutKey
+from ...ring.errors import CallerError, Corrupt
+from ...ring.facts import Context
+from ...ring.terms import Quorum, Vnode
+from ...scheduling.jobs import ChunkRef
+from ..connection import TRIES, Connection
+from ..progress import Progress, Silence
+from ..share import Share
+from ..upload import CHUNK_REPLICAS, OFFERS_IN_FLIGHT
+from .layout import BackupManifest, KeptKey, Page, chunk_file, chunks_of, holds_chunk, read_manifest, read_page
+from .taking import KEYS_AT_ONCE, quorum_of
 
 Puts = list[PutKey]
 
@@ -49,22 +49,26 @@ class Restore:
         self._overwrite = overwrite
         self._offered: set[bytes] = set()
 
-    def run(self, directory: Path, progress: Progress | None = None) -> Restored:
+    def run(self, directory: Path, progress: Progress | None = None, *, vnodes: Collection[Vnode] = ()) -> Restored:
         """Bring everything back, page by page: the chunks of a page's files before the keys that name them.
 
+        With `vnodes` only the keys that lay in those, by the numbers of the cluster that was backed up.
+
         Raises:
-            CallerError: there is no finished backup.
+            CallerError: there is no finished backup, or it has no such vnode.
             Corrupt: a part of the backup is damaged; what came before it is restored.
             WorldError: too few peers took a chunk or a key.
         """
         manifest, restored = read_manifest(directory), Restored()
         told, lost = progress or Silence(), frozenset(map(bytes.fromhex, manifest.lost))
-        for page in manifest.pages:
+        pages = _pages_of(manifest, vnodes)
+        total = sum(page.keys for page in pages)
+        for page in pages:
             kept = read_page(directory, page)
             self._offer(directory, [chunk for chunk in chunks_of(kept) if chunk.digest not in lost], restored)
             for begin in range(0, len(kept), KEYS_AT_ONCE):
                 self._write(kept[begin : begin + KEYS_AT_ONCE], restored)
-                told.advance("keys", restored.keys, manifest.keys)
+                told.advance("keys", restored.keys, total)
         return restored
 
     def _offer(self, directory: Path, chunks: Iterable[ChunkRef], restored: Restored) -> None:
@@ -121,3 +125,11 @@ class Restore:
             PutKey(key=kept.key, value=value, context={} if turn else first, quorum=quorum, expires_at=end)
             for turn, (value, end) in enumerate(values)
         ]
+
+
+def _pages_of(manifest: BackupManifest, vnodes: Collection[Vnode]) -> list[Page]:
+    """Pick the pages of some vnodes, of all where none is named."""
+    strange = [vnode for vnode in vnodes if not 0 <= vnode < manifest.vnodes]
+    if strange:
+        raise CallerError(f"there is no vnode {strange[0]}: the backup is of {manifest.vnodes}, counted from 0")
+    return [page for page in manifest.pages if not vnodes or page.vnode in vnodes]

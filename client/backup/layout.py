@@ -1,14 +1,13 @@
 """Say what a backup looks like on disk: pages of keys, chunks by their names, and a manifest that makes it whole.
 
-manifest.json          counts, and the digests of every page and of itself; without it a backup is not finished
-keys/NNNNNN-HEX.page   keys in order with all their values; HEX is the beginning of the page's digest
-chunks/AA/HEX          the content of stored files, each chunk under its digest, whose first two digits are AA
+manifest.json            counts, and the digests of every page and of itself; without it a backup is not finished
+keys/VVVV-NNN-HEX.page   keys of vnode VVVV in order with all their values; HEX is the beginning of the page's digest
+chunks/AA/HEX            the content of stored files, each chunk under its digest, whose first two digits are AA
 
 The manifest is written last. All other names follow from contents, so nothing that an older manifest speaks of is ever
 written over: whether a backup is renewed or not, one manifest or the other is true.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Final
@@ -16,9 +15,11 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from ..ring.digests import chunk_digest
-from ..ring.errors import CallerError, Corrupt
-from ..scheduling.jobs import ChunkRef, Manifest, job_key, manifest_key
+from ...node.storage.durable import replace_durably
+from ...ring.digests import chunk_digest
+from ...ring.errors import CallerError, Corrupt
+from ...ring.terms import Vnode
+from ...scheduling.jobs import ChunkRef, Manifest, job_key, manifest_key
 
 MANIFEST: Final = "manifest.json"
 KEYS: Final = "keys"
@@ -30,7 +31,7 @@ NOT_KEPT: Final = (job_key(""), b"seal/", b"chunk/")
 FILES: Final = manifest_key("")
 
 
-PageName = Annotated[str, Meta(pattern=r"^[0-9]{6,9}-[0-9a-f]{16}\.page$")]
+PageName = Annotated[str, Meta(pattern=r"^[0-9]{4,9}-[0-9]{3,9}-[0-9a-f]{16}\.page$")]
 DigestName = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Meta(ge=0)]
 
@@ -52,9 +53,10 @@ class KeptKey(Struct, frozen=True, array_like=True):
 
 
 class Page(Struct, frozen=True):
-    """A file of keys: its name, how many keys it holds, its size and the hexadecimal digest of its content."""
+    """A file of keys of one vnode: its name, how many it holds, its size and the hexadecimal digest of its content."""
 
     name: PageName
+    vnode: Count
     keys: Count
     bytes: Count
     digest: DigestName
@@ -85,10 +87,19 @@ class BackupManifest(Struct, frozen=True):
     digest: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
 
 
+def write_page(directory: Path, vnode: Vnode, number: int, kept: list[KeptKey]) -> Page:
+    """Write a page of keys of one vnode; `number` tells it from the vnode's other pages."""
+    content = msgspec.msgpack.encode(kept)
+    digest = chunk_digest(content).hex()
+    name = f"{vnode:04d}-{number:03d}-{digest[:16]}.page"
+    replace_durably(directory / KEYS / name, content)
+    return Page(name=name, vnode=vnode, keys=len(kept), bytes=len(content), digest=digest)
+
+
 def write_manifest(directory: Path, manifest: BackupManifest) -> BackupManifest:
     """Make a backup whole; gives the manifest as it was written."""
     sealed = msgspec.structs.replace(manifest, digest=_digest_of(manifest))
-    write_durably(directory / MANIFEST, msgspec.json.format(msgspec.json.encode(sealed)))
+    replace_durably(directory / MANIFEST, msgspec.json.format(msgspec.json.encode(sealed)))
     return sealed
 
 
@@ -172,19 +183,3 @@ def _chunks_of(key: bytes, value: bytes) -> Iterator[ChunkRef]:
         raise Corrupt(f"the value of {key!r} is no manifest of a file: {error}") from error
     for file in manifest.files:
         yield from file.chunks
-
-
-def write_durably(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all, and wait for the disk."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    hidden = file.with_name(f".{file.name}.part")
-    with hidden.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    hidden.replace(file)
-    descriptor = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
