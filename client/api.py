@@ -82,6 +82,8 @@ class JobChoices(TypedDict, total=False):
     max_attempts: int
     timeout_per_split_s: float
     memory_per_task: int | str
+    speculation: bool
+    priority: int
     total_order: bool
     sample_rate: float
     samples: int

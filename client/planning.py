@@ -20,6 +20,8 @@ from ..ring.terms import VALUE_BYTES_MAX, Source
 from ..scheduling.jobs import (
     MEMORY_PER_TASK,
     MEMORY_PER_TASK_MIN,
+    PRIORITY,
+    PRIORITY_MAX,
     SPLITS_MAX,
     InputFile,
     JobRecord,
@@ -87,6 +89,8 @@ class JobOptions:
     max_attempts: int = 4
     timeout_per_split_s: float = 0.0
     memory_per_task: int = MEMORY_PER_TASK
+    speculation: bool = True
+    priority: int = PRIORITY
     total_order: bool = False
     sample_rate: float | None = None
     samples: int = 10_000
@@ -101,6 +105,8 @@ class JobOptions:
             raise CallerError(f"{self.splits} splits cannot be made; give 1 to {SPLITS_MAX}")
         if self.memory_per_task < MEMORY_PER_TASK_MIN:
             raise CallerError(f"{self.memory_per_task} bytes of memory are too few for a task; give at least 1MiB")
+        if not 1 <= self.priority <= PRIORITY_MAX:
+            raise CallerError(f"a priority of {self.priority} is none; give 1 to {PRIORITY_MAX}")
         self._check_sampling()
 
     def _check_sampling(self) -> None:
@@ -278,6 +284,8 @@ def _spec(program: Program, output: str, split_size: int, options: JobOptions) -
         max_attempts=options.max_attempts,
         timeout_per_split_s=options.timeout_per_split_s,
         memory_per_task=options.memory_per_task,
+        speculation=options.speculation,
+        priority=options.priority,
     )
 
 

@@ -39,12 +39,17 @@ from .executor.tasks import (
 from .fetching import Fetcher
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Running:
-    """An attempt between its start and its end; `part` is the path of the output that becomes chunks."""
+    """An attempt between its start and its end; `output` is the path of what it writes.
+
+    One that was claimed ahead waits, once its input is here, with its `order` ready.
+    """
 
     run: RunAttempt
     output: str
+    is_ahead: bool
+    order: MapTask | ReduceTask | None = None
 
 
 class Attempts:
@@ -69,17 +74,29 @@ class Attempts:
         self._fetches: dict[str, asyncio.Task[None]] = {}
 
     def start(self, run: RunAttempt) -> None:
-        """Begin an attempt; its end comes as an event."""
+        """Begin an attempt, or only fetch its input ahead; its end comes as an event."""
         start = run.start
         job, title = start.record.id, start.attempt.title
+        if title in self._running:
+            self._go_on(self._running[title])
+            return
         if start.phase is Phase.MAP and start.record.partitions:
             output = run_name(job, start.task, start.attempt)
         else:
             output = f"parts/{job}/{start.phase.name.lower()}-{start.task}-{title}"
-        self._running[title] = _Running(run, output)
+        self._running[title] = _Running(run, output, run.is_ahead)
         fetch = asyncio.get_running_loop().create_task(self._fetch(title, self._running[title]))
         fetch.add_done_callback(_report_unforeseen)
         self._fetches[title] = fetch
+
+    def _go_on(self, running: _Running) -> None:
+        """Let an attempt run whose input was to be fetched ahead; if that is still on its way, it runs after."""
+        running.is_ahead = False
+        if running.order is not None:
+            self._execute(running.run.start.record, running.order)
+
+    def _execute(self, record: JobRecord, order: MapTask | ReduceTask) -> None:
+        self._pool.start(record.id, load_order(record, self._me.name), order, record.spec.timeout_per_split_s)
 
     def stop(self, attempt: Attempt) -> None:
         """End an attempt, its process included; no event follows."""
@@ -162,9 +179,10 @@ class Attempts:
             self._end(title, AttemptLost(attempt=start.attempt, reason=reason))
             return
         self._fetches.pop(title, None)
-        self._pool.start(
-            start.record.id, load_order(start.record, self._me.name), order, start.record.spec.timeout_per_split_s
-        )
+        if running.is_ahead:
+            running.order = order
+        else:
+            self._execute(start.record, order)
 
     def _finished(self, title: str, word: TaskFinished) -> None:
         running = self._running[title]

@@ -62,11 +62,15 @@ class RunPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAttempt:
-    """Bring the inputs of an attempt here and run user code on them: `pieces` of a split, or `runs` for a partition."""
+    """Bring the inputs of an attempt here and run user code on them: `pieces` of a split, or `runs` for a partition.
+
+    With `is_ahead` only the inputs are brought; the same attempt comes again once it may run.
+    """
 
     start: StartAttempt
     pieces: tuple[Piece, ...] = ()
     runs: tuple[RunPlace, ...] = ()
+    is_ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

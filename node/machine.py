@@ -15,7 +15,7 @@ can use goes out to the performer.
 import random
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TypeAlias, get_args
 
@@ -47,6 +47,7 @@ from ..ring.events import (
     PutRequested,
     RingEvent,
     Started,
+    StopRequested,
     VotesOwed,
 )
 from ..ring.machine import Ring
@@ -62,6 +63,7 @@ from ..scheduling.effects import (
     ForgetJob,
     OweVotes,
     PlaceChunk,
+    PrepareAttempt,
     SchedulingEffect,
     StartAttempt,
     StopAttempt,
@@ -79,6 +81,7 @@ from ..scheduling.events import (
     SchedulingEvent,
     SchedulingMessageReceived,
     SchedulingStarted,
+    SchedulingStopped,
 )
 from ..scheduling.jobs import job_key, register_key
 from ..scheduling.machine import Scheduling
@@ -215,6 +218,8 @@ class Node:
                 return self._asked(event, out)
             case PeerStarted(seeds=seeds):
                 return [Started(seeds=seeds), SchedulingStarted()]
+            case StopRequested():
+                return [SchedulingStopped(), event]
             case LookedAtDisk(route=route, request=request, reply=reply):
                 out.append(ReplyTo(route=route, request=request, reply=reply))
                 return []
@@ -326,6 +331,9 @@ class Node:
                 out.append(effect)
             case StartAttempt():
                 out.append(with_inputs(effect, self._lookup.holders, self.ring.members))
+            case PrepareAttempt(start=start):
+                ahead = with_inputs(start, self._lookup.holders, self.ring.members)
+                out.append(replace(ahead, is_ahead=True))
             case Answer(request=request, answer=answer):
                 who = self._waiting.pop(request)
                 assert isinstance(who, _Client)

@@ -25,6 +25,7 @@ from .events import (
     KeysRequested,
     MembershipEvent,
     MessageReceived,
+    MintForetold,
     MoveEvent,
     OperationDone,
     PlanRequested,
@@ -183,7 +184,7 @@ class Ring:
         match event:
             case MessageReceived():
                 return self._receive(now, event)
-            case OperationDone() | RequestDue():
+            case OperationDone() | MintForetold() | RequestDue():
                 return self._to_its_owner(now, event)
             case Started(seeds=seeds):
                 self._seeds = seeds
@@ -335,7 +336,7 @@ class Ring:
 
     # --- what the world has done ---
 
-    def _to_its_owner(self, now: Instant, event: OperationDone | RequestDue) -> Effects:
+    def _to_its_owner(self, now: Instant, event: OperationDone | MintForetold | RequestDue) -> Effects:
         """Hand it to the one part that it is for, if it tells; else all are asked."""
         parts = self._parts
         match event.owner if isinstance(event, RequestDue) else owner_of(event.ticket):
@@ -348,7 +349,7 @@ class Ring:
             case Owner.PUTS:
                 return parts.puts.handle(now, event)
             case _:
-                return self._offer(now, event)
+                return [] if isinstance(event, MintForetold) else self._offer(now, event)
 
     def _offer(self, now: Instant, event: OperationDone | RequestDue) -> Effects:
         """Offer it to all parts: tickets and request ids are drawn from one source, so only one knows it."""

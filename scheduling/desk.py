@@ -34,6 +34,8 @@ class Desk:
         self.jobs: dict[str, Job] = {}
         """All known jobs, in the order in which this peer heard of them."""
         self.slots = Slots(slots)
+        self.stops = False
+        """Whether this peer is about to end, and takes up nothing more."""
         self.backoffs = Backoffs(settings)
         self.outbox = Outbox(settings)
         self.store_errors: dict[str, str] = {}

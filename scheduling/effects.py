@@ -80,6 +80,16 @@ class StartAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareAttempt:
+    """Fetch the input of an attempt that is about to start, and no more; a `StartAttempt` of it comes, or a stop.
+
+    Ends in `AttemptLost` where the input is out of reach, else in nothing.
+    """
+
+    start: StartAttempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopAttempt:
     """End an attempt of this peer, its process included; no event follows."""
 
@@ -169,6 +179,7 @@ SchedulingEffect = (
     | StoreRecord
     | Decide
     | StartAttempt
+    | PrepareAttempt
     | StopAttempt
     | PlaceChunk
     | DismissJob

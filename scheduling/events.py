@@ -14,6 +14,11 @@ class SchedulingStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulingStopped:
+    """The peer is about to end: what it has under way is left to others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulingMessageReceived:
     """A decoded message of another peer has arrived."""
 
@@ -184,6 +189,7 @@ class AnswerDue:
 
 SchedulingEvent = (
     SchedulingStarted
+    | SchedulingStopped
     | SchedulingMessageReceived
     | MemberSeen
     | JobSubmitted

@@ -22,6 +22,8 @@ depends on it: small enough for four slots on a laptop, large enough that a spli
 
 MEMORY_PER_TASK_MIN = 1 << 20
 
+PRIORITY, PRIORITY_MAX = 10, 100
+
 
 class Phase(IntEnum):
     """The two halves of a job; a task is a split in the one and a partition in the other."""
@@ -120,6 +122,10 @@ class JobSpec(Struct, frozen=True, array_like=True):
     """Seconds after which an attempt is stopped; 0 means no limit."""
     memory_per_task: Annotated[int, Meta(ge=MEMORY_PER_TASK_MIN, le=1 << 62)] = MEMORY_PER_TASK
     """Bytes that an attempt may take for what it collects; what is more goes to disk."""
+    speculation: bool = True
+    """Whether attempts that go on too slowly are begun once more elsewhere."""
+    priority: Annotated[int, Meta(ge=1, le=PRIORITY_MAX)] = PRIORITY
+    """The job's weight beside others: jobs that all have work to do get slots in proportion to theirs."""
     sampling: Sampling | None = None
     cuts: Annotated[tuple[Annotated[bytes, Meta(max_length=2048)], ...], Meta(max_length=4096)] | None = None
     """Encoded keys at which one partition ends and the next begins; None deals keys by their hash."""

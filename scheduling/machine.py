@@ -34,6 +34,7 @@ from .events import (
     SchedulingEvent,
     SchedulingMessageReceived,
     SchedulingStarted,
+    SchedulingStopped,
     SpreadDue,
     StatusRequested,
     SyncDue,
@@ -107,6 +108,9 @@ class Scheduling:
         match event:
             case SchedulingStarted():
                 self._desk.wake(self._desk.rng.uniform(0.0, self._desk.settings.sync_interval_s), SyncDue())
+            case SchedulingStopped():
+                self._attempts.release_all()
+                self._desk.flush()
             case SchedulingMessageReceived():
                 self._exchange.received(event.sender, event.message)
             case MemberSeen():

@@ -16,11 +16,16 @@ CLAIMS_PER_MESSAGE_MAX = 128
 
 
 class Attempt(Struct, frozen=True, array_like=True, order=True):
-    """Name one try at one task: the `number`-th that this start of this peer has begun, of whatever job."""
+    """Name one try at one task: the `number`-th that this start of this peer has begun, of whatever job.
+
+    A `speculative` one was begun beside another that goes on too slowly: so the two are no rivals, and the first to be
+    done wins.
+    """
 
     peer: PeerKey
     incarnation: Count
     number: Count
+    speculative: bool = False
 
     @property
     def title(self) -> str:
@@ -44,12 +49,14 @@ class Stage(IntEnum):
 
 
 class Account(Struct, frozen=True, array_like=True):
-    """What is known of one attempt; `report` comes with DONE, `error` with FAILED."""
+    """What is known of one attempt; `report` comes with DONE, `error` with FAILED, `ran_ms` with RELEASED."""
 
     stage: Stage
     fraction: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
     report: TaskReport | None = None
     error: UserError | None = None
+    ran_ms: Annotated[int, Meta(ge=0)] = 0
+    """For how long it had gone on when it was given up, in milliseconds: what that has cost."""
 
 
 class Claim(Struct, frozen=True, array_like=True):

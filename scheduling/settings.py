@@ -34,7 +34,17 @@ class SchedulingSettings:
     """How much longer each next-ranked peer leaves a newly open task to those before it."""
     progress_interval_s: float = 0.25
     nearly_done: float = 0.8
-    """A loser that has come further than this finishes: stopping it would save little."""
+    """A loser that has come further than this finishes: stopping it would save little. And who has come so far claims
+    its next task, so that the input of that is here when the slot becomes free."""
+    ahead_patience_s: float = 1.0
+    """How long a task that was claimed ahead is kept at least if no slot becomes free; twice as long as that should
+    take, if that is longer."""
+    slow_factor: float = 1.5
+    """An attempt is slow if it still takes so many times as long as a whole one takes as a rule."""
+    speculation_gain_min_s: float = 0.25
+    """A second attempt must be expected to save so much: short tasks are not worth it."""
+    speculation_share: float = 0.1
+    """Of all tasks of a phase, so many (but one in any case) have a speculative attempt at a time."""
     announcement_patience_s: float = 2.0
     """How long a job whose record was seen may stay without a tracker."""
     takeover_patience_s: float = 1.0

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from ..ring.facts import Liveness
 from ..ring.terms import Name
-from .jobs import JobEnding, JobState, Number, Phase, UserError
+from .jobs import PRIORITY, JobEnding, JobState, Number, Phase, UserError
 
 
 class TaskState(IntEnum):
@@ -19,6 +19,16 @@ class TaskState(IntEnum):
     SPECULATIVE = 3
     FAILED = 4
     DONE = 5
+
+
+class Condition(IntEnum):
+    """How a peer does its part of a job, beside whether it lives."""
+
+    WELL = 0
+    SLOW = 1
+    """It answers, and what it is at takes much longer than elsewhere."""
+    FROZEN = 2
+    """It does not answer, but its process is there and stands still."""
 
 
 class RunningAttempt(Struct, frozen=True, array_like=True):
@@ -36,6 +46,7 @@ class Lane(Struct, frozen=True, array_like=True):
     liveness: Liveness
     running: Annotated[tuple[RunningAttempt, ...], Meta(max_length=4096)]
     tasks_done: int
+    condition: Condition = Condition.WELL
 
 
 class JobEvent(Struct, frozen=True, array_like=True):
@@ -64,6 +75,7 @@ class JobStatus(Struct, frozen=True, array_like=True):
     duplicates: int
     """Attempts at tasks that another attempt finished."""
     speculative: int
+    """Attempts begun beside others that went on too slowly."""
     records: int
     """Input records of the finished map tasks."""
     bytes: int
@@ -80,3 +92,12 @@ class JobStatus(Struct, frozen=True, array_like=True):
     output: str = ""
     submitted_at: float = 0.0
     ending: JobEnding | None = None
+    priority: int = PRIORITY
+    races_lost: int = 0
+    """Duplicates that nobody wanted: two peers claimed one task unaware of each other, or one was believed gone."""
+    wasted_s: float = 0.0
+    """How long all duplicates went on."""
+    speculation_won: int = 0
+    """Tasks that a speculative attempt has finished first."""
+    saved_s: float = 0.0
+    """What the attempts that those overtook had still to do, as far as can be told."""

@@ -15,7 +15,7 @@ from ...node.wire.requests import PeerView, RingShown
 from ...ring.errors import CallerError
 from ...ring.facts import Context
 from ...scheduling.jobs import UserError
-from ...scheduling.status import JobStatus, TaskState
+from ...scheduling.status import JobStatus, Lane, TaskState
 from ..measuring import metrics_of_all
 
 if TYPE_CHECKING:
@@ -40,7 +40,11 @@ def job_document(status: JobStatus) -> dict[str, Any]:
         "partitions": _by_state(status.reduce_states),
         "attempts": status.attempts,
         "duplicates": status.duplicates,
+        "races_lost": status.races_lost,
+        "wasted_s": status.wasted_s,
         "speculative": status.speculative,
+        "speculation_won": status.speculation_won,
+        "speculation_saved_s": status.saved_s,
         "records": status.records,
         "bytes": status.bytes,
         "local_bytes": status.local_bytes,
@@ -51,6 +55,19 @@ def job_document(status: JobStatus) -> dict[str, Any]:
         "elapsed_s": status.elapsed_s,
         "submitted_at": status.submitted_at,
         "output": status.output,
+        "priority": status.priority,
+        "peers": [_lane_document(lane) for lane in status.lanes],
+    }
+
+
+def _lane_document(lane: Lane) -> dict[str, Any]:
+    """Spell one peer's part in a job; its `condition` is well, slow or frozen."""
+    return {
+        "name": lane.peer,
+        "state": lane.liveness.name.lower(),
+        "condition": lane.condition.name.lower(),
+        "running": len(lane.running),
+        "done": lane.tasks_done,
     }
 
 

@@ -1,10 +1,11 @@
-"""Spell the options that bound what a job's tasks may do."""
+"""Spell the options that bound what a job's tasks may do, and what they get."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from ...scheduling.jobs import PRIORITY, PRIORITY_MAX
 from .options import read_size, read_time
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,6 +28,19 @@ def limit_options(command: F) -> F:
                 callback=read_size,
                 metavar="SIZE",
                 help="What a task may collect before it spills to disk [512MiB].",
+            ),
+            click.option(
+                "--priority",
+                type=click.IntRange(1, PRIORITY_MAX),
+                metavar="P",
+                help=f"Weight beside other jobs, 1 to {PRIORITY_MAX}: slots are shared by it [{PRIORITY}].",
+            ),
+            click.option(
+                "--no-speculation",
+                "speculation",
+                flag_value=False,
+                default=None,
+                help="Begin no slow task once more elsewhere.",
             ),
         )
     ):

@@ -4,7 +4,7 @@ from typing import Final
 
 from ...ring.facts import Liveness
 from ...scheduling.jobs import UserError
-from ...scheduling.status import JobStatus, TaskState
+from ...scheduling.status import Condition, JobStatus, Lane, TaskState
 from ..printing import printable
 from ..units import format_count, format_size, format_time
 from .fold import View
@@ -49,8 +49,16 @@ def locality(status: JobStatus) -> str:
 
 
 def attempts(status: JobStatus) -> str:
-    """Count the attempts, and those that another attempt made needless."""
-    return f"{status.attempts} attempts, {status.duplicates} duplicates, {status.speculative} speculative"
+    """Count the attempts, those that another attempt made needless, and what those saved that were meant so."""
+    counts = f"{status.attempts} attempts, {status.duplicates} duplicates, {status.speculative} speculative"
+    if not status.speculation_won:
+        return counts
+    return f"{counts}: {status.speculation_won} won, and saved {format_time(status.saved_s)} of waiting"
+
+
+def condition(lane: Lane) -> str:
+    """Say how a peer is: whether it lives, or, where that says more, how it does its part."""
+    return LIVENESS[lane.liveness] if lane.condition is Condition.WELL else lane.condition.name.lower()
 
 
 def error_lines(error: UserError, split: int) -> list[str]:

@@ -20,7 +20,8 @@ from ...ring.terms import Instant, Member, PeerId, Source
 from .disk import Disk, Run
 from .history import History, Kind
 from .network import Network, queue_s
-from .process import Later, Letter, Outgoing, Pace, Process, Working
+from .outgoing import Later, Letter, Outgoing, Working
+from .process import Pace, Process
 from .telling import key_of, title_of_message
 from .timeline import Timeline
 from .witness import Witness
@@ -281,7 +282,7 @@ class Cluster:
         elif process.paused_until > self.timeline.now:
             self.timeline.at(process.paused_until, due)
         else:
-            event = process.finish(work, self._read)
+            event = process.finish(work, due.fraction, self._read)
             if event is not None:
                 self.feed(process, event)
 

@@ -27,6 +27,8 @@ class RedoneWork:
                 if title not in self._known:
                     self._known.add(title)
                     self._started(name, work.start.record.id, work.start.phase, work.start.task, now)
+                    if work.start.attempt.speculative:
+                        self._cluster.witness.note("slow task begun once more")
 
     def _started(self, name: str, job: str, phase: Phase, task: int, now: float) -> None:
         cluster = self._cluster
@@ -39,8 +41,9 @@ class RedoneWork:
         if (job, phase, task) in rivals:
             cluster.witness.note("duplicate claims")
         jobs = cluster.running[name].node.scheduling.jobs
-        if sum(each.live for each in jobs.values()) > 1:
-            cluster.witness.note("two jobs at once")
+        live = sum(each.live for each in jobs.values())
+        if live > 1:
+            cluster.witness.note("two jobs at once" if live == 2 else "three jobs at once")
         replica = jobs[job]
         if phase is Phase.MAP and replica.seal is not None:
             cluster.witness.note("run made again")

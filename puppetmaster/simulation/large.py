@@ -89,7 +89,7 @@ class Gauge:
             self.state = job.ending.state
         self.splits_done = max(self.splits_done, len(job.boards[Phase.MAP].results))
         self.attempts = max(self.attempts, job.table.attempts)
-        self.duplicates = max(self.duplicates, sum(board.duplicates for board in job.boards.values()))
+        self.duplicates = max(self.duplicates, sum(board.waste.duplicates for board in job.boards.values()))
 
 
 def large_plan(seed: int, peers: int, splits: int, *, has_faults: bool) -> Plan:

@@ -15,6 +15,8 @@ MOVES_EVERY = 17
 """Every so many schedules have no trouble but peers that join and leave."""
 NEWCOMERS = 2
 """So many join in such a schedule, and as many leave."""
+THREE_JOBS_EVERY = 3
+"""Of the schedules with more than one job, every so many have three."""
 REAPED_EVERY = 6
 """Every so many schedules go on until deletes are forgotten."""
 TOTAL_ORDER_EVERY = 11
@@ -115,7 +117,7 @@ def plan_of(seed: int, peers: int = 5, splits: int = 12) -> Plan:
         kill_at=kill_at,
         poisoned_line=rng.randrange(60) if rng.random() < 0.07 else -1,
         faults=tuple(faults),
-        jobs=2 if rng.random() < 0.08 else 1,
+        jobs=(3 if seed % THREE_JOBS_EVERY == 0 else 2) if rng.random() < 0.08 else 1,
         vanishes_at=rng.uniform(1.5, 6.0) if is_input_stored and rng.random() < 0.4 else None,
         wants_registers=rng.random() < 0.2,
         retention_s=4.0 if rng.random() < 0.1 else RETENTION_S,

@@ -29,11 +29,12 @@ from ...ring.facts import Standing
 from ...ring.operations import MergeVersions, Operation
 from ...ring.terms import REFUTATION_BITS, Instant, Member, PeerId, Source
 from ...scheduling.effects import DismissJob, ForgetJob, StopAttempt
-from ...scheduling.events import AttemptFailed, AttemptFinished, AttemptLost, SchedulingEvent
+from ...scheduling.events import AttemptFailed, AttemptFinished, AttemptLost, AttemptProgressed, SchedulingEvent
 from ...scheduling.jobs import Phase
 from ...scheduling.messages import run_name
 from .check_operations import operation_violation, revival
 from .disk import Disk, Run, row_of
+from .outgoing import Later, Letter, Outgoing, Working
 from .witness import Witness
 from .wordcount import (
     map_report,
@@ -44,45 +45,10 @@ from .wordcount import (
     reduce_report,
 )
 
-LONG_AGO = Instant(float("-inf"))
+PROGRESS_STEPS = 6
 BEGINS_UNIX_S = 1_000_000
 """The clocks' time of day when a schedule begins: two hours or more after 1970, so that no clock is set before that."""
 
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A message on its way; `receiver` is a peer's url, or a client's name.
-
-    `recipient` is the id of the peer that is meant: another one may have its address by now.
-    """
-
-    sender: str
-    receiver: str
-    content: NodeEvent | ReplyTo
-    recipient: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """What one process of one peer has set for later; an alarm tells for when it was set, by the machine's time."""
-
-    peer: str
-    serial: int
-    event: NodeEvent
-    at: Instant = LONG_AGO
-
-
-@dataclass(frozen=True, slots=True)
-class Working:
-    """Work that is due to end now: it reads what it needs from wherever that lies, and reports."""
-
-    peer: str
-    serial: int
-    work: RunAttempt | PullChunk | ScrubChunks | Operate
-
-
-Outgoing = Letter | tuple[float, Later | Working]
-"""What a process lets go of: a letter to the network, or something due in so many seconds."""
 
 Read = Callable[[str, Source], bytes | Run | None]
 """Reads what a source names, on behalf of a peer; None where it is out of reach or gone."""
@@ -205,9 +171,9 @@ class Process:
 
     def operate(self, now: Instant, work: Operate) -> list[Outgoing]:
         """Make a store operation durable; the machine hears of it a moment later, unless the process dies before."""
-        is_hurt = bool(self.disk.damaged) and row_of(work.operation) in self.disk.damaged
-        self._unix_ms = max(self._unix_ms, unix_ms(now + self.clock_offset_s))
+        is_hurt = row_of(work.operation) in self.disk.damaged
         before = self._copy_of(work.operation)
+        self._unix_ms = max(self._unix_ms, unix_ms(now + self.clock_offset_s))
         outcome = self.disk.operate(work.operation, self._unix_ms)
         self._witness.operated(self.id, work.operation, outcome)
         violation = operation_violation(self.id, work.operation, outcome, self._unix_ms)
@@ -220,24 +186,31 @@ class Process:
         self.unreported += 1
         self.queue.popleft()
         reported = self._later(self._pace.disk_s / 2, OperationDone(ticket=work.ticket, outcome=outcome))
-        return [reported, self._next_operation()] if self.queue else [reported]
+        return [reported, *self._next_operation(now)] if self.queue else [reported]
 
     def _copy_of(self, operation: Operation) -> bytes | None:
         """Give the row of a copy that an operation merges into."""
         return self.disk.rows.get(b"v/" + operation.key) if isinstance(operation, MergeVersions) else None
 
-    def _next_operation(self) -> tuple[float, Working]:
-        takes_s = self.disk.delay_s + self._time(self._pace.disk_s)
-        return (takes_s, Working(self.name, self.serial, self.queue[0]))
+    def _next_operation(self, now: Instant) -> list[Outgoing]:
+        """Begin with the next store operation; what it foretells comes out before it is durable."""
+        work, takes_s = self.queue[0], self.disk.delay_s + self._time(self._pace.disk_s)
+        foretold = self.disk.foretell(work, max(self._unix_ms, unix_ms(now + self.clock_offset_s)))
+        self._witness.foretold(work.operation, foretold)
+        told = [] if foretold is None else [self._later(takes_s / 2, foretold)]
+        return [*told, (takes_s, Working(self.name, self.serial, work))]
 
-    def finish(self, work: RunAttempt | PullChunk | ScrubChunks, read: Read) -> NodeEvent | None:
-        """End a pull, a step of the scrub or an attempt; None if it was stopped meanwhile."""
+    def finish(self, work: RunAttempt | PullChunk | ScrubChunks, fraction: float, read: Read) -> NodeEvent | None:
+        """End a pull, a step of the scrub or an attempt, or tell how far that is; None if it was stopped meanwhile."""
         if isinstance(work, ScrubChunks):
             return self.disk.scrub_chunks(work.ticket, work.after, work.bytes_max)
         if isinstance(work, PullChunk):
             return ChunkPulled(ticket=work.ticket, error=self._adopt(work, read))
-        if self.attempts.pop(work.start.attempt.title, None) is None:
+        if work.start.attempt.title not in self.attempts:
             return None
+        if fraction < 1.0:
+            return AttemptProgressed(attempt=work.start.attempt, fraction=fraction)
+        del self.attempts[work.start.attempt.title]
         return self._map(work, read) if work.start.phase is Phase.MAP else self._reduce(work, read)
 
     def _adopt(self, work: PullChunk, read: Read) -> str:
@@ -327,14 +300,13 @@ class Process:
             case Operate():
                 self.queue.append(effect)
                 if len(self.queue) == 1:
-                    outgoing.append(self._next_operation())
+                    outgoing.extend(self._next_operation(now))
             case Usurped() | DiskOld() | Parted():
                 self._end(effect)
             case PullChunk() | ScrubChunks() | LookAtDisk() | MeasureDisk():
                 outgoing.append(self._inspect(effect))
-            case RunAttempt(start=start):
-                self.attempts[start.attempt.title] = effect
-                outgoing.append(self._working(self._pace.task_s, effect))
+            case RunAttempt():
+                outgoing += self._user_code(effect)
             case StopAttempt() | DismissJob() | ForgetJob():
                 self._drop(effect)
             case _:
@@ -391,6 +363,16 @@ class Process:
     def _working(self, mean_s: float, work: RunAttempt | PullChunk | ScrubChunks) -> tuple[float, Working]:
         """Set the end of work that also writes to the disk."""
         return (self.disk.delay_s + self._time(mean_s), Working(self.name, self.serial, work))
+
+    def _user_code(self, work: RunAttempt) -> list[Outgoing]:
+        """Set the end of an attempt, and the moments at which user code says how far it is; fetching takes no time."""
+        if work.is_ahead:
+            self._witness.note("claimed ahead")
+            return []
+        self.attempts[work.start.attempt.title] = work
+        takes_s = self.disk.delay_s + self._time(self._pace.task_s)
+        steps = (step / PROGRESS_STEPS for step in range(1, PROGRESS_STEPS + 1))
+        return [(share * takes_s, Working(self.name, self.serial, work, share)) for share in steps]
 
     def _time(self, mean_s: float) -> float:
         return self._rng.expovariate(1.0 / mean_s)

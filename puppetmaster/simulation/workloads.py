@@ -3,6 +3,9 @@
 import random
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
+from ...scheduling.jobs import PRIORITY, PRIORITY_MAX
 from .cluster import Cluster
 from .ending_workload import EndingWorkload
 from .job_run import JobRun
@@ -16,7 +19,8 @@ from .wordcount import poison_error
 from .workload import Workload
 
 Cast = Callable[[Plan, Cluster, random.Random], Workload | None]
-SECOND_BEGINS_S = 3.0
+FURTHER_BEGIN_S = 3.0
+"""A second job begins so late, a third one twice as late."""
 
 
 def first_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
@@ -36,13 +40,24 @@ def first_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
 
 def second_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload | None:
     """Cast the client of another job at the same time, with a text and an output of its own."""
-    if plan.jobs < 2:
-        return None
+    return _further_job(2, plan, cluster, rng) if plan.jobs >= 2 else None
+
+
+def third_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload | None:
+    """Cast the client of a third job, which comes when the others are under way and outweighs them."""
+    return _further_job(3, plan, cluster, rng, priority=PRIORITY_MAX) if plan.jobs >= 3 else None
+
+
+def _further_job(
+    number: int, plan: Plan, cluster: Cluster, rng: random.Random, *, priority: int = PRIORITY
+) -> Workload:
     text = some_text(rng, plan.lines // 2)
-    record = some_job(rng, text, max(1, plan.splits // 2), 1, plan.output + "-2", share_of(1))
-    cluster.texts[share_of(1)] = text
+    share = share_of(number - 1)
+    record = some_job(rng, text, max(1, plan.splits // 2), 1, f"{plan.output}-{number}", share)
+    cluster.texts[share] = text
+    record = replace(record, spec=replace(record.spec, priority=priority))
     client = JobWorkload(cluster, record, random.Random(rng.getrandbits(48)))
-    return JobRun(cluster, client, text, None, begins_s=SECOND_BEGINS_S)
+    return JobRun(cluster, client, text, None, begins_s=FURTHER_BEGIN_S * (number - 1))
 
 
 def store(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
@@ -65,7 +80,7 @@ def endings(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
     return EndingWorkload(cluster, random.Random(rng.getrandbits(48)), plan.over_s, is_static=plan.is_static)
 
 
-WORKLOADS: tuple[Cast, ...] = (first_job, second_job, store, registers, endings)
+WORKLOADS: tuple[Cast, ...] = (first_job, second_job, store, registers, endings, third_job)
 
 
 def cast(plan: Plan, cluster: Cluster, rng: random.Random) -> list[Workload]:

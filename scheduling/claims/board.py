@@ -12,10 +12,10 @@ from ..flock import Flock
 from ..jobs import TaskReport
 from ..messages import Attempt, Stage, Winner
 from ..status import TaskState
+from .pace import Paces
 from .selection import Agenda
 from .table import Row, report_of
-
-_WASTED = (Stage.CLAIMED, Stage.RUNNING, Stage.RELEASED, Stage.DONE)
+from .waste import NO_WASTE, Waste, total, waste_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +62,12 @@ class Board:
         self.bytes = 0
         self.local_bytes = 0
         self.done_by: Counter[str] = Counter()
-        self.duplicates = 0
+        self.paces = Paces()
+        self.speculating: set[int] = set()
+        """Tasks with a speculative attempt under way."""
         self.opened_at: Instant | None = None
         self._reopened_at: dict[int, Instant] = {}
-        self._wasted: dict[int, int] = {}
+        self._wastes: dict[int, Waste] = {}
         self.ranks: dict[int, int] = {}
         """This peer's rank for each task that it has looked at, for `ranks_version` of the flock."""
         self.ranks_version = -1
@@ -74,6 +76,11 @@ class Board:
     def done(self) -> bool:
         """Tell whether every task is done."""
         return len(self.results) == len(self.cells)
+
+    @property
+    def waste(self) -> Waste:
+        """Add up what was done twice."""
+        return total(self._wastes.values())
 
     def opened(self, task: int) -> Instant:
         """Tell since when a task is open."""
@@ -86,6 +93,10 @@ class Board:
         self._count(task, result)
         self._note_waste(task, row, flock, result)
         self.cells[task] = _cell(row, active, result)
+        if any(attempt.speculative for attempt in active) and result is None:
+            self.speculating.add(task)
+        else:
+            self.speculating.discard(task)
         if result is not None or active:
             self.openings.discard(task)
         elif task not in self.openings:
@@ -109,19 +120,13 @@ class Board:
             self.local_bytes += sign * result.report.bytes_in * result.local
 
     def _note_waste(self, task: int, row: Row, flock: Flock, result: Result | None) -> None:
-        wasted = 0
-        if result is not None:
-            wasted = sum(_is_wasted(attempt, row, flock) for attempt in row if attempt != result.attempt)
-        self.duplicates += wasted - self._wasted.pop(task, 0)
-        if wasted:
-            self._wasted[task] = wasted
+        waste = NO_WASTE if result is None else waste_of(row, result.attempt, flock.runs)
+        if waste is NO_WASTE:
+            self._wastes.pop(task, None)
+        else:
+            self._wastes[task] = waste
         if sum(account.stage >= Stage.DONE for account in row.values()) > 1:
             self.repeated.add(task)
-
-
-def _is_wasted(attempt: Attempt, row: Row, flock: Flock) -> bool:
-    stage = row[attempt].stage
-    return stage in _WASTED and (stage > Stage.RUNNING or flock.runs(attempt))
 
 
 def _cell(row: Row, active: list[Attempt], result: Result | None) -> TaskState:

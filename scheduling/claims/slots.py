@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ...ring.terms import Instant
+from ..effects import StartAttempt
 from ..events import LocalOutput
 from ..jobs import Phase, TaskReport
 from ..messages import Attempt
@@ -26,20 +27,54 @@ class Delivery:
 
 @dataclass(slots=True, kw_only=True)
 class Running:
-    """An attempt of this peer that has not ended; `remade` are the runs it was told of beside the sealed ones."""
+    """An attempt of this peer that has not ended."""
 
-    job: str
-    phase: Phase
-    task: int
-    attempt: Attempt
-    remade: tuple[tuple[int, Attempt], ...] = ()
+    start: StartAttempt
+    begun_at: Instant
+    waits_until: Instant | None = None
+    """How long an attempt that was claimed ahead waits for its slot; None if it has one."""
+    is_followed: bool = False
+    """Whether another was claimed ahead because this one was nearly done."""
     fraction: float = 0.0
     told_at: Instant = NEVER
     delivery: Delivery | None = None
 
+    @property
+    def job(self) -> str:
+        """Name its job."""
+        return self.start.record.id
+
+    @property
+    def phase(self) -> Phase:
+        """Tell the phase of its task."""
+        return self.start.phase
+
+    @property
+    def task(self) -> int:
+        """Tell its task."""
+        return self.start.task
+
+    @property
+    def attempt(self) -> Attempt:
+        """Name the attempt."""
+        return self.start.attempt
+
+    @property
+    def computes(self) -> bool:
+        """Tell whether user code works on it: it has a slot, and its output is not on its way yet."""
+        return self.waits_until is None and self.delivery is None
+
+    def left_s(self, now: Instant) -> float:
+        """Estimate what is left of it, in seconds, as this peer itself sees it go on."""
+        return (now - self.begun_at) * (1.0 - self.fraction) / self.fraction if self.fraction else float("inf")
+
+    def ran_ms(self, now: Instant) -> int:
+        """Tell for how long the attempt has gone on, in milliseconds."""
+        return max(0, round(1000 * (now - self.begun_at)))
+
 
 class Slots:
-    """At most `capacity` attempts at user code at a time, and as many more whose output is on its way."""
+    """At most `capacity` attempts at user code at a time, and as many more that wait for a slot or deliver output."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -47,15 +82,34 @@ class Slots:
 
     @property
     def free(self) -> int:
-        """Count the attempts that may start now."""
-        computing = sum(running.delivery is None for running in self.running.values())
-        return min(self.capacity - computing, 2 * self.capacity - len(self.running))
+        """Count the attempts that may be claimed and started now."""
+        return min(self.capacity - self._computing, 2 * self.capacity - len(self.running))
+
+    @property
+    def _computing(self) -> int:
+        return sum(running.computes for running in self.running.values())
+
+    def next_waiting(self) -> Running | None:
+        """Give the attempt that was claimed ahead first, if there is a slot for it now."""
+        if self._computing >= self.capacity:
+            return None
+        return next((running for running in self.running.values() if running.waits_until is not None), None)
+
+    def next_free_s(self, now: Instant) -> float:
+        """Estimate in how many seconds a slot becomes free."""
+        return min((running.left_s(now) for running in self.running.values() if running.computes), default=0.0)
+
+    def leader(self, fraction: float) -> Running | None:
+        """Give an attempt that is so far that the next may be claimed ahead, and is not followed by one."""
+        if len(self.running) >= 2 * self.capacity:
+            return None
+        ripe = (each for each in self.running.values() if each.computes and each.fraction >= fraction)
+        return next((running for running in ripe if not running.is_followed), None)
 
     @property
     def load(self) -> float:
         """Tell which share of the capacity computes."""
-        computing = sum(running.delivery is None for running in self.running.values())
-        return min(1.0, computing / self.capacity) if self.capacity else 0.0
+        return min(1.0, self._computing / self.capacity) if self.capacity else 0.0
 
     def of_job(self, job: str) -> list[Running]:
         """List the attempts under way of one job."""

@@ -1,7 +1,7 @@
 """Keep a job's claim table: a join-semilattice, so that peers agree in whatever order and however often news comes.
 
 The table maps each task to its attempts, and each attempt to the account that is furthest on. Accounts are totally
-ordered by stage, then fraction, then the encoded report and error; the join of two is the greater (Shapiro 2011,
+ordered by stage, then fraction, then the encoded report, error and time; the join of two is the greater (Shapiro 2011,
 state-based CRDTs). Nothing is ever taken out.
 """
 
@@ -34,7 +34,7 @@ def joined(one: Account, other: Account) -> Account:
     """Join two accounts of one attempt: the one that is further on."""
     if (one.stage, one.fraction) != (other.stage, other.fraction):
         return max(one, other, key=lambda account: (account.stage, account.fraction))
-    return max(one, other, key=lambda account: _ENCODER.encode((account.report, account.error)))
+    return max(one, other, key=lambda account: _ENCODER.encode((account.report, account.error, account.ran_ms)))
 
 
 def report_of(account: Account | None) -> TaskReport | None:
@@ -49,6 +49,8 @@ class ClaimTable:
         self._rows: dict[tuple[Phase, int], dict[Attempt, Account]] = {}
         self._buckets = [0] * BUCKETS
         self.attempts = 0
+        self.speculative = 0
+        """How many of the attempts are speculative."""
 
     def join(self, claim: Claim) -> Change:
         """Join one claim into the table."""
@@ -56,6 +58,7 @@ class ClaimTable:
         old = row.get(claim.attempt)
         if old is None:
             self.attempts += 1
+            self.speculative += claim.attempt.speculative
             row[claim.attempt] = claim.account
             self._toggle(claim, claim.account)
             return Change.STAGE

@@ -2,10 +2,11 @@
 
 from ...ring.facts import Liveness
 from ...ring.terms import start_of
+from ..claims.waste import total
 from ..desk import Desk
 from ..jobs import JobState, Phase
 from ..replica.job import Job
-from ..status import JobStatus, Lane, RunningAttempt, TaskState
+from ..status import Condition, JobStatus, Lane, RunningAttempt, TaskState
 from ..tracker.succession import reachable_of
 
 LANES_MAX = 4096
@@ -16,6 +17,7 @@ def status_of(job: Job, desk: Desk) -> JobStatus:
     if job.retired is not None:
         return job.retired
     first = job.boards[Phase.MAP]
+    waste = total(board.waste for board in job.boards.values())
     end = job.ended_at if job.ended_at is not None else desk.now
     return JobStatus(
         id=job.id,
@@ -28,8 +30,8 @@ def status_of(job: Job, desk: Desk) -> JobStatus:
         map_states=bytes(first.cells),
         reduce_states=bytes(job.boards[Phase.REDUCE].cells),
         attempts=job.table.attempts,
-        duplicates=sum(board.duplicates for board in job.boards.values()),
-        speculative=sum(board.cells.count(TaskState.SPECULATIVE) for board in job.boards.values()),
+        duplicates=waste.duplicates,
+        speculative=job.table.speculative,
         records=job.ending.records if job.state is JobState.DONE and job.ending is not None else first.records,
         bytes=job.ending.bytes if job.state is JobState.DONE and job.ending is not None else first.bytes,
         local_bytes=first.local_bytes,
@@ -43,6 +45,11 @@ def status_of(job: Job, desk: Desk) -> JobStatus:
         output=job.record.spec.output,
         submitted_at=job.record.submitted_at,
         ending=job.ending,
+        priority=job.record.spec.priority,
+        races_lost=waste.races_lost,
+        wasted_s=waste.wasted_ms / 1000,
+        speculation_won=waste.speculation_won,
+        saved_s=waste.saved_ms / 1000,
     )
 
 
@@ -50,11 +57,24 @@ def lanes_of(job: Job, desk: Desk) -> tuple[Lane, ...]:
     """Show who is at what, and who has done how much; members that have left appear for what they did."""
     done = job.boards[Phase.MAP].done_by + job.boards[Phase.REDUCE].done_by
     members = dict.fromkeys((*desk.flock.members(), *sorted(done)))
+    slow = _slow_peers(job, desk) if job.live else frozenset()
     lanes = (
-        Lane(desk.flock.name(peer), desk.flock.liveness(peer), _running(job, peer, desk), done[peer])
+        Lane(
+            desk.flock.name(peer),
+            desk.flock.liveness(peer),
+            _running(job, peer, desk),
+            done[peer],
+            Condition.SLOW if peer in slow else Condition.WELL,
+        )
         for peer in list(members)[:LANES_MAX]
     )
     return tuple(lanes)
+
+
+def _slow_peers(job: Job, desk: Desk) -> frozenset[str]:
+    """Find the peers in touch that are at something which would be done sooner elsewhere, if begun there now."""
+    slow = (each for board in job.boards.values() for each in board.paces.slow(desk.now, desk.settings))
+    return frozenset(attempt.peer for attempt, _, _ in slow if desk.flock.runs(attempt))
 
 
 def _running(job: Job, peer: str, desk: Desk) -> tuple[RunningAttempt, ...]:

@@ -118,6 +118,7 @@ class Job:
             return change
         account = self.table.row(claim.phase, claim.task)[claim.attempt]
         key = (claim.phase, claim.task, claim.attempt)
+        self.boards[claim.phase].paces.heard(now, claim.task, claim.attempt, account)
         if account.stage <= Stage.RUNNING:
             self.active[claim.attempt.peer].add(key)
         else:

@@ -24,6 +24,9 @@ class Attempts:
         running = self._desk.slots.running.get(event.attempt)
         if running is None or event.fraction < running.fraction:
             return
+        nearly_done = self._desk.settings.nearly_done
+        if running.fraction < nearly_done <= event.fraction:  # time to claim the next one ahead
+            self._desk.touch(self._desk.jobs[running.job])
         running.fraction = event.fraction
         if self._desk.now - running.told_at >= self._desk.settings.progress_interval_s:
             running.told_at = self._desk.now
@@ -78,7 +81,7 @@ class Attempts:
         if not 0 <= split < len(job.record.splits):
             return
         sealed = job.sealed(Phase.MAP, split)
-        tried = {attempt for remade, attempt in running.remade if remade == split}
+        tried = {attempt for remade, attempt in running.start.remade if remade == split}
         tried |= {sealed.attempt} if sealed is not None else set()
         for attempt, account in list(job.table.row(Phase.MAP, split).items()):
             if account.stage is Stage.DONE and (attempt in tried or not self._desk.flock.runs(attempt)):
@@ -92,7 +95,7 @@ class Attempts:
     def _give_up(self, running: Running, reason: str) -> None:
         title = task_title(running.phase, running.task)
         self._desk.backoffs.lost(self._desk.now, running.job, running.phase, running.task, f"{title}: {reason}")
-        self._end(running, Account(Stage.RELEASED, running.fraction))
+        self._release(running)
 
     # --- stopping ---
 
@@ -100,21 +103,37 @@ class Attempts:
         """Stop what has become useless in a job that has changed, and dismiss its user code when it is over."""
         over = job.killed or not job.live
         for running in self._desk.slots.of_job(job.id):
-            if over or self._is_useless(job, running):
+            if over or self._is_useless(job, running) or self._has_waited(running):
                 self._desk.emit(StopAttempt(attempt=running.attempt))
-                self._end(running, Account(Stage.RELEASED, running.fraction))
+                self._release(running)
         if over and not job.dismissed:
             job.dismissed = True
             self._desk.emit(DismissJob(job=job.id))
+
+    def release_all(self) -> None:
+        """Leave all attempts to others, for this peer ends."""
+        self._desk.stops = True
+        for running in list(self._desk.slots.running.values()):
+            self._desk.emit(StopAttempt(attempt=running.attempt))
+            self._release(running)
+
+    def _has_waited(self, running: Running) -> bool:
+        """Tell whether a task that was claimed ahead has to be left to others: the slot has not become free."""
+        return running.waits_until is not None and self._desk.now >= running.waits_until
 
     def _is_useless(self, job: Job, running: Running) -> bool:
         if running.task in job.boards[running.phase].results:
             return True
         if running.fraction > self._desk.settings.nearly_done:
             return False
-        rivals = active_attempts(job.table.row(running.phase, running.task), self._desk.flock)
+        row = job.table.row(running.phase, running.task)
+        is_speculative = running.attempt.speculative
+        rivals = [at for at in active_attempts(row, self._desk.flock) if at.speculative is is_speculative]
         winner = min(rivals, key=lambda rival: attempt_lot(job.id, running.phase, running.task, rival))
         return winner != running.attempt
+
+    def _release(self, running: Running) -> None:
+        self._end(running, Account(Stage.RELEASED, running.fraction, ran_ms=running.ran_ms(self._desk.now)))
 
     def _end(self, running: Running, account: Account) -> None:
         del self._desk.slots.running[running.attempt]

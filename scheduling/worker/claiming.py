@@ -1,16 +1,28 @@
 """Claim open tasks for free slots, and start on each at once."""
 
+from enum import Enum
+
 from ...ring.terms import Instant
 from ..claims.lots import task_lot
 from ..claims.selection import Candidate, choose, rank_of
 from ..claims.slots import Running
 from ..claims.table import report_of
 from ..desk import Desk
-from ..effects import StartAttempt, WakeSchedulingAt
+from ..effects import PrepareAttempt, StartAttempt, WakeSchedulingAt
 from ..events import TrackDue
 from ..jobs import Phase
 from ..messages import Account, Attempt, Stage
 from ..replica.job import Job
+from .shares import by_need
+from .speculating import Speculation
+
+
+class Way(Enum):
+    """Why a task is claimed: it is open, or will soon have a slot here, or goes on too slowly elsewhere."""
+
+    OPEN = "open"
+    AHEAD = "ahead"
+    SPECULATIVE = "speculative"
 
 
 class Work:
@@ -18,25 +30,41 @@ class Work:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._speculation = Speculation(desk)
         self._begun = 0
         self._nudges: dict[str, Instant] = {}
 
     def fill(self) -> None:
-        """Claim open tasks, those of the oldest job first, until no slot is free; who leaves claims none."""
+        """Start what was claimed ahead, claim open tasks until no slot is free, then what goes on too slowly.
+
+        Who leaves claims none.
+        """
+        if self._desk.stops:
+            return
+        while (waiting := self._desk.slots.next_waiting()) is not None:
+            self._start_waiting(waiting)
         if self._desk.flock.leaves(self._desk.me) and self._desk.flock.workers:
             return
-        for job in self._desk.jobs.values():
-            if self._desk.slots.free <= 0:
-                return
-            for phase in job.claimable():
-                while self._desk.slots.free > 0 and self._take(job, phase):
-                    pass
+        while self._desk.slots.free > 0 and self._take(Way.OPEN):
+            pass
+        while self._desk.slots.free > 0 and self._take(Way.SPECULATIVE):
+            pass
+        while (leader := self._desk.slots.leader(self._desk.settings.nearly_done)) is not None:
+            leader.is_followed = True
+            self._take(Way.AHEAD)
 
-    def _take(self, job: Job, phase: Phase) -> bool:
-        choice = choose(self._desk.now, self._candidates(job, phase))
+    def _take(self, way: Way) -> bool:
+        """Claim one task of the neediest job that has one; tell whether there was one."""
+        return any(self._take_of(job, phase, way) for job in by_need(self._desk) for phase in job.claimable())
+
+    def _take_of(self, job: Job, phase: Phase, way: Way) -> bool:
+        if way is Way.SPECULATIVE:
+            choice = self._speculation.choose(job, phase)
+        else:
+            choice = choose(self._desk.now, self._candidates(job, phase))
         if choice.task is not None:
-            self._begin(job, phase, choice.task)
-        elif choice.due is not None:
+            self._begin(job, phase, choice.task, way)
+        elif choice.due is not None and way is not Way.AHEAD:
             self._nudge(job, choice.due)
         return choice.task is not None
 
@@ -75,15 +103,34 @@ class Work:
             self._nudges[job.id] = due
             self._desk.emit(WakeSchedulingAt(at=due, event=TrackDue(job=job.id)))
 
-    def _begin(self, job: Job, phase: Phase, task: int) -> None:
+    def _begin(self, job: Job, phase: Phase, task: int, way: Way) -> None:
         desk = self._desk
         self._begun += 1
-        attempt = Attempt(desk.me, desk.incarnation, self._begun)
-        remade = self._remade(job) if phase is Phase.REDUCE else ()
-        seal = job.seal if phase is Phase.REDUCE else None
-        desk.slots.running[attempt] = Running(job=job.id, phase=phase, task=task, attempt=attempt, remade=remade)
+        attempt = Attempt(desk.me, desk.incarnation, self._begun, way is Way.SPECULATIVE)
+        is_reduce = phase is Phase.REDUCE
+        start = StartAttempt(
+            record=job.record,
+            phase=phase,
+            task=task,
+            attempt=attempt,
+            seal=job.seal if is_reduce else None,
+            remade=self._remade(job) if is_reduce else (),
+        )
+        running = desk.slots.running[attempt] = Running(start=start, begun_at=desk.now)
         desk.claim(job, phase, task, attempt, Account(Stage.CLAIMED))
-        desk.emit(StartAttempt(record=job.record, phase=phase, task=task, attempt=attempt, seal=seal, remade=remade))
+        if way is Way.AHEAD:
+            wait_s = max(desk.settings.ahead_patience_s, 2 * desk.slots.next_free_s(desk.now))
+            running.waits_until = Instant(desk.now + wait_s)
+            desk.emit(PrepareAttempt(start=start))
+        else:
+            desk.emit(start)
+
+    def _start_waiting(self, running: Running) -> None:
+        """Start an attempt that was claimed ahead, and tell the others that its time begins to count now."""
+        desk = self._desk
+        running.waits_until, running.begun_at = None, desk.now
+        desk.claim(desk.jobs[running.job], running.phase, running.task, running.attempt, Account(Stage.RUNNING))
+        desk.emit(running.start)
 
     def _remade(self, job: Job) -> tuple[tuple[int, Attempt], ...]:
         """List attempts whose runs equal the sealed ones, those at live peers first."""
@@ -99,3 +146,4 @@ class Work:
     def forget(self, job: str) -> None:
         """Drop what was noted about a job."""
         self._nudges.pop(job, None)
+        self._speculation.forget(job)

@@ -17,7 +17,7 @@ from murmuration.client.job import Job
 from murmuration.ring.errors import CallerError
 from murmuration.scheduling.jobs import JobState
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(90), pytest.mark.xdist_group("client-faults")]
 
 ENDS = [signal.SIGKILL, signal.SIGTERM]
 SIZE = 48 << 20

@@ -23,7 +23,7 @@ from murmuration.ring.facts import Liveness
 from murmuration.ring.terms import Quorum
 from murmuration.scheduling.status import TaskState
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(90), pytest.mark.xdist_group("disk-faults")]
 
 VICTIM = "peer-2"
 ALL_COPIES = Quorum(replicas=3, writes_required=3, strict=True)

@@ -20,7 +20,7 @@ from murmuration.ring.facts import Liveness
 from murmuration.ring.placement.rendezvous import vnode_of
 from murmuration.ring.terms import Quorum
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120), pytest.mark.xdist_group("durability")]
 
 CONTENT = b"".join(b"line %d of a file\n" % number for number in range(20_000))
 KEYS = {b"key-%d" % number: os.urandom(50) for number in range(50)}

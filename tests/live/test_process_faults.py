@@ -29,7 +29,7 @@ from murmuration.ring.terms import Quorum, Source
 from murmuration.scheduling.jobs import JobState
 from murmuration.scheduling.status import TaskState
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120), pytest.mark.xdist_group("process-faults")]
 
 TEXT = "".join(f"line {number} of a text with {number % 7} and {number % 11} words\n" for number in range(3000))
 COUNTS = Counter(TEXT.split())

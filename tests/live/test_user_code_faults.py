@@ -21,7 +21,7 @@ from murmuration.client.failures import JobKilled, UserCodeError
 from murmuration.node.executor.logs import LOG_BYTES_MAX
 from murmuration.scheduling.jobs import JobState
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(90), pytest.mark.xdist_group("user-code-faults")]
 
 KILL_S = 2.0
 """How long after the acknowledgement of a kill user code may still run."""

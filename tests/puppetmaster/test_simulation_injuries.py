@@ -171,7 +171,7 @@ def test_slow_disk_delays_user_code_too(cluster):
     pass_time(cluster, 10.0)
     makers = {mapped.peer for mapped in cluster.witness.mapped_by.values()}
     assert makers == set(NAMES) - {"E"}
-    assert cluster.running["E"].attempts
+    assert "attempt stopped" in cluster.witness.reached, "what E was at has been done elsewhere"
 
 
 def test_faults_that_do_not_fit_a_peer_do_nothing(cluster):

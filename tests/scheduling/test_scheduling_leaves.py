@@ -2,7 +2,8 @@
 
 from scheduling_cluster import JOB, Cluster, job_record
 
-from murmuration.scheduling.jobs import JobState
+from murmuration.scheduling import events as ev
+from murmuration.scheduling.jobs import JobState, Phase
 
 
 def test_peer_that_leaves_finishes_what_it_has_and_claims_nothing_new() -> None:
@@ -46,3 +47,20 @@ def test_electorate_prefers_those_who_stay() -> None:
     assert leaver not in cluster.machines[cluster.peers[0]].electorate(JOB)
     cluster.submit(job_record(3))
     cluster.run_until(lambda: cluster.all_in(JobState.DONE))
+
+
+def test_peer_that_stops_releases_its_claims_at_once_and_takes_up_nothing_more() -> None:
+    cluster = Cluster(4, task_s=5.0)
+    cluster.submit(job_record(8, 0))
+    cluster.run_for(0.2)
+    stopping = cluster.peers[2]
+    theirs = {task for _, peer, _, task, _ in cluster.begun if peer == stopping}
+    assert len(theirs) == 2
+    cluster.do(stopping, ev.SchedulingStopped())
+    cluster.run_for(0.1)
+    assert not cluster.machines[stopping]._desk.slots.running
+    assert {attempt.peer for attempt in cluster.stopped} == {stopping}
+    board = cluster.job(cluster.peers[0]).boards[Phase.MAP]
+    assert board.openings == theirs, "others know although they hold the peer for alive"
+    cluster.run_until(cluster.done)
+    assert not [at for at, peer, *_ in cluster.begun if peer == stopping and at > 0.2]

@@ -11,7 +11,6 @@ from murmuration.scheduling import effects as out
 from murmuration.scheduling import events as ev
 from murmuration.scheduling.effects import JobRefused
 from murmuration.scheduling.jobs import (
-    JobState,
     Phase,
     Split,
     job_key,
@@ -171,15 +170,6 @@ def test_submission_asked_twice_is_one_job() -> None:
     accepted = out.JobAccepted(job=JOB)
     assert [cluster.answers[request] for request in ("submit", "twin", "late")] == [accepted] * 3
     assert len(cluster.begun) == 7
-
-
-def test_two_jobs_the_older_one_goes_first() -> None:
-    cluster = Cluster(2)
-    cluster.submit(job_record(20, 1))
-    cluster.submit(job_record(20, 1, job="00000000000000bb"), request="second")
-    cluster.run_until(lambda: cluster.all_in(JobState.DONE, "00000000000000bb"))
-    assert cluster.done()
-    assert cluster.job(cluster.peers[0]).ended_at < cluster.job(cluster.peers[0], "00000000000000bb").ended_at - 0.4
 
 
 def test_submission_repeated_at_another_peer_keeps_the_electorate_that_the_client_asked_for() -> None:

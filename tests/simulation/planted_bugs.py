@@ -321,6 +321,12 @@ PLANTED_BUGS = (
         "is_stronger = sibling.value is not None",
     ),
     PlantedBug(
+        "dot of a foretold write that a crash cut off is given out again",
+        "ring/requests/coordinator.py",
+        'self._actor = f"{roster.me}.{start_of(incarnation)}.{drawn:08x}"',
+        'self._actor = f"{roster.me}.1.0"',
+    ),
+    PlantedBug(
         "conditional put looks at one home only",
         "ring/requests/coordinator.py",
         "if order.condition is Condition.NONE:",

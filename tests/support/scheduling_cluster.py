@@ -94,6 +94,14 @@ class Cluster:
         self.lost_runs: set[Attempt] = set()
         self.unreachable: set[int] = set()
         self.nondeterministic = False
+        self.slowed: dict[PeerId, float] = {}
+        """How many times as long tasks take at some peers."""
+        self.fetch_s = 0.0
+        """How long it takes until the input of an attempt is there."""
+        self.prepared: dict[Attempt, float] = {}
+        """When the input of which attempts was asked for ahead."""
+        self.progress_steps = 2
+        """In how many steps an attempt goes on; each but the last is told."""
         self.placing_fails = 0
         self.storing_fails: Counter[bytes] = Counter()
         self.unreadable = ""
@@ -230,6 +238,8 @@ class Cluster:
                 self._post(0.003, peer, ("decide", effect))
             case out.StartAttempt():
                 self._begin(peer, effect)
+            case out.PrepareAttempt(start=start):
+                self.prepared[start.attempt] = self.now
             case out.StopAttempt():
                 self.stopped.add(effect.attempt)
             case out.PlaceChunk():
@@ -251,8 +261,15 @@ class Cluster:
 
     def _begin(self, peer: PeerId, effect: out.StartAttempt) -> None:
         self.begun.append((self.now, peer, effect.phase, effect.task, effect.attempt))
-        self._post(self.task_s / 2, peer, ev.AttemptProgressed(attempt=effect.attempt, fraction=0.5))
-        self._post(self.task_s * self.rng.uniform(0.8, 1.2), peer, ("execute", effect))
+        task_s = self.task_s * self.slowed.get(peer, 1.0)
+        fetched_at = self.prepared.get(effect.attempt, self.now) + self.fetch_s
+        fetching_s = max(0.0, fetched_at - self.now)
+        for step in range(1, self.progress_steps):
+            fraction = step / self.progress_steps
+            self._post(
+                fetching_s + task_s * fraction, peer, ev.AttemptProgressed(attempt=effect.attempt, fraction=fraction)
+            )
+        self._post(fetching_s + task_s * self.rng.uniform(0.8, 1.2), peer, ("execute", effect))
 
     def _place(self, peer: PeerId, effect: out.PlaceChunk) -> None:
         self.placing_fails -= 1

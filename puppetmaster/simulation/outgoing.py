@@ -1,0 +1,50 @@
+"""Name what a simulated process lets go of: letters to the network, and what it has set for later."""
+
+from dataclasses import dataclass
+
+from ...node.effects import ReplyTo, RunAttempt
+from ...node.events import NodeEvent
+from ...ring.effects import Operate, PullChunk, ScrubChunks
+from ...ring.terms import Instant
+
+LONG_AGO = Instant(float("-inf"))
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message on its way; `receiver` is a peer's url, or a client's name.
+
+    `recipient` is the id of the peer that is meant: another one may have its address by now.
+    """
+
+    sender: str
+    receiver: str
+    content: NodeEvent | ReplyTo
+    recipient: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What one process of one peer has set for later; an alarm tells for when it was set, by the machine's time."""
+
+    peer: str
+    serial: int
+    event: NodeEvent
+    at: Instant = LONG_AGO
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """Work that is due to end now: it reads what it needs from wherever that lies, and reports.
+
+    User code also says how far it is: then `fraction` is below 1, and the work is not at its end.
+    """
+
+    peer: str
+    serial: int
+    work: RunAttempt | PullChunk | ScrubChunks | Operate
+    fraction: float = 1.0
+
+
+Outgoing = Letter | tuple[float, Later | Working]
+"""What a process lets go of: a letter to the network, or something due in so many seconds."""
