@@ -176,7 +176,7 @@ class UserError(Struct, frozen=True, array_like=True):
 class StoredFile(Struct, frozen=True, array_like=True):
     """A file as chunks in the ring; `name` is that of a part in a job's output, or empty where a path names it."""
 
-    name: Annotated[str, Meta(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,127})?$")]
+    name: Annotated[str, Meta(pattern="^([A-Za-z0-9_][A-Za-z0-9._-]{0,127})?$")]
     size: Offset
     chunks: Annotated[tuple[ChunkRef, ...], Meta(max_length=20_000)]
 
@@ -194,6 +194,8 @@ class TaskReport(Struct, frozen=True, array_like=True):
     counters: Annotated[dict[Annotated[str, Meta(max_length=128)], int], Meta(max_length=128)] = {}
     part: StoredFile | None = None
     """A part of the output: of a reduce attempt, or of a map attempt in a job without reducers."""
+    side: Annotated[tuple[StoredFile, ...], Meta(max_length=16)] = ()
+    """What user code has written beside the output."""
 
 
 class Manifest(Struct, frozen=True, array_like=True):
@@ -220,6 +222,13 @@ class JobEnding(Struct, frozen=True, array_like=True):
     records: Offset = 0
     """Input records and `bytes` of the map attempts that count, so that every peer tells the same of a job's end."""
     bytes: Offset = 0
+    side: Annotated[tuple[StoredFile, ...], Meta(max_length=SPLITS_MAX)] = ()
+    """What user code has written beside the parts, in attempts that count."""
+
+    @property
+    def files(self) -> tuple[StoredFile, ...]:
+        """List all files of the output."""
+        return self.parts + self.side
 
 
 def manifest_key(path: str) -> bytes:

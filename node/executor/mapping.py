@@ -30,6 +30,7 @@ from .program import UserProgram
 from .program_api import Context, Mapper, Reducer
 from .runs import encoded
 from .shuffling import Shuffle
+from .side_files import SideFiles
 from .tasks import LoadProgram, MapTask, TaskFinished
 
 LAST_STRETCH = 0.95
@@ -46,6 +47,7 @@ class MapAttempt:
         self._program = program
         self._job = job
         self._task = task
+        self._side_files = SideFiles(task.side or f"{task.output}.")
         self._context = Context(
             job_id=job.job,
             peer=job.peer,
@@ -53,6 +55,7 @@ class MapAttempt:
             split=task.split,
             params=job.params,
             file=task.file,
+            side_files=self._side_files,
         )
         self._size = sum(extent.length for extent in task.extents)
         self._bytes_done = 0
@@ -107,6 +110,7 @@ class MapAttempt:
             seconds=seconds,
             counters=self._context.counts(),
             pieces=written.pieces,
+            side=self._side_files.finish(),
         )
 
     def _blame(self, late: UserFault) -> NoReturn:

@@ -66,6 +66,8 @@ class MapTask(Order, frozen=True, array_like=True, tag=True):
     first_byte: Offset
     extents: tuple[Extent, ...]
     output: Path
+    side: Path = ""
+    """What the paths of side files begin with."""
 
     @property
     def task(self) -> str:
@@ -88,6 +90,8 @@ class ReduceTask(Order, frozen=True, array_like=True, tag=True):
     partition: int
     runs: tuple[RunSegment, ...]
     output: Path
+    side: Path = ""
+    """What the paths of side files begin with."""
 
     @property
     def task(self) -> str:
@@ -122,6 +126,13 @@ class OutputPiece(Struct, frozen=True, array_like=True):
     newlines: Offset
 
 
+class SideOutput(Struct, frozen=True, array_like=True):
+    """A file that user code has written beside the output, cut into chunks."""
+
+    name: Annotated[str, Meta(max_length=64)]
+    pieces: Annotated[tuple[OutputPiece, ...], Meta(max_length=4096)]
+
+
 class TaskFinished(Word, frozen=True, array_like=True, tag=True):
     """The task is through and its output file complete; `pieces` cut a part into chunks (none for a run)."""
 
@@ -134,6 +145,7 @@ class TaskFinished(Word, frozen=True, array_like=True, tag=True):
     seconds: Annotated[float, Meta(ge=0.0)]
     counters: Annotated[dict[Annotated[str, Meta(max_length=128)], int], Meta(max_length=128)]
     pieces: Annotated[tuple[OutputPiece, ...], Meta(max_length=4096)] = ()
+    side: Annotated[tuple[SideOutput, ...], Meta(max_length=16)] = ()
 
 
 class TaskFailed(Word, frozen=True, array_like=True, tag=True):

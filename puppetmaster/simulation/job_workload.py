@@ -25,7 +25,7 @@ from ...scheduling.partitioners import canonical
 from ...scheduling.splits import cut_lines, splits_of_file
 from ...scheduling.status import JobStatus
 from .cluster import CLIENT_URL, Cluster
-from .wordcount import POISON
+from .wordcount import POISON, WRITES_SIDE_FILES
 
 PATIENCE_S = 1.0
 """How long the simulated client waits for a peer before it asks another."""
@@ -78,6 +78,11 @@ def in_total_order(record: JobRecord, text: bytes) -> JobRecord:
     sample = text.decode().split()[::SAMPLED_EVERY]
     cuts = chosen_cuts(map(canonical, sample), record.partitions)
     return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, cuts=cuts))
+
+
+def with_side_files(record: JobRecord) -> JobRecord:
+    """Have map attempts write files beside their runs."""
+    return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, params={WRITES_SIDE_FILES: ""}))
 
 
 def stored_input(cluster: Cluster, record: JobRecord, text: bytes) -> JobRecord:

@@ -16,6 +16,16 @@ POISON = b"poison"
 """The word at which user code raises."""
 
 
+WRITES_SIDE_FILES = "side"
+"""The parameter that has each map attempt write a file beside its run."""
+SIDE_FILE = "lines.txt"
+
+
+def side_content(text: bytes, split: int) -> bytes:
+    """Give what a map attempt writes beside its run."""
+    return b"%d %d\n" % (split, text.count(b"\n"))
+
+
 def map_split(text: bytes, partitions: int, cuts: Sequence[bytes] | None = None) -> Run:
     """Count the words of a split, one dict for each partition, dealt by hash or by ranges."""
     counts: tuple[dict[str, int], ...] = tuple({} for _ in range(partitions))
