@@ -50,6 +50,7 @@ from .planning import JobOptions, Planner
 from .programs import find_program, step_names
 from .progress import Progress, Silence
 from .rehearsing import prepare_rehearsal
+from .sampling import in_total_order
 from .share import Share
 from .units import parse_size
 
@@ -83,6 +84,10 @@ class JobChoices(TypedDict, total=False):
     memory_per_task: int | str
     speculation: bool
     priority: int
+    total_order: bool
+    sample_rate: float
+    samples: int
+    max_sampled_splits: int
 
 
 class Client:
@@ -135,10 +140,15 @@ class Client:
             raise CallerError(f"{code.name} has {len(steps)} steps, each a job of its own: use submit_steps")
         self._check_alone(place)
         record = self.plan(code, inputs, place, progress=progress, **choices)
-        prepared = self._connection.ask(PrepareJob(job=record.id), JobPrepared)
-        record = replace(record, electorate=prepared.electorate)
-        self._connection.ask(SubmitJob(record=record), JobTaken)
+        options = _options(choices)
+        if options.total_order:
+            record = in_total_order(record, options, self._start)
         delivery = Delivery(place, self.fs, overwrite=overwrite, stdout=stdout)
+        return self._start(record, delivery)
+
+    def _start(self, record: JobRecord, delivery: Delivery | None = None) -> Job:
+        prepared = self._connection.ask(PrepareJob(job=record.id), JobPrepared)
+        self._connection.ask(SubmitJob(record=replace(record, electorate=prepared.electorate)), JobTaken)
         return Job(self._connection, self.fs, record.id, delivery=delivery)
 
     def submit_steps(

@@ -130,4 +130,5 @@ class Chain:
         if not self.at_last:
             chosen.pop("output_format", None)
             chosen.pop("output_names", None)
+            chosen.pop("total_order", None)
         return chosen

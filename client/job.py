@@ -117,7 +117,7 @@ class Job:
         if ending.state is not JobState.DONE:
             raise JobKilled(f"job {status.name} ({self.id}) was killed")
         if self._delivery is not None:
-            self._delivery.deliver(ending.parts)
+            self._delivery.deliver(ending.parts, ending.side)
         return status
 
     def deliver_to(self, delivery: Delivery) -> None:
@@ -134,6 +134,11 @@ class Job:
         if ending.state is not JobState.DONE:
             raise CallerError(f"job {self.id} has no output: it ended as {ending.state.title}")
         return ending.parts
+
+    def side_files(self) -> tuple[StoredFile, ...]:
+        """List what user code has written beside the parts of a finished job's output; raises as `parts`."""
+        self.parts()
+        return self._ending().side
 
     def results(self) -> Iterator[Pair]:
         """Wait for the job, then read its output pair by pair, in the order of its parts.

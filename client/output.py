@@ -68,8 +68,8 @@ class Delivery:
         self._stdout = stdout
         self._delivered = False
 
-    def deliver(self, parts: Sequence[StoredFile]) -> None:
-        """Receive the parts, unless they are received already.
+    def deliver(self, parts: Sequence[StoredFile], side: Sequence[StoredFile] = ()) -> None:
+        """Receive the parts and, into a directory, what lies beside them; unless they are received already.
 
         Raises:
             CallerError: something else has taken the place meanwhile.
@@ -80,7 +80,7 @@ class Delivery:
         if self._place == STDOUT:
             receive_stream(parts, self._stdout or sys.stdout.buffer, self._files.stream)
         elif is_local(self._place):
-            receive_directory(parts, Path(self._place), self._files.stream, overwrite=self._overwrite)
+            receive_directory((*parts, *side), Path(self._place), self._files.stream, overwrite=self._overwrite)
         self._delivered = True
 
 

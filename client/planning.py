@@ -73,7 +73,9 @@ class JobOptions:
 
     `split_size` is in bytes; `splits` asks for exactly so many of about equal size instead. Without either, the size
     fits the input and the cluster (see `default_split_size`). `memory_per_task` are the bytes that an attempt may
-    take for what it collects, beside the user's own code; what is more goes to disk.
+    take for what it collects, beside the user's own code; what is more goes to disk. With `total_order` the parts of
+    the output follow each other in the order of keys: before the job, about `samples` keys are sampled from at most
+    `max_sampled_splits` splits, of whose records a share of `sample_rate` is mapped [0.1; of small inputs, all].
     """
 
     name: str = ""
@@ -89,6 +91,10 @@ class JobOptions:
     memory_per_task: int = MEMORY_PER_TASK
     speculation: bool = True
     priority: int = PRIORITY
+    total_order: bool = False
+    sample_rate: float | None = None
+    samples: int = 10_000
+    max_sampled_splits: int = 10
 
     def __post_init__(self) -> None:
         if self.split_size is not None and self.splits is not None:
@@ -101,6 +107,15 @@ class JobOptions:
             raise CallerError(f"{self.memory_per_task} bytes of memory are too few for a task; give at least 1MiB")
         if not 1 <= self.priority <= PRIORITY_MAX:
             raise CallerError(f"a priority of {self.priority} is none; give 1 to {PRIORITY_MAX}")
+        self._check_sampling()
+
+    def _check_sampling(self) -> None:
+        if self.sample_rate is not None and not 0 < self.sample_rate <= 1:
+            raise CallerError(
+                f"a sample rate of {self.sample_rate:g} is none: give a share of all records, such as 0.1"
+            )
+        if self.samples < 1 or self.max_sampled_splits < 1:
+            raise CallerError("a sample of nothing parts nothing: give at least one sample and one split")
 
 
 def default_split_size(total: int, slots: int) -> int:

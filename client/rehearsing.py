@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ..node.executor.rehearsal import lay_out
-from ..node.executor.tasks import Extent, LoadProgram, MapTask
+from ..node.executor.tasks import Extent, MapTask, load_order
 from ..node.transport.bulk_pull import pull
 from ..ring.errors import CallerError
 from ..scheduling.jobs import JobRecord
@@ -27,17 +27,7 @@ def prepare_rehearsal(record: JobRecord, split: int, reader: ChunkReader) -> lis
     content = folder / "input"
     with content.open("wb") as file:
         file.writelines(_bytes_of(record, split, reader))
-    spec, cut = record.spec, record.splits[split]
-    load = LoadProgram(
-        job=record.id,
-        peer="here",
-        program=spec.program,
-        params=spec.params,
-        input_format=spec.input_format,
-        output_format=spec.output_format,
-        partitions=spec.reducers,
-        memory_per_task=spec.memory_per_task,
-    )
+    cut = record.splits[split]
     task = MapTask(
         attempt="here",
         split=split,
@@ -47,7 +37,7 @@ def prepare_rehearsal(record: JobRecord, split: int, reader: ChunkReader) -> lis
         extents=(Extent(path=str(content), offset=0, length=content.stat().st_size),),
         output=str(folder / "output"),
     )
-    return lay_out(folder, load, task)
+    return lay_out(folder, load_order(record, "here"), task)
 
 
 def _bytes_of(record: JobRecord, split: int, reader: ChunkReader) -> Iterator[bytes]:

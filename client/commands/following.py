@@ -73,5 +73,5 @@ def is_received(job: "Job", status: "JobStatus") -> bool:
     place = Path(status.output)
     if status.state is not JobState.DONE or not is_local(status.output) or not place.is_dir():
         return False
-    wanted = {part.name: part.size for part in job.parts()}
+    wanted = {part.name: part.size for part in (*job.parts(), *job.side_files())}
     return bool(wanted) and {file.name: file.stat().st_size for file in place.iterdir()} == wanted

@@ -28,8 +28,15 @@ from ...ring.events import ChunkPulled, OperationDone
 from ...ring.facts import Standing
 from ...ring.operations import MergeVersions, Operation
 from ...ring.terms import REFUTATION_BITS, Instant, Member, PeerId, Source
-from ...scheduling.effects import DismissJob, ForgetJob, StopAttempt
-from ...scheduling.events import AttemptFailed, AttemptFinished, AttemptLost, AttemptProgressed, SchedulingEvent
+from ...scheduling.effects import DismissJob, ForgetJob, StartAttempt, StopAttempt
+from ...scheduling.events import (
+    AttemptFailed,
+    AttemptFinished,
+    AttemptLost,
+    AttemptProgressed,
+    LocalSideFile,
+    SchedulingEvent,
+)
 from ...scheduling.jobs import Phase
 from ...scheduling.messages import run_name
 from .check_operations import operation_violation, revival
@@ -37,12 +44,15 @@ from .disk import Disk, Run, row_of
 from .outgoing import Later, Letter, Outgoing, Working
 from .witness import Witness
 from .wordcount import (
+    SIDE_FILE,
+    WRITES_SIDE_FILES,
     map_report,
     map_split,
     part_outputs,
     poison_error,
     reduce_partition,
     reduce_report,
+    side_content,
 )
 
 PROGRESS_STEPS = 6
@@ -244,11 +254,20 @@ class Process:
         if not start.record.partitions:
             part = reduce_partition([map_split(text, 1)], 0)
             return self._part_done(work, part, text.count(b"\n"), len(text))
-        run = map_split(text, start.record.partitions)
+        run = map_split(text, start.record.partitions, start.record.spec.cuts)
         self.disk.runs[run_name(start.record.id, start.task, start.attempt)] = run
         report = map_report(text, run, self._pace.task_s)
         self._witness.mapped(self.name, self.start, start, report)
-        return AttemptFinished(attempt=start.attempt, report=report)
+        return AttemptFinished(attempt=start.attempt, report=report, side=self._side_files(start, text))
+
+    def _side_files(self, start: StartAttempt, text: bytes) -> tuple[LocalSideFile, ...]:
+        """Write beside the run, if the job wants it."""
+        if WRITES_SIDE_FILES not in start.record.spec.params:
+            return ()
+        ref = f"parts/{start.record.id}/side-{start.attempt.title}-{SIDE_FILE}"
+        self.disk.parts[ref] = content = side_content(text, start.task)
+        pieces = part_outputs(content, Source(url=self.member.bulk_url, ref=ref))
+        return (LocalSideFile(name=SIDE_FILE, pieces=pieces),)
 
     def _piece(self, piece: Piece, read: Read) -> bytes | None:
         for source in piece.sources:

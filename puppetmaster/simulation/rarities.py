@@ -51,6 +51,8 @@ RARITIES: Final = {
     "job killed": "a user killed a job",
     "kill too late": "a job was done although a kill was acknowledged",
     "manifest stored": "a job's output went into the ring",
+    "sorted in total": "the parts of an output followed each other in order",
+    "side files kept": "a job was done whose attempts wrote files beside their runs",
     "map only": "a job without reducers was done",
     "message doubled": "a message arrived twice",
     "link jammed": "a message waited for a second or longer behind others, on a narrow link",

@@ -60,6 +60,9 @@ class FakeJob:
                 self.interrupts -= 1
                 raise KeyboardInterrupt
 
+    def side_files(self):
+        return ()
+
     def parts(self):
         return self._parts
 

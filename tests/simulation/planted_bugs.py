@@ -376,4 +376,16 @@ PLANTED_BUGS = (
         "_CURRENT = frozenset({Standing.VALID, Standing.LEAVING})",
         "_CURRENT = frozenset({Standing.VALID, Standing.LEAVING, Standing.REMOVED})",
     ),
+    PlantedBug(
+        "side files of map attempts are not stored",
+        "scheduling/worker/attempts.py",
+        "if running.phase is not job.final and not event.side:",
+        "if running.phase is not job.final:",
+    ),
+    PlantedBug(
+        "ranges dealt from the last to the first",
+        "scheduling/cuts.py",
+        "return [bisect_right(cuts, key) for key in keys]",
+        "return [len(cuts) - bisect_right(cuts, key) for key in keys]",
+    ),
 )
