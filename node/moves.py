@@ -8,7 +8,8 @@ from ..ring.facts import Liveness, Standing, Update
 from ..ring.placement.rendezvous import Home
 from ..ring.terms import PeerId
 from ..ring.transfer.walk import Progress
-from .wire.requests import LeaveRing, Moving, PeerView, PlanJoin, PlanMove, Refused, RemovePeer
+from .wire.replies import Moving, PeerView, Refused
+from .wire.requests import LeaveRing, PlanJoin, PlanMove, RemovePeer
 
 MoveQuestion = LeaveRing | RemovePeer | PlanMove | PlanJoin
 

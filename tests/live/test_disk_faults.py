@@ -12,7 +12,7 @@ from gated_peers import until
 
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
-from murmuration.client.job import Job
+from murmuration.client.jobs.job import Job
 from murmuration.client.progress import Silence
 from murmuration.node.storage.checksums import unseal
 from murmuration.puppetmaster.faults import Damage

@@ -17,7 +17,7 @@ from writing import writing
 
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
-from murmuration.client.job import Job
+from murmuration.client.jobs.job import Job
 from murmuration.node.effects import Piece
 from murmuration.node.fetching import Fetcher
 from murmuration.node.gate.orders import Direction, LinkRule

@@ -5,10 +5,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ..node.transport.bulk_server import BulkServer
-from ..node.transport.host import host_id
-from ..node.transport.shelves import SharedFiles
-from ..ring.terms import Source
+from ...node.transport.bulk_server import BulkServer
+from ...node.transport.host import host_id
+from ...node.transport.shelves import SharedFiles
+from ...ring.terms import Source
 
 
 class Share:

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ..node.wire.requests import GetKey, JobShown, JobTaken, KeyGot, KillJob, WatchJob
-from ..ring.errors import CallerError, RemoteError
-from ..ring.terms import RECORD_QUORUM
-from ..scheduling.jobs import JobEnding, JobRecord, JobSpec, JobState, StoredFile, job_key
-from ..scheduling.status import JobStatus, TaskState
-from .connection import TRIES, Connection
+from ...node.wire.replies import JobShown, JobTaken, KeyGot
+from ...node.wire.requests import GetKey, KillJob, WatchJob
+from ...ring.errors import CallerError, RemoteError
+from ...ring.terms import RECORD_QUORUM
+from ...scheduling.jobs import JobEnding, JobRecord, JobSpec, JobState, StoredFile, job_key
+from ...scheduling.status import JobStatus, TaskState
+from ..connection import TRIES, Connection
+from ..store.files import RingFiles
 from .failures import JobFailed, JobKilled, UserCodeError, WaitTimedOut
-from .files import RingFiles
-from .job_logs import LogsFound, find_logs
+from .logs import LogsFound, find_logs
 from .output import Delivery
 from .results import Pair, read_pairs
 

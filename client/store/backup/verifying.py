@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ...ring.errors import WorldError
-from ..progress import Progress, Silence
+from ....ring.errors import WorldError
+from ...progress import Progress, Silence
 from .layout import BackupManifest, chunks_of, holds_chunk, read_manifest, read_page
 
 

@@ -3,8 +3,8 @@
 import ast
 from pathlib import Path
 
-from ..ring.errors import CallerError
-from ..scheduling.jobs import PROGRAM_BYTES_MAX, Program
+from ...ring.errors import CallerError
+from ...scheduling.jobs import PROGRAM_BYTES_MAX, Program
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

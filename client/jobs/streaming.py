@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from ..node.executor.commands import ShippedFile, arguments_of
-from ..node.executor.streaming import Streaming
-from ..ring.errors import CallerError
-from ..scheduling.jobs import PROGRAM_BYTES_MAX, Program
+from ...node.executor.commands import ShippedFile, arguments_of
+from ...node.executor.streaming import Streaming
+from ...ring.errors import CallerError
+from ...scheduling.jobs import PROGRAM_BYTES_MAX, Program
 
 KIND = "commands"
 

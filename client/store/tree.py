@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ..node.wire.requests import FindKeys, GetKey, KeyGot, KeysFound
-from ..ring.errors import CallerError, RemoteError
-from ..ring.facts import Context
-from ..ring.terms import RECORD_QUORUM
-from ..scheduling.jobs import ChunkRef, Manifest, StoredFile, manifest_key
-from .connection import TRIES, Connection
+from ...node.wire.replies import KeyGot, KeysFound
+from ...node.wire.requests import FindKeys, GetKey
+from ...ring.errors import CallerError, RemoteError
+from ...ring.facts import Context
+from ...ring.terms import RECORD_QUORUM
+from ...scheduling.jobs import ChunkRef, Manifest, StoredFile, manifest_key
+from ..connection import TRIES, Connection
 from .paths import joined, name_of, parent_of, shown
 
 ROOT_KEY = manifest_key("")

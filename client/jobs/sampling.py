@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from ..ring.errors import CallerError
-from ..scheduling.cuts import chosen_cuts
-from ..scheduling.jobs import JobRecord, Sampling, Split
+from ...ring.errors import CallerError
+from ...scheduling.cuts import chosen_cuts
+from ...scheduling.jobs import JobRecord, Sampling, Split
 from .job import Job
 from .planning import JobOptions
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..ring.errors import CallerError
+from ...ring.errors import CallerError
 
 Pair = tuple[Any, Any]
 

@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...node.wire.requests import ChunkKept, GetKey, KeyGot, KeyPut, OfferChunk, PutKey
-from ...ring.errors import CallerError, Corrupt
-from ...ring.facts import Context
-from ...ring.terms import Quorum, Vnode
-from ...scheduling.jobs import ChunkRef
-from ..connection import TRIES, Connection
-from ..progress import Progress, Silence
+from ....node.wire.replies import ChunkKept, KeyGot, KeyPut
+from ....node.wire.requests import GetKey, OfferChunk, PutKey
+from ....ring.errors import CallerError, Corrupt
+from ....ring.facts import Context
+from ....ring.terms import Quorum, Vnode
+from ....scheduling.jobs import ChunkRef
+from ...connection import TRIES, Connection
+from ...progress import Progress, Silence
 from ..share import Share
 from ..upload import CHUNK_REPLICAS, OFFERS_IN_FLIGHT
 from .layout import BackupManifest, KeptKey, Page, chunk_file, chunks_of, holds_chunk, read_manifest, read_page

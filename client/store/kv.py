@@ -4,13 +4,14 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..node.wire.requests import FindKeys, GetKey, KeyGot, KeyPut, KeysFound, PutKey
-from ..ring.errors import CallerError, Corrupt
-from ..ring.facts import Context
-from ..ring.terms import RECORD_QUORUM, VALUE_BYTES_MAX, Condition, Quorum
-from ..scheduling.jobs import job_key, manifest_key
-from .connection import TRIES, Connection
-from .progress import Progress, Silence
+from ...node.wire.replies import KeyGot, KeyPut, KeysFound
+from ...node.wire.requests import FindKeys, GetKey, PutKey
+from ...ring.errors import CallerError, Corrupt
+from ...ring.facts import Context
+from ...ring.terms import RECORD_QUORUM, VALUE_BYTES_MAX, Condition, Quorum
+from ...scheduling.jobs import job_key, manifest_key
+from ..connection import TRIES, Connection
+from ..progress import Progress, Silence
 
 KEY_BYTES_MAX = 4096
 PAGE = 1000

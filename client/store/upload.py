@@ -14,15 +14,16 @@ from typing import BinaryIO
 
 import msgspec
 
-from ..node.wire.requests import ChunkKept, KeyPut, OfferChunk, PutKey
-from ..ring.digests import chunk_digest
-from ..ring.errors import CallerError, WorldError
-from ..ring.facts import Context
-from ..ring.terms import CHUNK_BYTES_MAX, RECORD_QUORUM, VALUE_BYTES_MAX, Quorum
-from ..scheduling.jobs import ChunkRef, Manifest, StoredFile, manifest_key
-from .connection import TRIES, Connection
+from ...node.wire.replies import ChunkKept, KeyPut
+from ...node.wire.requests import OfferChunk, PutKey
+from ...ring.digests import chunk_digest
+from ...ring.errors import CallerError, WorldError
+from ...ring.facts import Context
+from ...ring.terms import CHUNK_BYTES_MAX, RECORD_QUORUM, VALUE_BYTES_MAX, Quorum
+from ...scheduling.jobs import ChunkRef, Manifest, StoredFile, manifest_key
+from ..connection import TRIES, Connection
+from ..progress import Progress
 from .paths import ancestors_of, shown
-from .progress import Progress
 from .share import Share, ShareSession
 from .tree import RingFile, Tree
 

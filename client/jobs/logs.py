@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..node.wire.logs import AttemptLogEntry, ListLogs, LogRead, LogsListed, ReadLog
-from ..node.wire.requests import ListPeers, PeersShown
-from ..ring.errors import Unreachable
-from ..ring.facts import Liveness, Standing
-from ..ring.terms import Member
-from ..scheduling.jobs import Phase
-from .connection import Connection
+from ...node.wire.logs import AttemptLogEntry, ListLogs, LogRead, LogsListed, ReadLog
+from ...node.wire.replies import PeersShown
+from ...node.wire.requests import ListPeers
+from ...ring.errors import Unreachable
+from ...ring.facts import Liveness, Standing
+from ...ring.terms import Member
+from ...scheduling.jobs import Phase
+from ..connection import Connection
 
 PATIENCE_S = 5.0
 

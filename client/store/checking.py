@@ -9,22 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ..node.wire.requests import (
-    CheckChunks,
-    ChunkKept,
-    ChunksChecked,
-    CopyState,
-    ListPeers,
-    OfferChunk,
-    PeersShown,
-)
-from ..ring.errors import MurmurationError, WorldError
-from ..ring.facts import Liveness
-from ..ring.terms import Member, Quorum, Source
-from ..scheduling.jobs import ChunkRef
-from .connection import TRIES, Connection
+from ...node.wire.replies import ChunkKept, ChunksChecked, CopyState, PeersShown
+from ...node.wire.requests import CheckChunks, ListPeers, OfferChunk
+from ...ring.errors import MurmurationError, WorldError
+from ...ring.facts import Liveness
+from ...ring.terms import Member, Quorum, Source
+from ...scheduling.jobs import ChunkRef
+from ..connection import TRIES, Connection
+from ..progress import Progress
 from .paths import shown
-from .progress import Progress
 from .tree import RingFile
 
 FILES_AT_ONCE = 64

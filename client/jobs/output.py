@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from ..ring.errors import CallerError, RemoteError
-from ..scheduling.jobs import ChunkRef, StoredFile
-from .files import RingFiles
-from .paths import file_path, is_ring_path, shown
+from ...ring.errors import CallerError, RemoteError
+from ...scheduling.jobs import ChunkRef, StoredFile
+from ..store.files import RingFiles
+from ..store.paths import file_path, is_ring_path, shown
 from .staging import check_free, staged_directory
 
 STDOUT = "-"

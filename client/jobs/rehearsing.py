@@ -6,12 +6,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ..node.executor.rehearsal import lay_out
-from ..node.executor.tasks import Extent, MapTask, load_order
-from ..node.transport.bulk_pull import pull
-from ..ring.errors import CallerError
-from ..scheduling.jobs import JobRecord
-from .chunks import ChunkReader
+from ...node.executor.rehearsal import lay_out
+from ...node.executor.tasks import Extent, MapTask, load_order
+from ...node.transport.bulk_pull import pull
+from ...ring.errors import CallerError
+from ...scheduling.jobs import JobRecord
+from ..store.chunks import ChunkReader
 
 
 def prepare_rehearsal(record: JobRecord, split: int, reader: ChunkReader) -> list[str]:

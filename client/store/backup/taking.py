@@ -10,23 +10,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...node.storage.durable import replace_durably
-from ...node.wire.requests import (
-    DescribeRing,
-    FindKeys,
-    GetKey,
-    KeyGot,
-    KeysFound,
-    ListPeers,
-    PeersShown,
-    RingShown,
-)
-from ...ring.errors import CallerError, WorldError
-from ...ring.terms import RECORD_QUORUM, Quorum
-from ...scheduling.jobs import ChunkRef
+from ....node.storage.durable import replace_durably
+from ....node.wire.replies import KeyGot, KeysFound, PeersShown, RingShown
+from ....node.wire.requests import DescribeRing, FindKeys, GetKey, ListPeers
+from ....ring.errors import CallerError, WorldError
+from ....ring.terms import RECORD_QUORUM, Quorum
+from ....scheduling.jobs import ChunkRef
+from ...connection import TRIES, Connection
+from ...progress import Progress, Silence
 from ..chunks import ChunkReader
-from ..connection import TRIES, Connection
-from ..progress import Progress, Silence
 from .layout import (
     CHUNKS,
     FILES,

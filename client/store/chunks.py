@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from ..node.transport.bulk_pull import cut_chunk, pull
-from ..node.wire.requests import ChunkAt, LocateChunk
-from ..ring.digests import chunk_digest
-from ..ring.errors import MurmurationError, RemoteError, WorldError
-from ..ring.terms import Source
-from ..scheduling.jobs import ChunkRef
-from ..scheduling.splits import Border, Cut
-from .connection import TRIES, Connection
+from ...node.transport.bulk_pull import cut_chunk, pull
+from ...node.wire.replies import ChunkAt
+from ...node.wire.requests import LocateChunk
+from ...ring.digests import chunk_digest
+from ...ring.errors import MurmurationError, RemoteError, WorldError
+from ...ring.terms import Source
+from ...scheduling.jobs import ChunkRef
+from ...scheduling.splits import Border, Cut
+from ..connection import TRIES, Connection
 
 
 class ChunkReader:

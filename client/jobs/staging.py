@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..ring.errors import CallerError, WorldError
+from ...ring.errors import CallerError, WorldError
 
 MARK = ".murmur-"
 """In the names of directories for what is half written: hidden, beside their place, so on the same file system."""

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from ..ring.errors import CallerError
+from ...ring.errors import CallerError
 from .kv import KeyValues, Pair
 
 Spelling = Callable[[BinaryIO], Iterator[tuple[int, Pair]]]

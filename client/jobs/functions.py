@@ -10,8 +10,8 @@ from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from ..ring.errors import CallerError
-from ..scheduling.jobs import PROGRAM_BYTES_MAX, Program
+from ...ring.errors import CallerError
+from ...scheduling.jobs import PROGRAM_BYTES_MAX, Program
 
 UNPACKABLE = (pickle.PicklingError, TypeError, AttributeError, ValueError, ImportError, RecursionError)
 """What pickling raises at an object that has no value of its own: a socket, a lock, an open file."""

@@ -15,11 +15,11 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from ...node.storage.durable import replace_durably
-from ...ring.digests import chunk_digest
-from ...ring.errors import CallerError, Corrupt
-from ...ring.terms import Vnode
-from ...scheduling.jobs import ChunkRef, Manifest, job_key, manifest_key
+from ....node.storage.durable import replace_durably
+from ....ring.digests import chunk_digest
+from ....ring.errors import CallerError, Corrupt
+from ....ring.terms import Vnode
+from ....scheduling.jobs import ChunkRef, Manifest, job_key, manifest_key
 
 MANIFEST: Final = "manifest.json"
 KEYS: Final = "keys"

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from ..node.executor.faults import UserFault
-from ..node.executor.formats import input_format, output_format
-from ..ring.errors import CallerError
-from ..ring.terms import VALUE_BYTES_MAX, Source
-from ..scheduling.jobs import (
+from ...node.executor.faults import UserFault
+from ...node.executor.formats import input_format, output_format
+from ...ring.errors import CallerError
+from ...ring.terms import VALUE_BYTES_MAX, Source
+from ...scheduling.jobs import (
     MEMORY_PER_TASK,
     MEMORY_PER_TASK_MIN,
     PRIORITY,
@@ -29,12 +29,12 @@ from ..scheduling.jobs import (
     Program,
     Split,
 )
-from ..scheduling.splits import Cut, chunks_to_cut, cut_into, cut_lines, splits_of_chunks, splits_of_file
-from .chunks import ChunkReader
+from ...scheduling.splits import Cut, chunks_to_cut, cut_into, cut_lines, splits_of_chunks, splits_of_file
+from ..progress import Progress
+from ..store.chunks import ChunkReader
+from ..store.share import ShareSession
 from .inputs import Input, LocalInput, RingInput
 from .programs import declared, declared_number, reduces
-from .progress import Progress
-from .share import ShareSession
 
 MIB = 1 << 20
 

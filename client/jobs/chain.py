@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec.structs import replace
 
-from ..ring.errors import CallerError
-from ..scheduling.jobs import JobSpec, Program
+from ...ring.errors import CallerError
+from ...scheduling.jobs import JobSpec, Program
+from ..progress import Progress
+from ..store.paths import parent_of
 from .job import Job
-from .paths import parent_of
 from .programs import declared, declared_number, step_names
-from .progress import Progress
 
 if TYPE_CHECKING:
-    from .api import Client, JobChoices
+    from ..api import Client, JobChoices
 
 BETWEEN = "ring:/.steps"
 """Where the steps of all chains write what the next step reads: one directory for each chain, which ends with it."""

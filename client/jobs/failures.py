@@ -1,7 +1,7 @@
 """Say how a job ended other than well: the user's own error, in the user's terms."""
 
-from ..ring.errors import MurmurationError, WorldError
-from ..scheduling.jobs import UserError
+from ...ring.errors import MurmurationError, WorldError
+from ...scheduling.jobs import UserError
 
 
 class UserCodeError(Exception):

@@ -1,6 +1,6 @@
 """Tell paths in the ring from local ones, and bring each to the one spelling under which it is stored."""
 
-from ..ring.errors import CallerError
+from ...ring.errors import CallerError
 
 RING_SCHEME = "ring:"
 

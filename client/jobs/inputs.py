@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ..ring.errors import CallerError
-from .files import RingFiles
-from .paths import is_ring_path, name_of
-from .tree import RingFile
+from ...ring.errors import CallerError
+from ..store.files import RingFiles
+from ..store.paths import is_ring_path, name_of
+from ..store.tree import RingFile
 
 HIDDEN = (".", "_")
 """Files in directories whose names begin so are no input, as in Hadoop: half-written things, logs, `_SUCCESS`."""

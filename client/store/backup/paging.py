@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Final
 
-from ...ring.placement.rendezvous import vnode_of
-from ...ring.terms import Vnode
+from ....ring.placement.rendezvous import vnode_of
+from ....ring.terms import Vnode
 from .layout import KeptKey, Page, write_page
 
 PAGE_BYTES: Final = 8 << 20

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from ..node.wire.requests import KeyPut, PutKey
-from ..ring.errors import CallerError
-from ..scheduling.jobs import ChunkRef, manifest_key
+from ...node.wire.replies import KeyPut
+from ...node.wire.requests import PutKey
+from ...ring.errors import CallerError
+from ...scheduling.jobs import ChunkRef, manifest_key
+from ..connection import TRIES, Connection
+from ..jobs.staging import check_free, staged_directory, staged_file
+from ..progress import Progress, Silence
 from .checking import CheckReport, FileChecker
 from .chunks import ChunkReader
-from .connection import TRIES, Connection
 from .paths import file_path, joined, means_directory, name_of, ring_path, shown
-from .progress import Progress, Silence
 from .share import Share
-from .staging import check_free, staged_directory, staged_file
 from .tree import RingDirectory, RingFile, Tree
 from .upload import CHUNK_BYTES, CHUNK_REPLICAS, Upload, Uploader
 
