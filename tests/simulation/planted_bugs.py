@@ -388,4 +388,11 @@ PLANTED_BUGS = (
         "return [bisect_right(cuts, key) for key in keys]",
         "return [len(cuts) - bisect_right(cuts, key) for key in keys]",
     ),
+    PlantedBug(
+        "coordinator keeps its name for a key whose copy it gave up",
+        "ring/requests/actors.py",
+        "self._parted[_name(key)] += 1",
+        "self._parted[_name(key)] += 0",
+        first=1680,
+    ),
 )
