@@ -1,4 +1,4 @@
-"""Names of who mints: whatever becomes of the coordinator's own copy, no write of it covers one that it has forgotten."""
+"""Names of who mints: whatever becomes of the coordinator's own copy, no write covers one that it has forgotten."""
 
 from hypothesis import given
 from hypothesis import strategies as st
