@@ -77,6 +77,8 @@ class StartAttempt:
     attempt: Attempt
     seal: MapSeal | None
     remade: tuple[tuple[int, Attempt], ...] = ()
+    skip: tuple[int, ...] | None = None
+    """Lines of the split that are left out; None if the attempt need not be careful."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

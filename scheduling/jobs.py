@@ -126,6 +126,8 @@ class JobSpec(Struct, frozen=True, array_like=True):
     """Whether attempts that go on too slowly are begun once more elsewhere."""
     priority: Annotated[int, Meta(ge=1, le=PRIORITY_MAX)] = PRIORITY
     """The job's weight beside others: jobs that all have work to do get slots in proportion to theirs."""
+    skip_bad_records: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    """Records that may be set aside because user code fails on them."""
     sampling: Sampling | None = None
     cuts: Annotated[tuple[Annotated[bytes, Meta(max_length=2048)], ...], Meta(max_length=4096)] | None = None
     """Encoded keys at which one partition ends and the next begins; None deals keys by their hash."""

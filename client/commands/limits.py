@@ -24,6 +24,12 @@ def limit_options(command: F) -> F:
                 help="Stop longer attempts.",
             ),
             click.option(
+                "--skip-bad-records",
+                type=click.IntRange(0, 1_000_000),
+                metavar="N",
+                help="Set aside up to N records on which the mapper fails.",
+            ),
+            click.option(
                 "--memory-per-task",
                 callback=read_size,
                 metavar="SIZE",

@@ -37,6 +37,7 @@ class LoadProgram(Order, frozen=True, array_like=True, tag=True):
     memory_per_task: int = MEMORY_PER_TASK
     sampling: Sampling | None = None
     cuts: tuple[bytes, ...] | None = None
+    skip_bad_records: int = 0
 
 
 def load_order(record: JobRecord, peer: str) -> LoadProgram:
@@ -53,6 +54,7 @@ def load_order(record: JobRecord, peer: str) -> LoadProgram:
         memory_per_task=spec.memory_per_task,
         sampling=spec.sampling,
         cuts=spec.cuts,
+        skip_bad_records=spec.skip_bad_records,
     )
 
 
@@ -68,6 +70,10 @@ class MapTask(Order, frozen=True, array_like=True, tag=True):
     output: Path
     side: Path = ""
     """What the paths of side files begin with."""
+    skip: tuple[int, ...] | None = None
+    """Lines to leave out; None if the attempt need not be careful."""
+    note: Path = ""
+    """Where a careful attempt notes which line it is at."""
 
     @property
     def task(self) -> str:
