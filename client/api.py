@@ -85,6 +85,7 @@ class JobChoices(TypedDict, total=False):
     speculation: bool
     priority: int
     skip_bad_records: int
+    intermediate_replicas: int
     total_order: bool
     sample_rate: float
     samples: int

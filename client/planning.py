@@ -90,6 +90,7 @@ class JobOptions:
     timeout_per_split_s: float = 0.0
     memory_per_task: int = MEMORY_PER_TASK
     skip_bad_records: int = 0
+    intermediate_replicas: int = 1
     speculation: bool = True
     priority: int = PRIORITY
     total_order: bool = False
@@ -288,6 +289,7 @@ def _spec(program: Program, output: str, split_size: int, options: JobOptions) -
         timeout_per_split_s=options.timeout_per_split_s,
         memory_per_task=options.memory_per_task,
         skip_bad_records=options.skip_bad_records,
+        intermediate_replicas=options.intermediate_replicas,
         speculation=options.speculation,
         priority=options.priority,
     )

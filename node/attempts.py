@@ -43,6 +43,7 @@ from .executor.tasks import (
     load_order,
 )
 from .fetching import Fetcher
+from .inputs import in_one_place
 
 
 @dataclass(slots=True)
@@ -147,7 +148,8 @@ class Attempts:
                     self._failed(title, error)
             case RunUnreadable(attempt=title, splits=splits):
                 if title in self._running:
-                    lost = AttemptLost(attempt=self._attempt(title), reason="damaged runs", missing=splits)
+                    missing = in_one_place(self._running[title].run, splits)
+                    lost = AttemptLost(attempt=self._attempt(title), reason="damaged runs", missing=missing)
                     self._end(title, lost)
             case _:
                 assert_never(word)

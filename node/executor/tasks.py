@@ -38,6 +38,7 @@ class LoadProgram(Order, frozen=True, array_like=True, tag=True):
     sampling: Sampling | None = None
     cuts: tuple[bytes, ...] | None = None
     skip_bad_records: int = 0
+    copies_runs: bool = False
 
 
 def load_order(record: JobRecord, peer: str) -> LoadProgram:
@@ -55,6 +56,7 @@ def load_order(record: JobRecord, peer: str) -> LoadProgram:
         sampling=spec.sampling,
         cuts=spec.cuts,
         skip_bad_records=spec.skip_bad_records,
+        copies_runs=spec.intermediate_replicas > 1,
     )
 
 
@@ -140,7 +142,10 @@ class SideOutput(Struct, frozen=True, array_like=True):
 
 
 class TaskFinished(Word, frozen=True, array_like=True, tag=True):
-    """The task is through and its output file complete; `pieces` cut a part into chunks (none for a run)."""
+    """The task is through and its output file complete.
+
+    `pieces` cut a part into chunks; of a run there is one piece, if it is to be copied.
+    """
 
     attempt: Annotated[str, Meta(max_length=128)]
     digest: Digest

@@ -288,10 +288,11 @@ class Job:
         final = self.boards[self.final]
         reports = [_known_report(final.results.get(task)) for task in range(len(final.cells))]
         if self.final is Phase.REDUCE:
-            reports += [self._sealed_report(split) for split in range(len(self.record.splits))]
+            reports += [self.sealed_report(split) for split in range(len(self.record.splits))]
         return reports
 
-    def _sealed_report(self, split: int) -> TaskReport | None:
+    def sealed_report(self, split: int) -> TaskReport | None:
+        """Find a report of the content that is sealed for a split; None while it has not arrived."""
         sealed = self.sealed(Phase.MAP, split)
         reports = (account.report for account in self.table.row(Phase.MAP, split).values())
         return next((each for each in reports if each and sealed and each.digest == sealed.digest), None)

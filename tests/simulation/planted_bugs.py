@@ -379,7 +379,7 @@ PLANTED_BUGS = (
     PlantedBug(
         "side files of map attempts are not stored",
         "scheduling/worker/attempts.py",
-        "if running.phase is not job.final and not event.side:",
+        "if running.phase is not job.final and not (event.side or event.outputs):",
         "if running.phase is not job.final:",
     ),
     PlantedBug(

@@ -353,9 +353,10 @@ class Cluster:
         report = TaskReport(digest, 5, 5, 100, 10, self.task_s, self.counters)
         self.finished[key] += 1
         self.counted[attempt] = report
-        final = effect.phase is Phase.REDUCE or not effect.record.partitions
+        placed = effect.phase is Phase.REDUCE or not effect.record.partitions
+        placed |= effect.record.spec.intermediate_replicas > 1
         source = Source(url="tcp://b", ref="part")
-        outputs = (ev.LocalOutput(digest=digest, size=10, newlines=1, source=source),) if final else ()
+        outputs = (ev.LocalOutput(digest=digest, size=10, newlines=1, source=source),) if placed else ()
         piece = ev.LocalOutput(digest=digest, size=3, newlines=1, source=source)
         side = tuple(ev.LocalSideFile(name=f"n{at}.txt", pieces=(piece,)) for at in range(self.side_files))
         return ev.AttemptFinished(attempt=attempt, report=report, outputs=outputs, side=side)
@@ -366,7 +367,9 @@ class Cluster:
         runs = {split: [winner.attempt] for split, winner in enumerate(effect.seal.winners)}
         for split, attempt in effect.remade:
             runs[split].append(attempt)
-        return tuple(split for split, attempts in runs.items() if self.lost_runs.issuperset(attempts))
+        copied = dict(effect.copies)
+        lost = (split for split, attempts in runs.items() if self.lost_runs.issuperset(attempts))
+        return tuple(split for split in lost if split not in copied)
 
     # --- what must hold ---
 
