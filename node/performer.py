@@ -31,7 +31,8 @@ from .transport.control import ControlTransport
 from .transport.passage import Passage
 from .wire.codec import encode_peer, encode_reply, pieces_of
 from .wire.logs import ListLogs, ReadLog
-from .wire.requests import CheckChunks, ChunksChecked, ClientReply, Refused
+from .wire.replies import ChunksChecked, ClientReply, Refused
+from .wire.requests import CheckChunks
 
 LOG = logging.getLogger("murmuration.node")
 

@@ -12,6 +12,7 @@ from random import Random
 from typing import assert_never
 
 from .effects import Completed, Joined, MemberChanged, Operate, RingEffect, Send
+from .entropy.metrics import RepairMetrics
 from .errors import InvariantBroken
 from .events import (
     ChunkOffered,
@@ -60,11 +61,10 @@ from .outcomes import VersionsListed
 from .owners import Owner, owner_of
 from .parts import Parts
 from .placement.rendezvous import Placement
-from .repair.repair_metrics import RepairMetrics
-from .repair.transfer_pass import Progress
 from .requests.coordinator import refusal
 from .settings import RingSettings
 from .terms import Incarnation, Instant, Member, PeerId
+from .transfer.walk import Progress
 
 Effects = list[RingEffect]
 

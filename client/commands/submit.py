@@ -8,7 +8,7 @@ import click
 
 from ...ring.errors import CallerError, MurmurationError
 from ...ring.facts import Liveness
-from ..paths import is_ring_path
+from ..store.paths import is_ring_path
 from .documents import print_json
 from .exits import Exit
 from .following import conclude, follow_to_end
@@ -20,8 +20,8 @@ from .streaming import streaming_options, with_program
 
 if TYPE_CHECKING:
     from ..api import Client
-    from ..chain import Chain
-    from ..job import Job
+    from ..jobs.chain import Chain
+    from ..jobs.job import Job
     from ..view.transfers import TransferLine
 
 F = TypeVar("F", bound=Callable[..., Any])

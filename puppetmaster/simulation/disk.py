@@ -9,7 +9,8 @@ from typing import TypeVar, assert_never
 
 from ...node.effects import DiskQuestion
 from ...node.wire.logs import ListLogs, LogRead, LogsListed, ReadLog
-from ...node.wire.requests import CheckChunks, ChunksChecked, ClientReply, CopyState
+from ...node.wire.replies import ChunksChecked, ClientReply, CopyState
+from ...node.wire.requests import CheckChunks
 from ...ring.copies.replica import apply
 from ...ring.effects import Operate
 from ...ring.errors import Corrupt

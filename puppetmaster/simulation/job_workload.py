@@ -5,16 +5,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ...node.wire.requests import (
-    ClientRequest,
-    DescribeRing,
-    JobShown,
-    JobTaken,
-    KillJob,
-    RingShown,
-    SubmitJob,
-    WatchJob,
-)
+from ...node.wire.replies import JobShown, JobTaken, RingShown
+from ...node.wire.requests import ClientRequest, DescribeRing, KillJob, SubmitJob, WatchJob
 from ...ring.digests import chunk_digest
 from ...ring.placement.rendezvous import Home, place
 from ...ring.requests.chunks import chunk_key

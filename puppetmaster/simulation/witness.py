@@ -143,8 +143,6 @@ class Witness:
             case MintVersion(is_foretold=True) if isinstance(outcome, StoreFailed):
                 self.note("foretold write failed")
             case MintVersion() if isinstance(outcome, VersionsMerged):
-                if outcome.actor != operation.actor:
-                    self.note("minted under a new name")
                 self._minted(operation, outcome.versions, outcome.actor)
             case MergeVersions(hint_for=target) if target is not None and target != peer:
                 self.note("hint written")
@@ -181,6 +179,10 @@ class Witness:
             self._foretold.add((operation.key, Dot(mint.actor, mint.versions.seen[mint.actor])))
 
     def _minted(self, operation: MintVersion, versions: Versions, actor: str) -> None:
+        if actor != operation.actor:
+            self.note("minted under a new name")
+        if operation.hints_for:
+            self.note("hint written")
         dot = Dot(actor, versions.seen[actor])
         if (operation.key, dot) not in self._foretold:
             self.mints.append(Mint(operation.key, dot, operation.value, operation.context, versions.seen))

@@ -193,6 +193,7 @@ class Coordinator:
             over_corrupt=order.over_corrupt,
             above=self._given_up,
             is_foretold=is_foretold,
+            hints_for=write.spread.hints_at_once(),
         )
         return self._operate(write, mint)
 

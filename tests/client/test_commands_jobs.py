@@ -5,8 +5,8 @@ import json
 import pytest
 
 from murmuration.client.commands.main import run_command
-from murmuration.client.failures import JobFailed, JobKilled, WaitTimedOut
-from murmuration.node.wire.requests import PeerView
+from murmuration.client.jobs.failures import JobFailed, JobKilled, WaitTimedOut
+from murmuration.node.wire.replies import PeerView
 from murmuration.ring.facts import Liveness
 from murmuration.ring.terms import Member
 from murmuration.scheduling.jobs import JobState, StoredFile, UserError

@@ -2,8 +2,8 @@
 
 import pytest
 
-from murmuration.client.planning import JobOptions
-from murmuration.client.sampling import SAMPLED_WHOLE_BYTES, in_total_order, sampling_of, spread
+from murmuration.client.jobs.planning import JobOptions
+from murmuration.client.jobs.sampling import SAMPLED_WHOLE_BYTES, in_total_order, sampling_of, spread
 from murmuration.ring.errors import CallerError
 from murmuration.scheduling.cuts import original
 from murmuration.scheduling.jobs import InputFile, JobRecord, JobSpec, JobState, Program, Split

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from murmuration.client.commands.main import run_command
-from murmuration.client.programs import reduces
-from murmuration.client.streaming import pack_commands
+from murmuration.client.jobs.programs import reduces
+from murmuration.client.jobs.streaming import pack_commands
 from murmuration.node.executor.streaming import Streaming
 from murmuration.ring.errors import CallerError
 

@@ -13,7 +13,7 @@ from sound_cluster import MURMUR, PATIENCE_S, TEXT, SoundCluster
 
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
-from murmuration.client.job import Job
+from murmuration.client.jobs.job import Job
 from murmuration.ring.errors import CallerError
 from murmuration.scheduling.jobs import JobState
 

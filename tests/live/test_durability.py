@@ -12,9 +12,10 @@ from sound_cluster import MURMUR
 from writing import writing
 
 from murmuration.client.api import Client
-from murmuration.client.backup.verifying import verify_backup
 from murmuration.client.cluster import LocalCluster
-from murmuration.node.wire.requests import GetKey, KeyGot
+from murmuration.client.store.backup.verifying import verify_backup
+from murmuration.node.wire.replies import KeyGot
+from murmuration.node.wire.requests import GetKey
 from murmuration.ring.errors import CallerError, Corrupt
 from murmuration.ring.facts import Liveness
 from murmuration.ring.placement.rendezvous import vnode_of

@@ -17,7 +17,7 @@ from sound_cluster import MURMUR, PATIENCE_S, TEXT, SoundCluster, is_alive, note
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
 from murmuration.client.commands.main import run_command
-from murmuration.client.failures import JobKilled, UserCodeError
+from murmuration.client.jobs.failures import JobKilled, UserCodeError
 from murmuration.node.executor.logs import LOG_BYTES_MAX
 from murmuration.scheduling.jobs import JobState
 

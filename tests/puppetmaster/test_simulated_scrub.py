@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from murmuration.node.wire.requests import ChunkKept, GetKey, KeyGot, KeyPut, OfferChunk, PutKey
+from murmuration.node.wire.replies import ChunkKept, KeyGot, KeyPut
+from murmuration.node.wire.requests import GetKey, OfferChunk, PutKey
 from murmuration.puppetmaster.faults import Crash, Cut, Heal, Restart, Snapshot
 from murmuration.puppetmaster.simulation.cluster import CLIENT_URL, Cluster
 from murmuration.puppetmaster.simulation.injuries import inject

@@ -23,6 +23,7 @@ from murmuration.ring.effects import (
     SendTo,
     WakeAt,
 )
+from murmuration.ring.entropy.settings import EntropySettings
 from murmuration.ring.errors import Corrupt
 from murmuration.ring.events import (
     ChunkOffered,
@@ -41,7 +42,6 @@ from murmuration.ring.machine import Ring
 from murmuration.ring.messages import RingMessage
 from murmuration.ring.operations import ListHints, MintVersion, Operation, ReadVersions
 from murmuration.ring.outcomes import HintsListed, StoreFailed, StoreOutcome, VersionsMerged, VersionsRead
-from murmuration.ring.repair.entropy_settings import EntropySettings
 from murmuration.ring.settings import RingSettings
 from murmuration.ring.terms import REFUTATION_BITS, Condition, Instant, PeerId, Quorum, Source
 
