@@ -46,7 +46,7 @@ class MapAttempt:
     """One attempt at a split; `fraction` may be asked from another thread while `carry_out` is at work."""
 
     def __init__(self, program: UserProgram, job: LoadProgram, task: MapTask) -> None:
-        self._program = program if task.skip is None else careful(program, task, job.skip_bad_records)
+        self._program = program if task.skip is None else careful(program, job, task)
         self._job = job
         self._task = task
         self._side_files = SideFiles(task.side or f"{task.output}.")

@@ -23,12 +23,13 @@ def map(number, line):
 LINES = "a b\nc bad\nd\ne bad\nf\n"
 
 
-def careful(folder, source=HALVES, skip=(), allowed=9, lines=LINES):
+def careful(folder, source=HALVES, skip=(), allowed=9, lines=LINES, input_format="text", partitions=0):
     program = Program("source", "job.py", source.encode())
-    loaded = load_program(program, input_format="text", output_format="text")
-    load = LoadProgram("0" * 16, "p", program, {}, "text", "text", 0, skip_bad_records=allowed)
-    (folder / "in").write_text(lines)
-    extents = (Extent(str(folder / "in"), 0, len(lines)),)
+    loaded = load_program(program, input_format=input_format, output_format="text")
+    load = LoadProgram("0" * 16, "p", program, {}, input_format, "text", partitions, skip_bad_records=allowed)
+    content = lines if isinstance(lines, bytes) else lines.encode()
+    (folder / "in").write_bytes(content)
+    extents = (Extent(str(folder / "in"), 0, len(content)),)
     paths = {"output": str(folder / "out"), "side": str(folder / "side-"), "note": str(folder / "note")}
     return MapAttempt(loaded, load, MapTask("m", 0, "in", 11, 0, extents, skip=skip, **paths)).carry_out()
 
@@ -63,6 +64,26 @@ def test_attempt_that_sets_more_aside_than_is_allowed_fails_at_that_record(tmp_p
 def test_what_is_no_pair_is_a_bad_record_too(tmp_path):
     careful(tmp_path, "def map(line):\n    return [(line, 1)] if len(line) == 1 else [line]\n")
     assert Counter(record["kind"] for record in quarantine(tmp_path)) == {"TypeError": 3}
+
+
+@pytest.mark.parametrize(
+    ("input_format", "lines", "bad"),
+    [
+        ("text", b"a\nb\xff\nc\r\n", [(12, "b\\xff")]),
+        ("jsonl", b'"a"\nnone\n\n"c"\n', [(12, "none"), (13, "")]),
+        ("key-value", b"1\ta\n\xc3\n3\tc\n", [(12, "\\xc3")]),
+    ],
+)
+def test_line_that_the_format_cannot_read_is_a_bad_record(tmp_path, input_format, lines, bad):
+    careful(tmp_path, "def map(key, value):\n    yield value, 1\n", lines=lines, input_format=input_format)
+    assert (tmp_path / "out").read_text() == "a\t1\nc\t1\n"
+    assert [(record["line"], record["record"]) for record in quarantine(tmp_path)] == bad
+
+
+def test_key_that_cannot_be_partitioned_is_a_bad_record(tmp_path):
+    source = "def map(line):\n    yield [line] if line == 'd' else line, 1\n"
+    finished = careful(tmp_path, source, partitions=2)
+    assert (finished.records_out, finished.counters) == (4, {SKIPPED: 1})
 
 
 def test_line_is_noted_while_it_is_mapped_and_none_after_the_last(tmp_path):
