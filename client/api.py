@@ -69,6 +69,8 @@ class JobChoices(TypedDict, total=False):
     memory_per_task: int | str
     speculation: bool
     priority: int
+    skip_bad_records: int
+    intermediate_replicas: int
     total_order: bool
     sample_rate: float
     samples: int

@@ -89,6 +89,8 @@ class JobOptions:
     max_attempts: int = 4
     timeout_per_split_s: float = 0.0
     memory_per_task: int = MEMORY_PER_TASK
+    skip_bad_records: int = 0
+    intermediate_replicas: int = 1
     speculation: bool = True
     priority: int = PRIORITY
     total_order: bool = False
@@ -107,6 +109,8 @@ class JobOptions:
             raise CallerError(f"{self.memory_per_task} bytes of memory are too few for a task; give at least 1MiB")
         if not 1 <= self.priority <= PRIORITY_MAX:
             raise CallerError(f"a priority of {self.priority} is none; give 1 to {PRIORITY_MAX}")
+        if self.skip_bad_records < 0:
+            raise CallerError(f"{self.skip_bad_records} records cannot be skipped; give how many may be")
         self._check_sampling()
 
     def _check_sampling(self) -> None:
@@ -284,6 +288,8 @@ def _spec(program: Program, output: str, split_size: int, options: JobOptions) -
         max_attempts=options.max_attempts,
         timeout_per_split_s=options.timeout_per_split_s,
         memory_per_task=options.memory_per_task,
+        skip_bad_records=options.skip_bad_records,
+        intermediate_replicas=options.intermediate_replicas,
         speculation=options.speculation,
         priority=options.priority,
     )
