@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .client.api import Client
     from .client.cluster import LocalCluster
-    from .client.failures import JobFailed
-    from .client.job import Job
-    from .client.streaming import pack_commands
+    from .client.jobs.failures import JobFailed
+    from .client.jobs.job import Job
+    from .client.jobs.streaming import pack_commands
     from .node.executor.program_api import Mapper, Reducer
     from .ring.errors import Conflict, Unknown
     from .ring.terms import Quorum

@@ -9,48 +9,34 @@ from typing import Any, BinaryIO, Protocol, Self, TypedDict, Unpack
 from msgspec.structs import replace
 
 from ..node.executor.aggregations import NAMES, aggregation
-from ..node.wire.requests import (
-    DescribeRing,
-    Hello,
-    JobPrepared,
-    JobsShown,
-    JobTaken,
-    ListJobs,
-    ListPeers,
-    MetricsShown,
-    PeersShown,
-    PeerView,
-    PrepareJob,
-    RingShown,
-    ShowMetrics,
-    SubmitJob,
-    Welcome,
-)
+from ..node.wire.replies import JobPrepared, JobsShown, JobTaken, MetricsShown, PeersShown, PeerView, RingShown, Welcome
+from ..node.wire.requests import DescribeRing, Hello, ListJobs, ListPeers, PrepareJob, ShowMetrics, SubmitJob
 from ..ring.errors import CallerError
 from ..ring.facts import Liveness
 from ..scheduling.jobs import JobRecord, Program
 from ..scheduling.status import JobStatus
 from .addresses import find_urls
-from .backup.layout import BackupManifest
-from .backup.restoring import Restore, Restored
-from .backup.taking import Backup
-from .chain import Chain
-from .chunks import ChunkReader
 from .connection import Connection
-from .files import RingFiles
-from .functions import pack_functions
-from .inputs import find_inputs
-from .job import Job
-from .kv import KeyValueStore
+from .jobs.chain import Chain
+from .jobs.functions import pack_functions
+from .jobs.inputs import find_inputs
+from .jobs.job import Job
+from .jobs.output import Delivery, check_output, output_place
+from .jobs.planning import JobOptions, Planner
+from .jobs.programs import find_program, step_names
+from .jobs.rehearsing import prepare_rehearsal
+from .jobs.sampling import in_total_order
 from .measuring import metrics_of_all, with_load_and_disk
 from .moves import Moves
-from .output import Delivery, check_output, output_place
-from .paths import is_ring_path
-from .planning import JobOptions, Planner
-from .programs import find_program, step_names
 from .progress import Progress, Silence
-from .rehearsing import prepare_rehearsal
-from .share import Share
+from .store.backup.layout import BackupManifest
+from .store.backup.restoring import Restore, Restored
+from .store.backup.taking import Backup
+from .store.chunks import ChunkReader
+from .store.files import RingFiles
+from .store.kv import KeyValueStore
+from .store.paths import is_ring_path
+from .store.share import Share
 from .units import parse_size
 
 Words = str | PathLike[str] | Sequence[str | PathLike[str]]
@@ -83,6 +69,10 @@ class JobChoices(TypedDict, total=False):
     memory_per_task: int | str
     speculation: bool
     priority: int
+    total_order: bool
+    sample_rate: float
+    samples: int
+    max_sampled_splits: int
 
 
 class Client:
@@ -135,10 +125,15 @@ class Client:
             raise CallerError(f"{code.name} has {len(steps)} steps, each a job of its own: use submit_steps")
         self._check_alone(place)
         record = self.plan(code, inputs, place, progress=progress, **choices)
-        prepared = self._connection.ask(PrepareJob(job=record.id), JobPrepared)
-        record = replace(record, electorate=prepared.electorate)
-        self._connection.ask(SubmitJob(record=record), JobTaken)
+        options = _options(choices)
+        if options.total_order:
+            record = in_total_order(record, options, self._start)
         delivery = Delivery(place, self.fs, overwrite=overwrite, stdout=stdout)
+        return self._start(record, delivery)
+
+    def _start(self, record: JobRecord, delivery: Delivery | None = None) -> Job:
+        prepared = self._connection.ask(PrepareJob(job=record.id), JobPrepared)
+        self._connection.ask(SubmitJob(record=replace(record, electorate=prepared.electorate)), JobTaken)
         return Job(self._connection, self.fs, record.id, delivery=delivery)
 
     def submit_steps(

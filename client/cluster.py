@@ -16,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from ..node.wire.requests import ListPeers, PeersShown
+from ..node.wire.replies import PeersShown
+from ..node.wire.requests import ListPeers
 from ..ring.errors import CallerError, WorldError
 from ..ring.facts import Liveness, Standing
 from .connection import Connection

@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from ..node.wire.codec import decode_reply, encode_request
-from ..node.wire.requests import ClientReply, ClientRequest, Hello, KeyConflict, Refused, Welcome
+from ..node.wire.replies import ClientReply, KeyConflict, Refused, Welcome
+from ..node.wire.requests import ClientRequest, Hello
 from ..ring.errors import (
     CallerError,
     Conflict,

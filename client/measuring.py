@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from msgspec.structs import replace
 
-from ..node.wire.requests import MetricsShown, MoveForeseen, PeerView, ShowMetrics
+from ..node.wire.replies import MetricsShown, MoveForeseen, PeerView
+from ..node.wire.requests import ShowMetrics
 from ..ring.errors import MurmurationError
 from ..ring.facts import Liveness, Standing
 from ..ring.terms import Member

@@ -8,20 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from ..node.wire.requests import (
-    DescribeRing,
-    LeaveRing,
-    ListPeers,
-    MoveForeseen,
-    MoveStarted,
-    Moving,
-    PeersShown,
-    PeerView,
-    PlanJoin,
-    PlanMove,
-    RemovePeer,
-    RingShown,
-)
+from ..node.wire.replies import MoveForeseen, MoveStarted, Moving, PeersShown, PeerView, RingShown
+from ..node.wire.requests import DescribeRing, LeaveRing, ListPeers, PlanJoin, PlanMove, RemovePeer
 from ..ring.errors import CallerError, MurmurationError, Unreachable, WorldError
 from ..ring.facts import Liveness, Standing
 from ..ring.terms import Member

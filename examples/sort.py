@@ -1,8 +1,8 @@
-"""Sort lines by their bytes, as `LC_ALL=C sort` does: `murmur run sort FILE... -o OUT -r 1`.
+"""Sort lines by their bytes, as `LC_ALL=C sort` does: `murmur run sort FILE... -o OUT --total-order -r 4`.
 
-Each part of the output is sorted; with `-r 1` there is one. With `--input-format key-value` lines are sorted by what
-stands before the first tab, and those with the same key stay in the order of the input. Hadoop's `-m -r -inFormat
--outFormat -outKey -outValue` are understood.
+Each part of the output is sorted; with `--total-order` so are all of them in a row. With `--input-format key-value`
+lines are sorted by what stands before the first tab, and those with the same key stay in the order of the input.
+Hadoop's `-m -r -inFormat -outFormat -outKey -outValue -totalOrder` are understood.
 """
 
 from murmuration import Mapper

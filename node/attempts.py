@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from ..scheduling.events import (
     AttemptLost,
     AttemptProgressed,
     LocalOutput,
+    LocalSideFile,
     SchedulingEvent,
 )
 from ..scheduling.jobs import JobRecord, Phase, TaskReport
@@ -27,14 +28,15 @@ from .executor.kept_logs import clear_old_logs
 from .executor.pool import ExecutorPool
 from .executor.tasks import (
     ExecutorWord,
-    LoadProgram,
     MapTask,
+    OutputPiece,
     ProgramLoaded,
     ReduceTask,
     RunUnreadable,
     TaskFailed,
     TaskFinished,
     TaskProgressed,
+    load_order,
 )
 from .fetching import Fetcher
 
@@ -50,6 +52,11 @@ class _Running:
     output: str
     is_ahead: bool
     order: MapTask | ReduceTask | None = None
+
+    @property
+    def side(self) -> str:
+        """Tell what the paths of its side files begin with."""
+        return f"parts/{self.run.start.record.id}/side-{self.run.start.attempt.title}-"
 
 
 class Attempts:
@@ -96,7 +103,7 @@ class Attempts:
             self._execute(running.run.start.record, running.order)
 
     def _execute(self, record: JobRecord, order: MapTask | ReduceTask) -> None:
-        self._pool.start(record.id, self._load(record), order, record.spec.timeout_per_split_s)
+        self._pool.start(record.id, load_order(record, self._me.name), order, record.spec.timeout_per_split_s)
 
     def stop(self, attempt: Attempt) -> None:
         """End an attempt, its process included; no event follows."""
@@ -148,7 +155,8 @@ class Attempts:
         run, loop = running.run, asyncio.get_running_loop()
         scratch, start = self._scratch(title), run.start
         try:
-            (self._directory / running.output).parent.mkdir(parents=True, exist_ok=True)
+            for path in (running.output, running.side):
+                (self._directory / path).parent.mkdir(parents=True, exist_ok=True)
             if start.phase is Phase.MAP:
                 extents = await loop.run_in_executor(self._threads, self._fetcher.pieces, run.pieces, scratch)
                 split = start.record.splits[start.task]
@@ -160,6 +168,7 @@ class Attempts:
                     first_byte=split.begin,
                     extents=extents,
                     output=str(self._directory / running.output),
+                    side=str(self._directory / running.side),
                 )
             else:
                 fetch = partial(self._fetcher.runs, run.runs, start.task, scratch)
@@ -173,6 +182,7 @@ class Attempts:
                     partition=start.task,
                     runs=fetched.segments,
                     output=str(self._directory / running.output),
+                    side=str(self._directory / running.side),
                 )
         except (MurmurationError, OSError, MemoryError) as error:
             reason = str(error) or type(error).__name__
@@ -183,19 +193,6 @@ class Attempts:
             running.order = order
         else:
             self._execute(start.record, order)
-
-    def _load(self, record: JobRecord) -> LoadProgram:
-        spec = record.spec
-        return LoadProgram(
-            job=record.id,
-            peer=self._me.name,
-            program=spec.program,
-            params=spec.params,
-            input_format=spec.input_format,
-            output_format=spec.output_format,
-            partitions=spec.reducers,
-            memory_per_task=spec.memory_per_task,
-        )
 
     def _finished(self, title: str, word: TaskFinished) -> None:
         running = self._running[title]
@@ -208,23 +205,26 @@ class Attempts:
             seconds=word.seconds,
             counters=word.counters,
         )
-        outputs = tuple(
+        outputs = self._outputs(running.output, word.pieces)
+        side = tuple(
+            LocalSideFile(name=each.name, pieces=self._outputs(running.side + each.name, each.pieces))
+            for each in word.side
+        )
+        attempt = running.run.start.attempt
+        self._end(title, AttemptFinished(attempt=attempt, report=report, outputs=outputs, side=side))
+
+    def _outputs(self, ref: str, pieces: Iterable[OutputPiece]) -> tuple[LocalOutput, ...]:
+        """Name the pieces of a file below this peer's directory."""
+        me, path = self._me, str(self._directory / ref)
+        return tuple(
             LocalOutput(
                 digest=piece.digest,
                 size=piece.size,
                 newlines=piece.newlines,
-                source=Source(
-                    url=self._me.bulk_url,
-                    ref=running.output,
-                    host=self._me.host,
-                    path=str(self._directory / running.output),
-                    offset=piece.offset,
-                ),
+                source=Source(url=me.bulk_url, ref=ref, host=me.host, path=path, offset=piece.offset),
             )
-            for piece in word.pieces
+            for piece in pieces
         )
-        attempt = running.run.start.attempt
-        self._end(title, AttemptFinished(attempt=attempt, report=report, outputs=outputs))
 
     def _end(self, title: str, event: SchedulingEvent) -> None:
         self._running.pop(title, None)

@@ -13,7 +13,7 @@ from .effects import NodeEffect
 from .executor.pool import ExecutorPool
 from .executor.tasks import ExecutorWord
 from .storage.chunks import ChunkStore
-from .storage.store import Outcomes, Store, StoreSettings
+from .storage.store import Foretold, Outcomes, Store, StoreSettings
 from .transport.control import Arrivals, ControlTransport
 from .transport.passage import FREE, Passage
 from .transport.shelves import Shelf
@@ -46,13 +46,19 @@ class Edge:
         """
         return ControlTransport(listen_url, on_frames, on_link_broken)
 
-    def store(self, directory: Path, settings: StoreSettings, deliver: Callable[[Outcomes], None]) -> Store:
+    def store(
+        self,
+        directory: Path,
+        settings: StoreSettings,
+        deliver: Callable[[Outcomes], None],
+        foretell: Callable[[Foretold], None],
+    ) -> Store:
         """Open the store of keys.
 
         Raises:
             WorldError: the disk refused.
         """
-        return Store(directory, settings, deliver)
+        return Store(directory, settings, deliver, foretell)
 
     def chunks(self, directory: Path) -> ChunkStore:
         """Open the store of chunks.

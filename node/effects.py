@@ -10,7 +10,8 @@ from ..scheduling.effects import DismissJob, ForgetJob, StartAttempt, StopAttemp
 from ..scheduling.events import SchedulingEvent
 from ..scheduling.messages import SchedulingMessage
 from .wire.logs import ListLogs, ReadLog
-from .wire.requests import CheckChunks, ClientReply
+from .wire.replies import ClientReply
+from .wire.requests import CheckChunks
 
 DiskQuestion = CheckChunks | ListLogs | ReadLog
 

@@ -7,7 +7,8 @@ from ..ring.messages import RingMessage
 from ..ring.terms import PeerId
 from ..scheduling.events import SchedulingEvent
 from ..scheduling.messages import SchedulingMessage
-from .wire.requests import ClientReply, ClientRequest
+from .wire.replies import ClientReply
+from .wire.requests import ClientRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,17 +7,8 @@ from ..ring.machine import Ring
 from ..ring.terms import Member, PeerId, Source
 from .inputs import chunk_source
 from .moves import moving, peer_view
-from .wire.requests import (
-    ChunkAt,
-    ClientReply,
-    DescribeRing,
-    Hello,
-    ListPeers,
-    LocateChunk,
-    PeersShown,
-    RingShown,
-    Welcome,
-)
+from .wire.replies import ChunkAt, ClientReply, PeersShown, RingShown, Welcome
+from .wire.requests import DescribeRing, Hello, ListPeers, LocateChunk
 
 
 class Lookup:

@@ -95,26 +95,23 @@ from .moves import move_event, move_objection
 from .questions import StoreQuestion, job_event, job_reply, objection, store_event, store_reply
 from .siblings import Siblings
 from .wire.logs import ListLogs, ReadLog
+from .wire.replies import ClientReply, JobPrepared, MetricsShown, Refused
 from .wire.requests import (
     CheckChunks,
-    ClientReply,
     DescribeRing,
     FindKeys,
     GetKey,
     Hello,
-    JobPrepared,
     KillJob,
     LeaveRing,
     ListJobs,
     ListPeers,
     LocateChunk,
-    MetricsShown,
     OfferChunk,
     PlanJoin,
     PlanMove,
     PrepareJob,
     PutKey,
-    Refused,
     RemovePeer,
     ShowMetrics,
     SubmitJob,

@@ -6,9 +6,10 @@ from typing import assert_never
 from ..ring.events import LeaveRequested, PlanRequested, RemoveRequested
 from ..ring.facts import Liveness, Standing, Update
 from ..ring.placement.rendezvous import Home
-from ..ring.repair.transfer_pass import Progress
 from ..ring.terms import PeerId
-from .wire.requests import LeaveRing, Moving, PeerView, PlanJoin, PlanMove, Refused, RemovePeer
+from ..ring.transfer.walk import Progress
+from .wire.replies import Moving, PeerView, Refused
+from .wire.requests import LeaveRing, PlanJoin, PlanMove, RemovePeer
 
 MoveQuestion = LeaveRing | RemovePeer | PlanMove | PlanJoin
 

@@ -11,7 +11,7 @@ from ..ring.effects import DiskOld, Parted, Usurped
 from ..ring.errors import RemoteError, WorldError
 from ..ring.events import LeaveRequested, LinkBroke, StopRequested
 from ..ring.facts import Standing
-from ..ring.outcomes import StoreOutcome
+from ..ring.outcomes import StoreOutcome, VersionsMerged
 from ..ring.terms import REFUTATION_BITS, Member, PeerId
 from .attempts import Attempts
 from .config import PeerConfig
@@ -69,7 +69,7 @@ class Peer:
         self._identity = open_identity(config.directory, config.name)
         self._threads = ThreadPoolExecutor(TRANSFERS_AT_ONCE, thread_name_prefix="transfer")
         self._chunks = edge.chunks(config.directory / "chunks")
-        self._store = edge.store(config.directory / "store", config.store, self._from_store)
+        self._store = edge.store(config.directory / "store", config.store, self._from_store, self._from_draft)
         self._bulk = BulkServer(edge.shelf(PeerShelf(config.directory, self._chunks)))
         self.me = self._introduce()
         incarnation = self._identity.start << REFUTATION_BITS
@@ -223,6 +223,9 @@ class Peer:
 
     def _from_store(self, outcomes: list[tuple[int, StoreOutcome]]) -> None:
         self._loop.call_soon_threadsafe(self._performer.stored, outcomes)
+
+    def _from_draft(self, foretold: list[tuple[int, VersionsMerged]]) -> None:
+        self._loop.call_soon_threadsafe(self._performer.foretold, foretold)
 
     def _from_executor(self, word: ExecutorWord) -> None:
         self._attempts.heard(word)

@@ -10,10 +10,10 @@ from typing import assert_never
 
 from ..ring.effects import DiskOld, Operate, Parted, PullChunk, ScrubChunks, SendTo, Usurped
 from ..ring.errors import CallerError, MurmurationError, WorldError
-from ..ring.events import ChunkPulled, ChunksScrubbed, OperationDone
+from ..ring.events import ChunkPulled, ChunksScrubbed, MintForetold, OperationDone
 from ..ring.messages import RingMessage
 from ..ring.operations import Operation
-from ..ring.outcomes import StoreOutcome
+from ..ring.outcomes import StoreOutcome, VersionsMerged
 from ..ring.terms import Member, PeerId
 from ..scheduling.effects import DismissJob, ForgetJob, StopAttempt
 from ..scheduling.messages import SchedulingMessage
@@ -31,7 +31,8 @@ from .transport.control import ControlTransport
 from .transport.passage import Passage
 from .wire.codec import encode_peer, encode_reply, pieces_of
 from .wire.logs import ListLogs, ReadLog
-from .wire.requests import CheckChunks, ChunksChecked, ClientReply, Refused
+from .wire.replies import ChunksChecked, ClientReply, Refused
+from .wire.requests import CheckChunks
 
 LOG = logging.getLogger("murmuration.node")
 
@@ -72,6 +73,11 @@ class Performer:
         """Carry out effects in order."""
         for effect in effects:
             self._perform(effect)
+
+    def foretold(self, outcomes: list[tuple[int, VersionsMerged]]) -> None:
+        """Take what the store's writer thread is about to make durable."""
+        for ticket, outcome in outcomes:
+            self._emit(MintForetold(ticket=ticket, versions=outcome.versions, actor=outcome.actor))
 
     def stored(self, outcomes: list[tuple[int, StoreOutcome]]) -> None:
         """Take what the store's writer thread has made durable."""

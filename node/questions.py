@@ -21,11 +21,9 @@ from ..ring.facts import Sibling, Update
 from ..ring.terms import JOINED_BYTES_MAX, JOINED_MAX, PeerId
 from ..scheduling.effects import JobAccepted, JobRefused, JobSeen, JobsSeen, JobUnknown, SchedulingAnswer
 from ..scheduling.events import JobsRequested, JobSubmitted, KillRequested, StatusRequested
-from .wire.requests import (
+from .wire.replies import (
     ChunkKept,
     ClientReply,
-    FindKeys,
-    GetKey,
     JobShown,
     JobsShown,
     JobTaken,
@@ -33,16 +31,11 @@ from .wire.requests import (
     KeyGot,
     KeyPut,
     KeysFound,
-    KillJob,
-    ListJobs,
     MoveForeseen,
     MoveStarted,
-    OfferChunk,
-    PutKey,
     Refused,
-    SubmitJob,
-    WatchJob,
 )
+from .wire.requests import FindKeys, GetKey, KillJob, ListJobs, OfferChunk, PutKey, SubmitJob, WatchJob
 
 StoreQuestion = PutKey | GetKey | FindKeys | OfferChunk
 JobQuestion = SubmitJob | WatchJob | ListJobs | KillJob

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from .facts import Context
+from .facts import Context, Versions
 from .messages import RingMessage
 from .outcomes import StoreOutcome
 from .owners import Owner
@@ -38,6 +38,15 @@ class OperationDone:
 
     ticket: int
     outcome: StoreOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MintForetold:
+    """The store has worked out what the mint of that ticket writes, and begins to: `OperationDone` tells its end."""
+
+    ticket: int
+    versions: Versions
+    actor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +271,7 @@ RingEvent = (
     Started
     | MessageReceived
     | OperationDone
+    | MintForetold
     | RequestDue
     | ChunkPulled
     | HandoffDue

@@ -12,6 +12,7 @@ from random import Random
 from typing import assert_never
 
 from .effects import Completed, Joined, MemberChanged, Operate, RingEffect, Send
+from .entropy.metrics import RepairMetrics
 from .errors import InvariantBroken
 from .events import (
     ChunkOffered,
@@ -25,6 +26,7 @@ from .events import (
     KeysRequested,
     MembershipEvent,
     MessageReceived,
+    MintForetold,
     MoveEvent,
     OperationDone,
     PlanRequested,
@@ -59,11 +61,10 @@ from .outcomes import VersionsListed
 from .owners import Owner, owner_of
 from .parts import Parts
 from .placement.rendezvous import Placement
-from .repair.repair_metrics import RepairMetrics
-from .repair.transfer_pass import Progress
 from .requests.coordinator import refusal
 from .settings import RingSettings
 from .terms import Incarnation, Instant, Member, PeerId
+from .transfer.walk import Progress
 
 Effects = list[RingEffect]
 
@@ -183,7 +184,7 @@ class Ring:
         match event:
             case MessageReceived():
                 return self._receive(now, event)
-            case OperationDone() | RequestDue():
+            case OperationDone() | MintForetold() | RequestDue():
                 return self._to_its_owner(now, event)
             case Started(seeds=seeds):
                 self._seeds = seeds
@@ -335,7 +336,7 @@ class Ring:
 
     # --- what the world has done ---
 
-    def _to_its_owner(self, now: Instant, event: OperationDone | RequestDue) -> Effects:
+    def _to_its_owner(self, now: Instant, event: OperationDone | MintForetold | RequestDue) -> Effects:
         """Hand it to the one part that it is for, if it tells; else all are asked."""
         parts = self._parts
         match event.owner if isinstance(event, RequestDue) else owner_of(event.ticket):
@@ -348,7 +349,7 @@ class Ring:
             case Owner.PUTS:
                 return parts.puts.handle(now, event)
             case _:
-                return self._offer(now, event)
+                return [] if isinstance(event, MintForetold) else self._offer(now, event)
 
     def _offer(self, now: Instant, event: OperationDone | RequestDue) -> Effects:
         """Offer it to all parts: tickets and request ids are drawn from one source, so only one knows it."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
+from .entropy.metrics import RepairMetrics
 from .facts import Liveness, Update
 from .repair.mending import Mending
-from .repair.repair_metrics import RepairMetrics
 from .repair.scrub import Scrub
-from .repair.transfer_pass import Progress
 from .terms import Instant, PeerId
+from .transfer.walk import Progress
 
 Metrics = dict[str, float]
 

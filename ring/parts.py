@@ -17,6 +17,8 @@ from random import Random
 
 from .copies.reopening import Reopening
 from .copies.serving import Serving
+from .entropy.anti_entropy import AntiEntropy
+from .handoff.handoff import Handoff
 from .membership.joining import Joining
 from .membership.lineage import Lineage
 from .membership.member_rows import MemberRows
@@ -24,14 +26,9 @@ from .membership.registry import Registry
 from .membership.swim import Membership
 from .owners import Owner, tickets_of
 from .placement.roster import Roster
-from .repair.anti_entropy import AntiEntropy
 from .repair.expiry import Expiry
-from .repair.farewell import Farewell
-from .repair.handoff import Handoff
 from .repair.mending import Mending
 from .repair.scrub import Scrub
-from .repair.survey import Survey
-from .repair.transfer import Transfer
 from .requests.chunks import Chunks
 from .requests.coordinator import Coordinator
 from .requests.gets import Gets
@@ -40,6 +37,9 @@ from .requests.puts import Puts
 from .requests.registers import Registers
 from .settings import RingSettings
 from .terms import Incarnation, Member, PeerId, start_of
+from .transfer.farewell import Farewell
+from .transfer.survey import Survey
+from .transfer.transfer import Transfer
 
 
 class Parts:

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass, field
 
+from .entropy.settings import EntropySettings
+from .handoff.settings import HandoffSettings
 from .membership.registry import RegistrySettings
 from .membership.swim import MembershipSettings
-from .repair.entropy_settings import EntropySettings
-from .repair.handoff_settings import HandoffSettings
 from .repair.scrub import ScrubSettings
-from .repair.transfer import TransferSettings
 from .requests.quorum import QuorumSettings
 from .requests.registers import RegisterSettings
 from .terms import VNODES
+from .transfer.transfer import TransferSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

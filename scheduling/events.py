@@ -124,15 +124,24 @@ class LocalOutput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocalSideFile:
+    """A file that user code has written beside the output, in pieces in order."""
+
+    name: str
+    pieces: tuple[LocalOutput, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFinished:
     """User code is through; `outputs` in order make up the part (empty for a map attempt that wrote a run).
 
-    `report.part` is not set yet: the chunks must be placed first.
+    `report.part` and `report.side` are not set yet: the chunks must be placed first.
     """
 
     attempt: Attempt
     report: TaskReport
     outputs: tuple[LocalOutput, ...] = ()
+    side: tuple[LocalSideFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,6 +95,16 @@ class Split(Struct, frozen=True, array_like=True):
     first_line: Annotated[int, Meta(ge=1)]
 
 
+class Sampling(Struct, frozen=True, array_like=True):
+    """Have a job map only some records, chosen by chance, and give some of the keys in place of the output.
+
+    A record is chosen with the probability `rate`; at most `keys` keys are kept of each split.
+    """
+
+    rate: Annotated[float, Meta(gt=0.0, le=1.0)]
+    keys: Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
 class JobSpec(Struct, frozen=True, array_like=True):
     """What the user asked for."""
 
@@ -116,6 +126,9 @@ class JobSpec(Struct, frozen=True, array_like=True):
     """Whether attempts that go on too slowly are begun once more elsewhere."""
     priority: Annotated[int, Meta(ge=1, le=PRIORITY_MAX)] = PRIORITY
     """The job's weight beside others: jobs that all have work to do get slots in proportion to theirs."""
+    sampling: Sampling | None = None
+    cuts: Annotated[tuple[Annotated[bytes, Meta(max_length=2048)], ...], Meta(max_length=4096)] | None = None
+    """Encoded keys at which one partition ends and the next begins; None deals keys by their hash."""
 
 
 class JobRecord(Struct, frozen=True, array_like=True):
@@ -163,7 +176,7 @@ class UserError(Struct, frozen=True, array_like=True):
 class StoredFile(Struct, frozen=True, array_like=True):
     """A file as chunks in the ring; `name` is that of a part in a job's output, or empty where a path names it."""
 
-    name: Annotated[str, Meta(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,127})?$")]
+    name: Annotated[str, Meta(pattern="^([A-Za-z0-9_][A-Za-z0-9._-]{0,127})?$")]
     size: Offset
     chunks: Annotated[tuple[ChunkRef, ...], Meta(max_length=20_000)]
 
@@ -181,6 +194,8 @@ class TaskReport(Struct, frozen=True, array_like=True):
     counters: Annotated[dict[Annotated[str, Meta(max_length=128)], int], Meta(max_length=128)] = {}
     part: StoredFile | None = None
     """A part of the output: of a reduce attempt, or of a map attempt in a job without reducers."""
+    side: Annotated[tuple[StoredFile, ...], Meta(max_length=16)] = ()
+    """What user code has written beside the output."""
 
 
 class Manifest(Struct, frozen=True, array_like=True):
@@ -207,6 +222,13 @@ class JobEnding(Struct, frozen=True, array_like=True):
     records: Offset = 0
     """Input records and `bytes` of the map attempts that count, so that every peer tells the same of a job's end."""
     bytes: Offset = 0
+    side: Annotated[tuple[StoredFile, ...], Meta(max_length=SPLITS_MAX)] = ()
+    """What user code has written beside the parts, in attempts that count."""
+
+    @property
+    def files(self) -> tuple[StoredFile, ...]:
+        """List all files of the output."""
+        return self.parts + self.side
 
 
 def manifest_key(path: str) -> bytes:

@@ -35,14 +35,19 @@ def order_key(key: Any) -> tuple[int, Any]:
             raise TypeError(f"a key of type {type(key).__name__} has no place in the order of keys")
 
 
+def comparable(keys: Iterable[Any]) -> bool:
+    """Tell whether keys are of one kind, so that Python's own comparison puts them into the same order."""
+    kinds = set(map(type, keys))
+    return any(kinds <= alike for alike in _COMPARABLE)
+
+
 def sorted_by_key(pairs: Iterable[tuple[Any, Value]]) -> list[tuple[Any, Value]]:
     """Sort pairs of key and value by their keys; keys of one kind at the full speed of `list.sort`.
 
     Raises `TypeError` as `order_key` does.
     """
     ordered = list(pairs)
-    kinds = {type(key) for key, _ in ordered}
-    if any(kinds <= comparable for comparable in _COMPARABLE):
+    if comparable(key for key, _ in ordered):
         ordered.sort(key=itemgetter(0))
     else:
         ordered.sort(key=lambda pair: order_key(pair[0]))

@@ -13,7 +13,7 @@ from .exits import FAILED, Exit
 from .options import connect, json_option, peer_option, plain_option
 
 if TYPE_CHECKING:
-    from ..backup.layout import BackupManifest
+    from ..store.backup.layout import BackupManifest
 
 directory_argument = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 
@@ -72,7 +72,7 @@ def restore(
 @plain_option
 def verify(directory: Path, *, as_json: bool, plain: bool) -> None:
     """Read the whole backup in DIRECTORY and check it; ends with 1 if a part is damaged or missing."""
-    from ..backup.verifying import verify_backup
+    from ..store.backup.verifying import verify_backup
     from ..view.transfers import TransferLine
 
     with TransferLine(plain=plain or as_json) as line:

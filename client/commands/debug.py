@@ -9,7 +9,7 @@ from ...ring.errors import CallerError
 from .options import connect, examples, peer_option
 
 if TYPE_CHECKING:
-    from ..job import Job
+    from ..jobs.job import Job
 
 
 @click.command(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...node.wire.requests import PeerView, RingShown
+from ...node.wire.replies import PeerView, RingShown
 from ...ring.errors import CallerError
 from ...ring.facts import Context
 from ...scheduling.jobs import UserError

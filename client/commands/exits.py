@@ -29,7 +29,7 @@ class Exit(Exception):  # it ends the command, and may well be no error
 
 def code_of(error: MurmurationError) -> int:
     """Find the exit code of an error raised on purpose."""
-    from ..failures import JobKilled  # late: it brings the job's terms along, which `--help` can do without
+    from ..jobs.failures import JobKilled  # late: it brings the job's terms along, which `--help` can do without
 
     match error:
         case CallerError():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...scheduling.jobs import JobState
-from ..output import NOWHERE, STDOUT, is_local
+from ..jobs.output import NOWHERE, STDOUT, is_local
 from ..units import format_time
 from .documents import job_document, print_json
 from .exits import DONE, INTERRUPTED, Exit
@@ -15,7 +15,7 @@ from .exits import DONE, INTERRUPTED, Exit
 if TYPE_CHECKING:
     from ...scheduling.status import JobStatus
     from ..api import Client
-    from ..job import Job
+    from ..jobs.job import Job
 
 
 def follow_to_end(job: "Job", *, plain: bool, ours: bool = False) -> None:
@@ -73,5 +73,5 @@ def is_received(job: "Job", status: "JobStatus") -> bool:
     place = Path(status.output)
     if status.state is not JobState.DONE or not is_local(status.output) or not place.is_dir():
         return False
-    wanted = {part.name: part.size for part in job.parts()}
+    wanted = {part.name: part.size for part in (*job.parts(), *job.side_files())}
     return bool(wanted) and {file.name: file.stat().st_size for file in place.iterdir()} == wanted

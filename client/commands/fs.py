@@ -14,7 +14,7 @@ from .fs_check import check
 from .options import connect, examples, json_option, peer_option, plain_option, read_range, read_size, replicas_option
 
 if TYPE_CHECKING:
-    from ..files import Entry
+    from ..store.files import Entry
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there.")
 
@@ -58,7 +58,7 @@ def put(  # one parameter for each option of the command line
     peers: tuple[str, ...],
 ) -> None:
     """Store LOCAL files and directories in the ring, at or under TARGET (ring:/...)."""
-    from ..upload import CHUNK_BYTES
+    from ..store.upload import CHUNK_BYTES
     from ..view.transfers import TransferLine
 
     with connect(peers) as client, TransferLine(plain=plain or as_json) as line:

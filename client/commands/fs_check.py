@@ -11,7 +11,7 @@ from .exits import FAILED, Exit
 from .options import connect, json_option, peer_option, plain_option, replicas_option
 
 if TYPE_CHECKING:
-    from ..checking import FileHealth
+    from ..store.checking import FileHealth
 
 
 @click.command("check")

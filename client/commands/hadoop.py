@@ -1,16 +1,11 @@
 """Take the options of Hadoop's Sort example as they are, so that its command lines can be used again."""
 
-from typing import Any, Final
+from typing import Final
 
 import click
 
 INPUT_CLASSES: Final = {"TextInputFormat": "text", "KeyValueTextInputFormat": "key-value"}
 OUTPUT_CLASSES: Final = {"TextOutputFormat": "text"}
-
-NO_TOTAL_ORDER: Final = (
-    "-totalOrder is not there: each part of the output is sorted, but they do not follow each other in order; "
-    "with -r 1 there is one part, which is"
-)
 
 
 def read_input_class(ctx: click.Context, param: click.Parameter, word: str | None) -> str | None:
@@ -30,14 +25,8 @@ def _format_of(ctx: click.Context, param: click.Parameter, word: str | None, kno
     return known.get(name, word)
 
 
-def _refuse(ctx: click.Context, _: click.Parameter, given: Any) -> None:
-    if given:
-        raise click.UsageError(NO_TOTAL_ORDER, ctx)
-
-
 hadoop_options = (
     click.option("-outKey", hidden=True, expose_value=False, metavar="CLASS"),
     click.option("-outValue", hidden=True, expose_value=False, metavar="CLASS"),
-    click.option("-totalOrder", hidden=True, expose_value=False, nargs=3, callback=_refuse, metavar="P N K"),
 )
 """Those without a counterpart: keys and values have no declared classes in Python."""

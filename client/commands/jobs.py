@@ -106,7 +106,7 @@ def attach(job: str, *, overwrite: bool, plain: bool, as_json: bool, peers: tupl
 @peer_option
 def wait(job: str, timeout: float | None, *, overwrite: bool, as_json: bool, peers: tuple[str, ...]) -> None:
     """Wait in silence until JOB has ended, receive its output, and end as it did: 0 done, 1 failed, 4 killed."""
-    from ..failures import JobFailed, JobKilled
+    from ..jobs.failures import JobFailed, JobKilled
 
     with connect(peers) as client:
         bare = client.job(job)

@@ -16,7 +16,7 @@ from .kv_bulk import dump, load
 from .options import connect, examples, json_option, peer_option, quorum_options, read_time
 
 if TYPE_CHECKING:
-    from ...node.wire.requests import KeyPut
+    from ...node.wire.replies import KeyPut
 
 context_option = click.option(
     "--context", metavar="TOKEN", help="What this write replaces, as `kv get --json` told it."
@@ -228,7 +228,7 @@ def _warn_of_missing(wanted: Quorum) -> None:
 
 
 def _warn_of_loss(key: str, done: "KeyPut") -> None:
-    from ..kv import SIBLINGS_WARNED
+    from ..store.kv import SIBLINGS_WARNED
 
     if done.replaced_corrupt:
         click.echo(f"murmur: no home of {key!r} could read its copy: what was there is lost", err=True)

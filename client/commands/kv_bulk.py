@@ -19,8 +19,8 @@ from .exits import Exit, code_of
 from .options import connect, examples, json_option, peer_option, plain_option, read_time
 
 if TYPE_CHECKING:
-    from ..bulk_keys import Lines
-    from ..kv import KeyValues, KeyValueStore
+    from ..store.bulk_keys import Lines
+    from ..store.kv import KeyValues, KeyValueStore
 
 KEYS_AT_ONCE = 256
 
@@ -46,7 +46,7 @@ def load(  # one parameter for each option of the command line
 
     Each value replaces what its key held. An error stops it and names the line to go on with.
     """
-    from ..bulk_keys import Lines
+    from ..store.bulk_keys import Lines
     from ..view.counting import CountLine
 
     with ExitStack() as stack:
@@ -101,7 +101,7 @@ def dump(prefix: str, *, peers: tuple[str, ...]) -> None:
     A key with concurrent values has `values` in place of `value`. It is no snapshot: keys that change meanwhile may be
     given as they were or as they are.
     """
-    from ..bulk_keys import line_of
+    from ..store.bulk_keys import line_of
 
     siblings = 0
     with connect(peers) as client:

@@ -10,7 +10,7 @@ from .documents import print_json
 from .options import connect, examples, json_option, peer_option
 
 if TYPE_CHECKING:
-    from ..job_logs import PrintedLog
+    from ..jobs.logs import PrintedLog
 
 
 @click.command(

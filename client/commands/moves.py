@@ -13,7 +13,7 @@ from .exits import INTERRUPTED, Exit
 from .options import connect, examples, json_option, peer_option, plain_option
 
 if TYPE_CHECKING:
-    from ...node.wire.requests import PeerView
+    from ...node.wire.replies import PeerView
     from ..moves import MovePlan, Moves
 
 F = TypeVar("F", bound=Callable[..., Any])

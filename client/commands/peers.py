@@ -16,7 +16,7 @@ from .options import connect, examples, json_option, peer_option
 from .ring_group import RingGroup
 
 if TYPE_CHECKING:
-    from ...node.wire.requests import PeerView, RingShown
+    from ...node.wire.replies import PeerView, RingShown
     from ..cluster import LocalCluster
 
 LOOK_S: Final = 0.5

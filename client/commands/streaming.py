@@ -72,7 +72,7 @@ def with_program(
         raise click.UsageError(f"commands read lines; --input-format {job['input_format']} is for programs")
     if job["output_format"] not in (None, "text"):
         raise click.UsageError(f"commands write lines; --output-format {job['output_format']} is for programs")
-    from ..streaming import pack_commands
+    from ..jobs.streaming import pack_commands
 
     program = pack_commands(
         mapper,

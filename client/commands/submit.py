@@ -8,19 +8,20 @@ import click
 
 from ...ring.errors import CallerError, MurmurationError
 from ...ring.facts import Liveness
-from ..paths import is_ring_path
+from ..store.paths import is_ring_path
 from .documents import print_json
 from .exits import Exit
 from .following import conclude, follow_to_end
 from .hadoop import hadoop_options, read_input_class, read_output_class
 from .limits import limit_options
 from .options import connect, examples, json_option, peer_option, plain_option, read_pairs, read_size
+from .sorting import sorting_options, with_order
 from .streaming import streaming_options, with_program
 
 if TYPE_CHECKING:
     from ..api import Client
-    from ..chain import Chain
-    from ..job import Job
+    from ..jobs.chain import Chain
+    from ..jobs.job import Job
     from ..view.transfers import TransferLine
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,6 +61,7 @@ def job_options(command: F) -> F:
             limit_options,
             click.option("--output-names", type=click.Choice(["hadoop", "padi"]), help="part-r-00000 or 1.out."),
             click.option("--overwrite", is_flag=True, help="Replace the output if it exists, once the job commits."),
+            sorting_options,
             streaming_options,
             plain_option,
             json_option,
@@ -88,7 +90,7 @@ def submit(*, detach: bool, peers: tuple[str, ...], as_json: bool, plain: bool, 
     PROGRAM is a .py file or the name of an example; or --mapper and --reducer give commands in its place. INPUT is a
     file, a glob or a directory here, or ring:/PATH. Ctrl-C asks whether to leave the job or to kill it.
     """
-    job = with_program(**given)
+    job = with_order(**with_program(**given))
     _check_streams(job["output"], as_json=as_json and not detach)
     with connect(peers) as client, _line(quiet=plain or as_json) as line:
         chain = _chain(client, line, **job)
@@ -114,7 +116,7 @@ def run(*, count: int, workers: int | None, as_json: bool, plain: bool, **given:
     from ..api import Client
     from ..cluster import LocalCluster
 
-    job = with_program(**given)
+    job = with_order(**with_program(**given))
     _check_streams(job["output"], as_json=as_json)
     if job["output"].startswith("ring:"):
         raise click.UsageError("the ring of a private cluster ends with the job; give a local directory or -")

@@ -280,6 +280,14 @@ def walking(collect: Callable[[Any, Any], object]) -> Callable[[Pairs], None]:
     return walk
 
 
+def called_with_both(call: Callable[..., Any], emit: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """Give `call`, or one that drops the key where the mapper's `map` takes the record alone."""
+    code = getattr(emit, "__code__", None)
+    if code is None or code.co_argcount - hasattr(emit, "__self__") != 1:
+        return call
+    return lambda _, record: call(record)
+
+
 def _foreign(key: Any, other: Any) -> Any:
     raise fault(
         "BadCombiner",

@@ -7,7 +7,6 @@ keys (user, time) and a grouping by user, one call of `reduce` gets the values o
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
-from ...scheduling.partitioners import partition_of
 from .faults import blaming_user
 from .program_api import Reducer
 
@@ -17,11 +16,6 @@ Grouping = Callable[[Any], Any]
 def grouped(reducer: type[Reducer], grouping: Grouping) -> type[Reducer]:
     """Make a reducer that calls the program's own once for each group."""
     return type("GroupedReducer", (_Grouped,), {"own": reducer, "grouping": staticmethod(grouping)})
-
-
-def dealing_by(grouping: Grouping) -> Callable[[Any, int], int]:
-    """Make a partitioner that keeps groups together."""
-    return lambda key, partitions: partition_of(grouping(key), partitions)
 
 
 class _Grouped(Reducer):

@@ -9,7 +9,7 @@ from typing import Final
 
 from ...scheduling.jobs import Phase
 from ..wire.logs import LISTED_MAX, READ_BYTES_MAX, AttemptLogEntry, ListLogs, LogRead, LogsListed, ReadLog
-from ..wire.requests import Refused
+from ..wire.replies import Refused
 from .logs import LOGS, log_path
 
 LOG = logging.getLogger("murmuration.node")

@@ -7,8 +7,20 @@ from time import perf_counter
 from typing import Any, BinaryIO, NoReturn
 
 from .aggregations import Aggregation
-from .combining import Collector, CombinedLists, Lines, Lists, RunCollector, States, Tally, taking, walking
+from .combining import (
+    Collector,
+    CombinedLists,
+    Lines,
+    Lists,
+    RunCollector,
+    States,
+    Tally,
+    called_with_both,
+    taking,
+    walking,
+)
 from .culprits import blame_record
+from .dealing import dealer_of
 from .faults import UserFault, blaming_user, fault_of
 from .formats import Batch, Pairs, input_format, output_format
 from .inlining import inlining_of
@@ -18,6 +30,7 @@ from .program import UserProgram
 from .program_api import Context, Mapper, Reducer
 from .runs import encoded
 from .shuffling import Shuffle
+from .side_files import SideFiles
 from .tasks import LoadProgram, MapTask, TaskFinished
 
 LAST_STRETCH = 0.95
@@ -34,6 +47,7 @@ class MapAttempt:
         self._program = program
         self._job = job
         self._task = task
+        self._side_files = SideFiles(task.side or f"{task.output}.")
         self._context = Context(
             job_id=job.job,
             peer=job.peer,
@@ -41,6 +55,7 @@ class MapAttempt:
             split=task.split,
             params=job.params,
             file=task.file,
+            side_files=self._side_files,
         )
         self._size = sum(extent.length for extent in task.extents)
         self._bytes_done = 0
@@ -74,9 +89,9 @@ class MapAttempt:
 
     def _map_to_run(self, file: BinaryIO) -> Written:
         collector = self._collector()
-        self._shuffle = Shuffle(
-            collector, self._job.partitions, self._program.partitioner, self._job.memory_per_task, self._task.output
-        )
+        job = self._job
+        dealer = dealer_of(self._program, job.partitions, job.cuts)
+        self._shuffle = Shuffle(collector, job.partitions, dealer, job.memory_per_task, self._task.output)
         with closing(self._shuffle):
             self._map_into(collector)
             try:
@@ -95,6 +110,7 @@ class MapAttempt:
             seconds=seconds,
             counters=self._context.counts(),
             pieces=written.pieces,
+            side=self._side_files.finish(),
         )
 
     def _blame(self, late: UserFault) -> NoReturn:
@@ -104,7 +120,7 @@ class MapAttempt:
             mapper.context = self._context
             mapper.setup()
         batches = input_format(self._program.input_format)(self._task)
-        emit = _called_with_both(mapper.map, mapper.map)
+        emit = called_with_both(mapper.map, mapper.map)
         blame_record(late, self._task.file, batches, emit, self._check)
 
     def _check(self, key: Any, value: Any) -> None:
@@ -140,13 +156,13 @@ class MapAttempt:
         emit: Callable[..., Any] = mapper.map
         inlining = inlining_of(emit, self._program.source)
         if inlining is None:
-            self._map_batches(taking(_called_with_both(emit, emit), collector.step), collector)
+            self._map_batches(taking(called_with_both(emit, emit), collector.step), collector)
         elif inlining.constant and isinstance(collector, Lists):
             tally = Tally(inlining.constant[0], collector)
-            self._map_batches(walking(_called_with_both(inlining.collecting(tally.step), emit)), tally)
+            self._map_batches(walking(called_with_both(inlining.collecting(tally.step), emit)), tally)
             tally.finish()
         else:
-            self._map_batches(walking(_called_with_both(inlining.collecting(collector.step), emit)), collector)
+            self._map_batches(walking(called_with_both(inlining.collecting(collector.step), emit)), collector)
 
     def _map_batches(self, take: Callable[[Pairs], None], collector: Collector) -> None:
         for batch in input_format(self._program.input_format)(self._task):
@@ -186,11 +202,3 @@ class MapAttempt:
             shuffle.spill()
         except UserFault as late:
             self._blame(late)
-
-
-def _called_with_both(call: Callable[..., Any], emit: Callable[..., Any]) -> Callable[[Any, Any], Any]:
-    """Give `call`, or one that drops the key where the mapper's `map` takes the record alone."""
-    code = getattr(emit, "__code__", None)
-    if code is None or code.co_argcount - hasattr(emit, "__self__") != 1:
-        return call
-    return lambda _, record: call(record)

@@ -14,6 +14,7 @@ from typing import assert_never
 
 import msgspec
 
+from .dealing import dealer_of
 from .faults import InputUnreadable, UserFault
 from .formats import input_format, output_format
 from .frames import FrameReader, frame
@@ -21,6 +22,7 @@ from .leftovers import end_leftovers
 from .mapping import MapAttempt
 from .program import UserProgram, load_program
 from .reducing import ReduceAttempt
+from .sampling import sampled
 from .surroundings import Surroundings
 from .tasks import (
     ExecutorOrder,
@@ -77,6 +79,9 @@ class Executor:
             program = load_program(order.program, input_format=order.input_format, output_format=order.output_format)
             input_format(program.input_format)
             output_format(program.output_format)
+            dealer_of(program, order.partitions, order.cuts)
+            if order.sampling is not None:
+                program = sampled(program, order.sampling)
         except UserFault as fault:
             return TaskFailed(attempt="", error=fault.error)
         self._job, self._program = order, program

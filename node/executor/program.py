@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ...scheduling.jobs import Program
 from .aggregations import NAMES, Aggregation, aggregation
 from .faults import UserFault, fault, fault_of
-from .grouping import Grouping, dealing_by, grouped
+from .grouping import Grouping, grouped
 from .program_api import IdentityMapper, IdentityReducer, Mapper, Reducer
 
 MODULE = "murmuration_program"
@@ -45,6 +45,7 @@ class UserProgram:
     reducer: Reduction | None
     combiner: Reduction | None
     partitioner: Partitioner | None
+    grouping: Grouping | None
     input_format: str
     output_format: str
     source: Source | None
@@ -70,7 +71,8 @@ def load_program(program: Program, *, input_format: str, output_format: str) -> 
         mapper=parts.mapper(chosen),
         reducer=reducer if grouping is None else _grouped(name, reducer, grouping),
         combiner=parts.combiner(reducer),
-        partitioner=parts.function("partitioner") or (grouping and dealing_by(grouping)),
+        partitioner=parts.function("partitioner"),
+        grouping=grouping,
         input_format=_chosen_format(input_format, found.get("input_format")),
         output_format=_chosen_format(output_format, found.get("output_format")),
         source=source,

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import IO, Any
+
+from .side_files import SideFiles
 
 COUNTERS_MAX = 128
 COUNTER_NAME_MAX = 128
@@ -30,7 +32,15 @@ class Context:
     """
 
     def __init__(
-        self, *, job_id: str, peer: str, attempt: str, split: int, params: Mapping[str, str], file: str = ""
+        self,
+        *,
+        job_id: str,
+        peer: str,
+        attempt: str,
+        split: int,
+        params: Mapping[str, str],
+        file: str = "",
+        side_files: SideFiles | None = None,
     ) -> None:
         self.job_id = job_id
         self.peer = peer
@@ -39,6 +49,7 @@ class Context:
         self.params = params
         self.file = file
         self.fraction = 0.0
+        self._side_files = side_files
         self._counters: dict[str, Counter] = {}
 
     def counter(self, name: str) -> Counter:
@@ -54,6 +65,16 @@ class Context:
                 raise ValueError(f"an attempt has at most {COUNTERS_MAX} counters; {name!r} is one too many")
             found = self._counters[name] = Counter()
         return found
+
+    def open(self, name: str, mode: str = "w") -> IO[Any]:
+        """Open a file beside the output for writing, as text (UTF-8) or bytes; it is kept only if the attempt counts.
+
+        In the output it is called `_STEM-m-00003.SUFFIX`, by the split, or `-r-` and the partition: so attempts never
+        write the same file. Raises `ValueError` for a name or a mode that cannot be.
+        """
+        if self._side_files is None:
+            raise ValueError("there are no side files here")
+        return self._side_files.open(name, mode)
 
     def progress(self, fraction: float) -> None:
         """Tell how far the attempt is, from 0 to 1, where that is not plain from the input read."""

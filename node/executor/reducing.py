@@ -16,6 +16,7 @@ from .outputs import PAIRS_PER_WRITE, PartWriter, Written
 from .program import UserProgram
 from .program_api import Context, Reducer
 from .runs import segment_bodies
+from .side_files import SideFiles
 from .tasks import LoadProgram, ReduceTask, TaskFinished
 
 MERGE_SHARE = 0.5
@@ -28,8 +29,14 @@ class ReduceAttempt:
     def __init__(self, program: UserProgram, job: LoadProgram, task: ReduceTask) -> None:
         self._program = program
         self._task = task
+        self._side_files = SideFiles(task.side or f"{task.output}.")
         self._context = Context(
-            job_id=job.job, peer=job.peer, attempt=task.attempt, split=task.partition, params=job.params
+            job_id=job.job,
+            peer=job.peer,
+            attempt=task.attempt,
+            split=task.partition,
+            params=job.params,
+            side_files=self._side_files,
         )
         self._runs_merged = 0
         reducer = program.reducer
@@ -69,6 +76,7 @@ class ReduceAttempt:
             seconds=seconds,
             counters=self._context.counts(),
             pieces=written.pieces,
+            side=self._side_files.finish(),
         )
 
     def _gather(self) -> None:

@@ -6,31 +6,27 @@ sorted. Which it is depends on the split's content and on the job's budget alone
 split give the same bytes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from os.path import dirname
 from typing import Any, BinaryIO
 
-from ...scheduling.partitioners import partitions_of
 from .combining import RunCollector
-from .faults import blaming_user, fault
+from .dealing import Dealer
+from .faults import blaming_user
 from .memory import block_bytes
 from .outputs import Written
 from .runs import Columns, RunWriter, write_run
 from .spilling import Spills, sorted_columns
 
-Partitioner = Callable[[Any, int], int]
-
 
 class Shuffle:
     """Takes the groups of a collector, once or many times, and makes one run of them."""
 
-    def __init__(
-        self, collector: RunCollector, partitions: int, partitioner: Partitioner | None, memory: int, output: str
-    ) -> None:
+    def __init__(self, collector: RunCollector, partitions: int, dealer: Dealer, memory: int, output: str) -> None:
         """Let the spills lie where the output does; `memory` is the attempt's budget in bytes."""
         self._collector = collector
         self._partitions = partitions
-        self._partitioner = partitioner
+        self._dealer = dealer
         self._memory = memory
         self._spills = Spills(dirname(output), memory, collector.shortened)  # noqa: PTH120 - spares an import
 
@@ -66,10 +62,8 @@ class Shuffle:
 
     def deal(self, groups: dict[Any, Any]) -> list[tuple[list[Any], list[Any]]]:
         """Deal the keys, each with what was collected for it, out to the partitions."""
-        partitions, partitioner = self._partitions, self._partitioner
-        numbers = partitions_of(groups, partitions)
-        if partitioner is not None:
-            numbers = [_checked(partitioner(key, partitions), partitions, key) for key in groups]
+        partitions = self._partitions
+        numbers = self._dealer(groups)
         if partitions == 1:
             return [(list(groups), list(groups.values()))]
         shares: list[tuple[list[Any], list[Any]]] = [([], []) for _ in range(partitions)]
@@ -85,14 +79,3 @@ def _sorted(columns: Columns) -> Columns:
     with blaming_user():
         keys, values = sorted_columns(*columns)
     return keys, tuple(values) if isinstance(columns[1], tuple) else values
-
-
-def _checked(number: Any, partitions: int, key: Any) -> int:
-    if not isinstance(number, int) or not 0 <= number < partitions:
-        raise fault(
-            "BadPartitioner",
-            f"the partitioner gave {number!r:.100} for the key {key!r:.100}",
-            hint=f"it must give a whole number from 0 to {partitions - 1}",
-            record=key,
-        )
-    return number

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ...ring.terms import Digest, Path
-from ...scheduling.jobs import MEMORY_PER_TASK, Offset, Program, Text, UserError
+from ...scheduling.jobs import MEMORY_PER_TASK, JobRecord, Offset, Program, Sampling, Text, UserError
 
 
 class Order(Struct, frozen=True, array_like=True, tag=True):
@@ -35,6 +35,25 @@ class LoadProgram(Order, frozen=True, array_like=True, tag=True):
     output_format: str
     partitions: int
     memory_per_task: int = MEMORY_PER_TASK
+    sampling: Sampling | None = None
+    cuts: tuple[bytes, ...] | None = None
+
+
+def load_order(record: JobRecord, peer: str) -> LoadProgram:
+    """Tell an executor of the peer of that name what all tasks of a job have in common."""
+    spec = record.spec
+    return LoadProgram(
+        job=record.id,
+        peer=peer,
+        program=spec.program,
+        params=spec.params,
+        input_format=spec.input_format,
+        output_format=spec.output_format,
+        partitions=spec.reducers,
+        memory_per_task=spec.memory_per_task,
+        sampling=spec.sampling,
+        cuts=spec.cuts,
+    )
 
 
 class MapTask(Order, frozen=True, array_like=True, tag=True):
@@ -47,6 +66,8 @@ class MapTask(Order, frozen=True, array_like=True, tag=True):
     first_byte: Offset
     extents: tuple[Extent, ...]
     output: Path
+    side: Path = ""
+    """What the paths of side files begin with."""
 
     @property
     def task(self) -> str:
@@ -69,6 +90,8 @@ class ReduceTask(Order, frozen=True, array_like=True, tag=True):
     partition: int
     runs: tuple[RunSegment, ...]
     output: Path
+    side: Path = ""
+    """What the paths of side files begin with."""
 
     @property
     def task(self) -> str:
@@ -103,6 +126,13 @@ class OutputPiece(Struct, frozen=True, array_like=True):
     newlines: Offset
 
 
+class SideOutput(Struct, frozen=True, array_like=True):
+    """A file that user code has written beside the output, cut into chunks."""
+
+    name: Annotated[str, Meta(max_length=64)]
+    pieces: Annotated[tuple[OutputPiece, ...], Meta(max_length=4096)]
+
+
 class TaskFinished(Word, frozen=True, array_like=True, tag=True):
     """The task is through and its output file complete; `pieces` cut a part into chunks (none for a run)."""
 
@@ -115,6 +145,7 @@ class TaskFinished(Word, frozen=True, array_like=True, tag=True):
     seconds: Annotated[float, Meta(ge=0.0)]
     counters: Annotated[dict[Annotated[str, Meta(max_length=128)], int], Meta(max_length=128)]
     pieces: Annotated[tuple[OutputPiece, ...], Meta(max_length=4096)] = ()
+    side: Annotated[tuple[SideOutput, ...], Meta(max_length=16)] = ()
 
 
 class TaskFailed(Word, frozen=True, array_like=True, tag=True):

@@ -12,7 +12,7 @@ from ...ring.errors import WorldError
 from ...ring.operations import READS, Operation
 from ...ring.outcomes import StoreFailed, StoreOutcome
 from ..storage.chunks import ChunkStore
-from ..storage.store import Outcomes, Store, StoreSettings, Ticketed
+from ..storage.store import Foretold, Outcomes, Store, StoreSettings, Ticketed
 from ..transport.shelves import Shelf, Stretch
 from .lane import Lane
 from .orders import DiskState, SetDisk
@@ -78,12 +78,17 @@ class GatedStore(Store):
     """A store of keys on a faulty disk."""
 
     def __init__(
-        self, directory: Path, settings: StoreSettings, deliver: Callable[[Outcomes], None], disk: FaultyDisk
+        self,
+        directory: Path,
+        settings: StoreSettings,
+        deliver: Callable[[Outcomes], None],
+        disk: FaultyDisk,
+        foretell: Callable[[Foretold], None] = lambda _: None,
     ) -> None:
         self._disk = disk
         self._tell = deliver
         self._slow: Lane[Ticketed] = Lane(self._carry_on)
-        super().__init__(directory, settings, deliver)
+        super().__init__(directory, settings, deliver, foretell)
 
     def submit(self, ticket: int, operation: Operation) -> None:
         """Queue an operation; it comes late, or fails if the disk refuses it."""

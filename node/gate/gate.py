@@ -16,7 +16,7 @@ from ..edge import Edge, Members, Perform
 from ..effects import NodeEffect
 from ..executor.pool import ExecutorPool
 from ..executor.tasks import ExecutorWord
-from ..storage.store import Outcomes, StoreSettings
+from ..storage.store import Foretold, Outcomes, StoreSettings
 from ..transport.control import Arrivals
 from ..transport.shelves import Shelf
 from .clock import OffsetClock
@@ -81,9 +81,15 @@ class Gate(Edge):
         )
         return self._transport
 
-    def store(self, directory: Path, settings: StoreSettings, deliver: Callable[[Outcomes], None]) -> GatedStore:
+    def store(
+        self,
+        directory: Path,
+        settings: StoreSettings,
+        deliver: Callable[[Outcomes], None],
+        foretell: Callable[[Foretold], None],
+    ) -> GatedStore:
         """Open the store of keys."""
-        self._store = GatedStore(directory, settings, deliver, self._disk)
+        self._store = GatedStore(directory, settings, deliver, self._disk, foretell)
         return self._store
 
     def chunks(self, directory: Path) -> GatedChunks:

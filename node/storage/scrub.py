@@ -2,7 +2,7 @@
 
 from ...ring.errors import Corrupt, MurmurationError, WorldError
 from ...ring.events import ChunksScrubbed, DamagedChunk
-from ..wire.requests import CopyState
+from ..wire.replies import CopyState
 from .chunks import ChunkStore
 
 PAGE_CHUNKS = 256

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -10,8 +10,8 @@ from typing import Final, NoReturn
 
 from ...ring.copies.replica import apply
 from ...ring.errors import InvariantBroken, WorldError
-from ...ring.operations import READS, IndexCopies, Operation, ReadVersions
-from ...ring.outcomes import CopiesIndexed, StoreFailed, StoreOutcome
+from ...ring.operations import READS, IndexCopies, MintVersion, Operation, ReadVersions
+from ...ring.outcomes import CopiesIndexed, StoreFailed, StoreOutcome, VersionsMerged
 from ...ring.terms import VNODES
 from .draft import Draft
 from .lazy_sync import LazySync
@@ -21,6 +21,7 @@ from .unsettled import UnsettledWrites
 
 Ticketed = tuple[int, Operation]
 Outcomes = list[tuple[int, StoreOutcome]]
+Foretold = list[tuple[int, VersionsMerged]]
 
 CLOSING_S: Final = 30.0
 """Time for the operations that wait when the store is closed."""
@@ -44,14 +45,23 @@ class StoreSettings:
 class Store:
     """The durable half of a ring machine."""
 
-    def __init__(self, directory: Path, settings: StoreSettings, deliver: Callable[[Outcomes], None]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: StoreSettings,
+        deliver: Callable[[Outcomes], None],
+        foretell: Callable[[Foretold], None] = lambda _: None,
+    ) -> None:
         """Open the store and begin to write; `deliver` is called in the writer thread, after each commit.
+
+        Before a commit `foretell` is called there with the mints in it that are to be foretold.
 
         Raises:
             WorldError: the disk refused.
         """
         self.is_relaxed = settings.relaxed
         self._deliver = deliver
+        self._foretell = foretell
         self._batch_max = settings.batch_max
         self._vnodes = settings.vnodes
         self._is_indexed = False
@@ -168,6 +178,9 @@ class Store:
     def _in_one_commit(self, batch: Sequence[Ticketed]) -> Outcomes | None:
         draft = Draft(self._rows, self._recent)
         outcomes = [(ticket, self._step(draft, operation)) for ticket, operation in batch]
+        foretold = list(_foretold(batch, outcomes))
+        if foretold:
+            self._foretell(foretold)
         try:
             draft.commit()
         except WorldError:
@@ -199,6 +212,12 @@ class Store:
         """Tell the time by which values end; it is not let run back, so that none is seen again."""
         self._unix_ms = max(self._unix_ms, time.time_ns() // 1_000_000)
         return self._unix_ms
+
+
+def _foretold(batch: Sequence[Ticketed], outcomes: Outcomes) -> Iterator[tuple[int, VersionsMerged]]:
+    for (ticket, operation), (_, outcome) in zip(batch, outcomes, strict=True):
+        if isinstance(operation, MintVersion) and operation.is_foretold and isinstance(outcome, VersionsMerged):
+            yield ticket, outcome
 
 
 def _nothing_else(prefix: bytes, after: bytes, limit: int) -> NoReturn:  # noqa: ARG001, for it stands for a scan

@@ -18,7 +18,7 @@ from ...ring.errors import CallerError, WorldError
 from ..wire.limits import CONTROL_FRAME_BYTES_MAX
 from .addresses import parse_listen_address
 from .links import Link
-from .sockets import bind, can_receive, open_socket
+from .sockets import bind, can_receive, has_more_parts, open_socket
 
 BATCH_MAX: Final = 256
 """Frames taken in one turn of the loop, so that timers and disks get their turn under any load."""
@@ -145,15 +145,16 @@ class ControlTransport:
         arrivals: Arrivals = []
         size = 0
         for _ in range(BATCH_MAX):
-            try:
-                parts = self._router.recv_multipart(zmq.NOBLOCK)
+            try:  # part by part: `recv_multipart` asks after each one whether there are more
+                route, frame = self._router.recv(zmq.NOBLOCK), self._router.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return arrivals
-            if len(parts) == 2:
-                arrivals.append((parts[0], parts[1]))
-            else:
+            if has_more_parts(self._router):
+                self._router.recv_multipart(zmq.NOBLOCK)
                 self._dropped["malformed"] += 1
-            size += sum(map(len, parts))
+            else:
+                arrivals.append((route, frame))
+            size += len(frame)
             if size >= BATCH_BYTES_MAX:
                 break
         self._end_turn_soon()

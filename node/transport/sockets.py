@@ -96,6 +96,11 @@ def can_send(socket: Socket) -> bool:
     return bool(_events(socket) & _POLLOUT)
 
 
+def has_more_parts(socket: Socket) -> bool:
+    """Tell whether what was received last is not the end of its message."""
+    return bool(socket.getsockopt(zmq.RCVMORE))
+
+
 def watch(socket: Socket) -> Socket:
     """Open a socket from which `read_events` tells what becomes of the other's connection.
 

@@ -17,7 +17,8 @@ from ...ring.terms import Id, PeerId
 from ...scheduling.messages import SchedulingMessage
 from .bulk import BulkReply, BulkRequest
 from .limits import CONTROL_FRAME_BYTES_MAX, MESSAGE_BYTES_MAX
-from .requests import ClientReply, ClientRequest
+from .replies import ClientReply
+from .requests import ClientRequest
 
 PROTOCOL: Final = 1
 """Version of all that is spoken between processes; it grows with every change that an older one would misread."""

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ...client.api import Client
-from ...client.job import Job
+from ...client.jobs.job import Job
 from ...ring.errors import MurmurationError, WorldError
 from ...ring.terms import RECORD_QUORUM
 from ...scheduling.jobs import JobRecord, JobState, Program, job_key

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from ...client.programs import find_program
+from ...client.jobs.programs import find_program
 from ...ring.errors import CallerError
 from ...scheduling.jobs import Program
 from .lookups import find_file, find_mapper, is_dll, is_url, output_directory

@@ -14,7 +14,20 @@ from typing import assert_never
 
 from ...ring.errors import CallerError, MurmurationError
 from ...scheduling.jobs import JobState
-from ..language.commands import After, At, AtProgress, Command, Immediate, Join, JoinJobs, Restart, Submit, Wait, Worker
+from ..language.commands import (
+    After,
+    At,
+    AtProgress,
+    Command,
+    Immediate,
+    Join,
+    JoinJobs,
+    Restart,
+    Status,
+    Submit,
+    Wait,
+    Worker,
+)
 from ..language.fields import NEWEST, TRACKER
 from ..language.script import Line, Problem, Script
 from ..masters.puppet import Liveliness
@@ -121,6 +134,14 @@ class Player:
         """Note a line that could not be read."""
         self.problems.append(str(problem))
         self._journal.note("problem", str(problem), line=problem.number, text=problem.text, reason=problem.reason)
+
+    def show_status(self) -> None:
+        """Write a status report, as the command `STATUS` does.
+
+        Raises:
+            MurmurationError: it cannot be had.
+        """
+        self._acts.perform(0, "STATUS", Status(), time.monotonic() - self._began)
 
     def await_jobs(self) -> None:
         """Wait until all jobs have ended."""

@@ -1,5 +1,6 @@
 """Set up all that scripts are played on, for scripts that are played one after another against the same peers."""
 
+import shutil
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from ...ring.errors import WorldError
+from ...client.cluster import log_of
+from ...ring.errors import MurmurationError, WorldError
 from ..language.places import Place
 from ..masters.director import Director
 from ..masters.master import Master
@@ -18,6 +20,9 @@ from .journal import Journal
 from .library import Library
 from .player import Player
 from .stage import Stage
+
+LOGS = "logs"
+"""The folder beside the events in which the peers' last words are kept where something did not hold."""
 
 KNOCK_S = 0.3
 """Time for a connection on this machine; nobody listens at most addresses of puppet masters in scripts."""
@@ -62,8 +67,21 @@ class Session:
             "problems": player.problems,
             "failures": player.failures,
         }
+        if not summary["ok"]:
+            self.set_down()
         self.journal.note("end", "", **summary)
         return summary
+
+    def set_down(self) -> None:
+        """Write down beside the events how everybody and every job stands, and what the peers here have said."""
+        try:
+            self.player.show_status()
+        except MurmurationError as error:
+            self.journal.note("problem", f"there is no status: {error}")
+        for log in sorted(Path(self._directory.name).glob(f"*/{log_of(Path()).name}")):
+            kept = self.journal.directory / LOGS / f"{log.parent.name}.log"
+            kept.parent.mkdir(exist_ok=True)
+            shutil.copyfile(log, kept)
 
     def close(self) -> None:
         """End all peers that the session has started, and remove what they kept."""
@@ -79,7 +97,11 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            if kind is not None and not issubclass(kind, KeyboardInterrupt):  # who is impatient need not know why
+                self.set_down()
+        finally:
+            self.close()
 
     def _master_at(self, place: Place | None) -> Master:
         """Find a puppet master: this process for the addresses of this machine at which no other one listens.

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...client.connection import Connection
-from ...node.wire.requests import JobShown, JobsShown, ListJobs, ListPeers, PeersShown, PeerView, WatchJob
+from ...node.wire.replies import JobShown, JobsShown, PeersShown, PeerView
+from ...node.wire.requests import ListJobs, ListPeers, WatchJob
 from ...ring.errors import MurmurationError, Unreachable
 from ...ring.facts import Liveness, Standing
 from ...scheduling.status import JobStatus

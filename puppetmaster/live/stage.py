@@ -10,7 +10,8 @@ from ...client.api import Client
 from ...client.connection import Connection
 from ...node.gate.orders import DiskState as GateDiskState
 from ...node.gate.orders import SetClock, SetDisk, SetLinks, SetTracker, SlowWork
-from ...node.wire.requests import MoveStarted, RemovePeer
+from ...node.wire.replies import MoveStarted
+from ...node.wire.requests import RemovePeer
 from ...ring.errors import CallerError, MurmurationError
 from ..faults import Damage, DiskState
 from ..language.commands import EVERYBODY_ELSE, Links

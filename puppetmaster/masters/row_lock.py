@@ -1,7 +1,7 @@
 """Get a peer that was frozen amid a commit off the lock of its store: it runs until the commit is through.
 
-A frozen process lets go of nothing, so whoever wants to write where it writes would wait for ever. While it runs on, the
-lock is taken here; it is frozen again before the lock is given back, and so stands still without holding it.
+A frozen process lets go of nothing, so whoever wants to write where it writes would wait for ever. While it runs on,
+the lock is taken here; it is frozen again before the lock is given back, and so stands still without holding it.
 """
 
 import sqlite3

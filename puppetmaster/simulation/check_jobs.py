@@ -27,7 +27,7 @@ from ...scheduling.status import JobStatus
 from ...scheduling.tracker.tracking import output_key
 from .cluster import Cluster
 from .job_workload import JobWorkload
-from .wordcount import sequential
+from .wordcount import WRITES_SIDE_FILES, map_split, reduce_partition, sequential, side_content
 
 
 def job_violations(cluster: Cluster, workload: JobWorkload, text: bytes, expected: UserError | None) -> list[str]:
@@ -81,8 +81,32 @@ def _done(cluster: Cluster, workload: JobWorkload, text: bytes, ending: JobEndin
     for part, content in zip(ending.parts, expected, strict=True):
         if content_of(cluster, part) != content:
             yield f"J1: {part.name} is not what a sequential run gives"
+    yield from _side_files(cluster, workload.record, text, ending)
+    yield from _ordered(cluster, workload.record, text, ending)
     if (ending.records, ending.bytes) != (text.count(b"\n"), len(text)):
         yield f"J2: the ending tells of {ending.records} records and {ending.bytes} bytes; that is not the input"
+
+
+def _side_files(cluster: Cluster, record: JobRecord, text: bytes, ending: JobEnding) -> Iterator[str]:
+    """Look whether what attempts wrote beside their runs is there once for each split, and whole."""
+    wanted = []
+    if WRITES_SIDE_FILES in record.spec.params:
+        pieces = (text[split.begin : split.end] for split in record.splits)
+        wanted = [side_content(piece, split) for split, piece in enumerate(pieces)]
+        cluster.witness.note("side files kept")
+    if [content_of(cluster, file) for file in ending.side] != wanted:
+        yield f"J1: the side files {[file.name for file in ending.side]} are not those of the splits"
+
+
+def _ordered(cluster: Cluster, record: JobRecord, text: bytes, ending: JobEnding) -> Iterator[str]:
+    """Hold a total order to what one reducer gives, which knows nothing of ranges."""
+    if record.spec.cuts is None:
+        return
+    joined = b"".join(content_of(cluster, part) or b"" for part in ending.parts)
+    if joined != reduce_partition([map_split(text, 1)], 0):
+        yield "J1: the parts in a row are not in one order"
+    else:
+        cluster.witness.note("sorted in total")
 
 
 def content_of(cluster: Cluster, part: StoredFile) -> bytes | None:
@@ -152,7 +176,7 @@ def _manifest(cluster: Cluster, key: bytes, ending: JobEnding) -> Iterator[str]:
             found |= {sibling.value for sibling in versions.siblings if sibling.value is not None}
     if len(found) != 1:
         yield f"J1: the output's directory has {len(found)} manifests"
-    elif msgspec.msgpack.decode(found.pop(), type=Manifest).files != ending.parts:
+    elif msgspec.msgpack.decode(found.pop(), type=Manifest).files != ending.files:
         yield "J1: the output's manifest is not that of the ending"
     else:
         cluster.witness.note("manifest stored")

@@ -33,7 +33,7 @@ from .witness import Mint
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """What the primaries of one key hold, by peer name; `mints` are all writes of that key that became durable."""
+    """What the primaries of one key hold, by peer name; `mints` are all writes of that key that others may have."""
 
     key: bytes
     held: dict[str, Versions | None]

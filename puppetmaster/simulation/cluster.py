@@ -12,7 +12,8 @@ from ...node.effects import ReplyTo
 from ...node.events import ClientAsked, NodeEvent, PeerSpoke, PeerStarted
 from ...node.machine import NodeSettings
 from ...node.wire.codec import encode_peer
-from ...node.wire.requests import ClientReply, ClientRequest
+from ...node.wire.replies import ClientReply
+from ...node.wire.requests import ClientRequest
 from ...ring.effects import Operate
 from ...ring.errors import InvariantBroken
 from ...ring.facts import Liveness, Standing

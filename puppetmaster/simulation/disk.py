@@ -9,12 +9,14 @@ from typing import TypeVar, assert_never
 
 from ...node.effects import DiskQuestion
 from ...node.wire.logs import ListLogs, LogRead, LogsListed, ReadLog
-from ...node.wire.requests import CheckChunks, ChunksChecked, ClientReply, CopyState
+from ...node.wire.replies import ChunksChecked, ClientReply, CopyState
+from ...node.wire.requests import CheckChunks
 from ...ring.copies.replica import apply
+from ...ring.effects import Operate
 from ...ring.errors import Corrupt
-from ...ring.events import ChunksScrubbed, DamagedChunk
+from ...ring.events import ChunksScrubbed, DamagedChunk, MintForetold
 from ...ring.operations import READS, AcceptBallot, MergeVersions, MintVersion, Operation, PromiseBallot, ReadVersions
-from ...ring.outcomes import StoreFailed, StoreOutcome
+from ...ring.outcomes import StoreFailed, StoreOutcome, VersionsMerged
 from ...ring.terms import VNODES
 from ..faults import DiskState
 
@@ -83,6 +85,15 @@ class Disk:
         for key, value in writes.items():
             self._write(key, value)
         return outcome
+
+    def foretell(self, work: Operate, unix_ms: int = 0) -> MintForetold | None:
+        """Tell what a mint that is to be foretold would write now, whether or not the disk takes writes."""
+        if not (isinstance(work.operation, MintVersion) and work.operation.is_foretold and self.readable):
+            return None
+        _, outcome = apply(work.operation, self.row, self.scan, unix_ms=unix_ms, vnodes=self.vnodes)
+        if not isinstance(outcome, VersionsMerged):
+            return None
+        return MintForetold(ticket=work.ticket, versions=outcome.versions, actor=outcome.actor)
 
     def _write(self, key: bytes, value: bytes | None) -> None:
         self.damaged.discard(key)

@@ -2,7 +2,8 @@
 
 import random
 
-from ...node.wire.requests import GetKey, KeyConflict, KeyGot, KeyPut, PutKey
+from ...node.wire.replies import KeyConflict, KeyGot, KeyPut
+from ...node.wire.requests import GetKey, PutKey
 from ...ring.facts import Context
 from ...ring.terms import Condition, Quorum
 from .check_endings import Put, unseen, unsettled

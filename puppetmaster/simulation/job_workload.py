@@ -5,25 +5,19 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ...node.wire.requests import (
-    ClientRequest,
-    DescribeRing,
-    JobShown,
-    JobTaken,
-    KillJob,
-    RingShown,
-    SubmitJob,
-    WatchJob,
-)
+from ...node.wire.replies import JobShown, JobTaken, RingShown
+from ...node.wire.requests import ClientRequest, DescribeRing, KillJob, SubmitJob, WatchJob
 from ...ring.digests import chunk_digest
 from ...ring.placement.rendezvous import Home, place
 from ...ring.requests.chunks import chunk_key
 from ...ring.terms import PeerId, Source
+from ...scheduling.cuts import chosen_cuts
 from ...scheduling.jobs import ChunkRef, InputFile, JobRecord, JobSpec, Program, job_key
+from ...scheduling.partitioners import canonical
 from ...scheduling.splits import cut_lines, splits_of_file
 from ...scheduling.status import JobStatus
 from .cluster import CLIENT_URL, Cluster
-from .wordcount import POISON
+from .wordcount import POISON, WRITES_SIDE_FILES
 
 PATIENCE_S = 1.0
 """How long the simulated client waits for a peer before it asks another."""
@@ -32,6 +26,7 @@ SHARE = "share/0"
 """Under which name a lone client serves its text."""
 AWAY_S = (1.0, 10.0)
 """Between so many seconds nobody asks for a job whose client has vanished; then another client does."""
+SAMPLED_EVERY = 7
 CHUNKS = 3
 CHUNK_COPIES = 3
 
@@ -68,6 +63,18 @@ def some_job(
         files=(InputFile(name="text", size=len(text), source=Source(url=CLIENT_URL, ref=share)),),
         splits=tuple(splits_of_file(0, len(text), cut)),
     )
+
+
+def in_total_order(record: JobRecord, text: bytes) -> JobRecord:
+    """Have a job deal its keys by ranges, after a sample as a client takes it."""
+    sample = text.decode().split()[::SAMPLED_EVERY]
+    cuts = chosen_cuts(map(canonical, sample), record.partitions)
+    return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, cuts=cuts))
+
+
+def with_side_files(record: JobRecord) -> JobRecord:
+    """Have map attempts write files beside their runs."""
+    return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, params={WRITES_SIDE_FILES: ""}))
 
 
 def stored_input(cluster: Cluster, record: JobRecord, text: bytes) -> JobRecord:

@@ -19,6 +19,10 @@ THREE_JOBS_EVERY = 3
 """Of the schedules with more than one job, every so many have three."""
 REAPED_EVERY = 6
 """Every so many schedules go on until deletes are forgotten."""
+TOTAL_ORDER_EVERY = 11
+"""Every so many schedules sort their output from its first part to its last, if there is more than one."""
+SIDE_FILES_EVERY = 13
+"""Every so many schedules have a job whose map attempts write side files."""
 LATECOMER_SHARE = 0.08
 """Such a share of the schedules has a latecomer, half of the time one of the usual peers: jobs begin without it."""
 LATECOMER = 7
@@ -64,6 +68,16 @@ class Plan:
         """
         restarts = (planned.fault for planned in self.faults if isinstance(planned.fault, Restart))
         return self.seed % REAPED_EVERY == 0 and not any(restart.empty or restart.old for restart in restarts)
+
+    @property
+    def is_in_total_order(self) -> bool:
+        """Tell whether the parts of the first job's output follow each other in order."""
+        return self.seed % TOTAL_ORDER_EVERY == TOTAL_ORDER_EVERY // 2 and self.partitions > 1
+
+    @property
+    def writes_side_files(self) -> bool:
+        """Tell whether map attempts of the first job write files beside their runs."""
+        return self.seed % SIDE_FILES_EVERY == SIDE_FILES_EVERY // 2 and self.partitions > 0
 
     @property
     def over_s(self) -> float:

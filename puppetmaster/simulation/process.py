@@ -28,8 +28,15 @@ from ...ring.events import ChunkPulled, OperationDone
 from ...ring.facts import Standing
 from ...ring.operations import MergeVersions, Operation
 from ...ring.terms import REFUTATION_BITS, Instant, Member, PeerId, Source
-from ...scheduling.effects import DismissJob, ForgetJob, StopAttempt
-from ...scheduling.events import AttemptFailed, AttemptFinished, AttemptLost, AttemptProgressed, SchedulingEvent
+from ...scheduling.effects import DismissJob, ForgetJob, StartAttempt, StopAttempt
+from ...scheduling.events import (
+    AttemptFailed,
+    AttemptFinished,
+    AttemptLost,
+    AttemptProgressed,
+    LocalSideFile,
+    SchedulingEvent,
+)
 from ...scheduling.jobs import Phase
 from ...scheduling.messages import run_name
 from .check_operations import operation_violation, revival
@@ -37,12 +44,15 @@ from .disk import Disk, Run, row_of
 from .outgoing import Later, Letter, Outgoing, Working
 from .witness import Witness
 from .wordcount import (
+    SIDE_FILE,
+    WRITES_SIDE_FILES,
     map_report,
     map_split,
     part_outputs,
     poison_error,
     reduce_partition,
     reduce_report,
+    side_content,
 )
 
 PROGRESS_STEPS = 6
@@ -171,9 +181,9 @@ class Process:
 
     def operate(self, now: Instant, work: Operate) -> list[Outgoing]:
         """Make a store operation durable; the machine hears of it a moment later, unless the process dies before."""
-        is_hurt = bool(self.disk.damaged) and row_of(work.operation) in self.disk.damaged
-        self._unix_ms = max(self._unix_ms, unix_ms(now + self.clock_offset_s))
+        is_hurt = row_of(work.operation) in self.disk.damaged
         before = self._copy_of(work.operation)
+        self._unix_ms = max(self._unix_ms, unix_ms(now + self.clock_offset_s))
         outcome = self.disk.operate(work.operation, self._unix_ms)
         self._witness.operated(self.id, work.operation, outcome)
         violation = operation_violation(self.id, work.operation, outcome, self._unix_ms)
@@ -186,15 +196,19 @@ class Process:
         self.unreported += 1
         self.queue.popleft()
         reported = self._later(self._pace.disk_s / 2, OperationDone(ticket=work.ticket, outcome=outcome))
-        return [reported, self._next_operation()] if self.queue else [reported]
+        return [reported, *self._next_operation(now)] if self.queue else [reported]
 
     def _copy_of(self, operation: Operation) -> bytes | None:
         """Give the row of a copy that an operation merges into."""
         return self.disk.rows.get(b"v/" + operation.key) if isinstance(operation, MergeVersions) else None
 
-    def _next_operation(self) -> tuple[float, Working]:
-        takes_s = self.disk.delay_s + self._time(self._pace.disk_s)
-        return (takes_s, Working(self.name, self.serial, self.queue[0]))
+    def _next_operation(self, now: Instant) -> list[Outgoing]:
+        """Begin with the next store operation; what it foretells comes out before it is durable."""
+        work, takes_s = self.queue[0], self.disk.delay_s + self._time(self._pace.disk_s)
+        foretold = self.disk.foretell(work, max(self._unix_ms, unix_ms(now + self.clock_offset_s)))
+        self._witness.foretold(work.operation, foretold)
+        told = [] if foretold is None else [self._later(takes_s / 2, foretold)]
+        return [*told, (takes_s, Working(self.name, self.serial, work))]
 
     def finish(self, work: RunAttempt | PullChunk | ScrubChunks, fraction: float, read: Read) -> NodeEvent | None:
         """End a pull, a step of the scrub or an attempt, or tell how far that is; None if it was stopped meanwhile."""
@@ -240,11 +254,20 @@ class Process:
         if not start.record.partitions:
             part = reduce_partition([map_split(text, 1)], 0)
             return self._part_done(work, part, text.count(b"\n"), len(text))
-        run = map_split(text, start.record.partitions)
+        run = map_split(text, start.record.partitions, start.record.spec.cuts)
         self.disk.runs[run_name(start.record.id, start.task, start.attempt)] = run
         report = map_report(text, run, self._pace.task_s)
         self._witness.mapped(self.name, self.start, start, report)
-        return AttemptFinished(attempt=start.attempt, report=report)
+        return AttemptFinished(attempt=start.attempt, report=report, side=self._side_files(start, text))
+
+    def _side_files(self, start: StartAttempt, text: bytes) -> tuple[LocalSideFile, ...]:
+        """Write beside the run, if the job wants it."""
+        if WRITES_SIDE_FILES not in start.record.spec.params:
+            return ()
+        ref = f"parts/{start.record.id}/side-{start.attempt.title}-{SIDE_FILE}"
+        self.disk.parts[ref] = content = side_content(text, start.task)
+        pieces = part_outputs(content, Source(url=self.member.bulk_url, ref=ref))
+        return (LocalSideFile(name=SIDE_FILE, pieces=pieces),)
 
     def _piece(self, piece: Piece, read: Read) -> bytes | None:
         for source in piece.sources:
@@ -296,7 +319,7 @@ class Process:
             case Operate():
                 self.queue.append(effect)
                 if len(self.queue) == 1:
-                    outgoing.append(self._next_operation())
+                    outgoing.extend(self._next_operation(now))
             case Usurped() | DiskOld() | Parted():
                 self._end(effect)
             case PullChunk() | ScrubChunks() | LookAtDisk() | MeasureDisk():

@@ -7,7 +7,8 @@ Membership must therefore be static, and no disk may be lost; the client waits u
 import random
 from dataclasses import dataclass, field
 
-from ...node.wire.requests import GetKey, KeyGot, KeyPut, PutKey
+from ...node.wire.replies import KeyGot, KeyPut
+from ...node.wire.requests import GetKey, PutKey
 from ...ring.facts import Context
 from ...ring.terms import Quorum
 from .cluster import Cluster

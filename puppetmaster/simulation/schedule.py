@@ -7,8 +7,8 @@ from functools import partial
 from typing import Protocol
 
 from ...node.machine import NodeSettings
+from ...ring.entropy.settings import EntropySettings
 from ...ring.errors import InvariantBroken
-from ...ring.repair.entropy_settings import EntropySettings
 from ...ring.settings import RingSettings
 from ...scheduling.settings import SchedulingSettings
 from ..faults import DiskState, Restart, SetDisk

@@ -3,7 +3,8 @@
 import random
 from dataclasses import dataclass, field
 
-from ...node.wire.requests import GetKey, KeyGot, KeyPut, PutKey, Refused
+from ...node.wire.replies import KeyGot, KeyPut, Refused
+from ...node.wire.requests import GetKey, PutKey
 from ...ring.facts import Context
 from ...ring.terms import Quorum
 from .cluster import Cluster

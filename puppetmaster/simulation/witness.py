@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from ...ring.copies.versions import EMPTY, join, live_values
+from ...ring.events import MintForetold
 from ...ring.facts import Ballot, Context, Dot, Versions
 from ...ring.messages import Accepted, Promised, StoreVersions
 from ...ring.operations import (
@@ -30,7 +31,7 @@ from ...scheduling.replica.job import outranks
 
 @dataclass(frozen=True, slots=True)
 class Mint:
-    """One write as its coordinator made it durable: the dot it got, and what it was to overwrite."""
+    """One write as its coordinator told of it first: the dot it got, and what it was to overwrite."""
 
     key: bytes
     dot: Dot
@@ -69,6 +70,8 @@ class Witness:
         """Messages that spread claims; most of what large clusters say."""
         self._remapped: set[tuple[str, int]] = set()
         self._values: dict[tuple[bytes, str, int], bytes | None] = {}
+        self._foretold: set[tuple[bytes, Dot]] = set()
+        """Writes that were told of before they were durable, and so are among the mints already."""
         self._proposers: dict[bytes, str] = {}
         self._promises: dict[tuple[PeerId, bytes], Ballot] = {}
         self._ranks: dict[tuple[PeerId, str], tuple[int, str]] = {}
@@ -137,9 +140,9 @@ class Witness:
         if isinstance(outcome, StoreFailed):
             self.note("corrupt row met" if outcome.reason.startswith("corrupt") else "disk refused")
         match operation:
+            case MintVersion(is_foretold=True) if isinstance(outcome, StoreFailed):
+                self.note("foretold write failed")
             case MintVersion() if isinstance(outcome, VersionsMerged):
-                if outcome.actor != operation.actor:
-                    self.note("minted under a new name")
                 self._minted(operation, outcome.versions, outcome.actor)
             case MergeVersions(hint_for=target) if target is not None and target != peer:
                 self.note("hint written")
@@ -169,9 +172,20 @@ class Witness:
         elif not isinstance(outcome, StoreFailed):
             self.accuse(f"S6: {peer[:8]} answers {type(operation).__name__} from a damaged row: {outcome}")
 
+    def foretold(self, operation: Operation, mint: MintForetold | None) -> None:
+        """Look at a mint that is not durable yet: its copies may be at others before, and even if its own never is."""
+        if isinstance(operation, MintVersion) and mint is not None:
+            self._minted(operation, mint.versions, mint.actor)
+            self._foretold.add((operation.key, Dot(mint.actor, mint.versions.seen[mint.actor])))
+
     def _minted(self, operation: MintVersion, versions: Versions, actor: str) -> None:
+        if actor != operation.actor:
+            self.note("minted under a new name")
+        if operation.hints_for:
+            self.note("hint written")
         dot = Dot(actor, versions.seen[actor])
-        self.mints.append(Mint(operation.key, dot, operation.value, operation.context, versions.seen))
+        if (operation.key, dot) not in self._foretold:
+            self.mints.append(Mint(operation.key, dot, operation.value, operation.context, versions.seen))
         self.saw(operation.key, versions)
 
     def saw(self, key: bytes, versions: Versions) -> None:

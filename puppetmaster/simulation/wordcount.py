@@ -1,11 +1,13 @@
 """Count words as simulated user code does: the one program of simulated jobs, small enough to check by eye."""
 
 import hashlib
+from collections.abc import Sequence
 
 import xxhash
 
 from ...ring.digests import chunk_digest
 from ...ring.terms import Source
+from ...scheduling.cuts import original, ranges_of
 from ...scheduling.events import LocalOutput
 from ...scheduling.jobs import JobRecord, TaskReport, UserError
 from .disk import Run
@@ -14,13 +16,29 @@ POISON = b"poison"
 """The word at which user code raises."""
 
 
-def map_split(text: bytes, partitions: int) -> Run:
-    """Count the words of a split, one dict for each partition."""
+WRITES_SIDE_FILES = "side"
+"""The parameter that has each map attempt write a file beside its run."""
+SIDE_FILE = "lines.txt"
+
+
+def side_content(text: bytes, split: int) -> bytes:
+    """Give what a map attempt writes beside its run."""
+    return b"%d %d\n" % (split, text.count(b"\n"))
+
+
+def map_split(text: bytes, partitions: int, cuts: Sequence[bytes] | None = None) -> Run:
+    """Count the words of a split, one dict for each partition, dealt by hash or by ranges."""
     counts: tuple[dict[str, int], ...] = tuple({} for _ in range(partitions))
-    for word in text.decode().split():
-        mine = counts[xxhash.xxh3_64_intdigest(word.encode()) % partitions]
-        mine[word] = mine.get(word, 0) + 1
+    words = text.decode().split()
+    for word, number in zip(words, _dealt(words, partitions, cuts), strict=True):
+        counts[number][word] = counts[number].get(word, 0) + 1
     return counts
+
+
+def _dealt(words: list[str], partitions: int, cuts: Sequence[bytes] | None) -> list[int]:
+    if cuts is None:
+        return [xxhash.xxh3_64_intdigest(word.encode()) % partitions for word in words]
+    return ranges_of(words, [original(cut) for cut in cuts])
 
 
 def poison_error(text: bytes, record: JobRecord, split: int) -> UserError | None:
@@ -78,5 +96,5 @@ def sequential(text: bytes, record: JobRecord) -> tuple[bytes, ...]:
     if not record.partitions:
         pieces = (text[split.begin : split.end] for split in record.splits)
         return tuple(reduce_partition([map_split(piece, 1)], 0) for piece in pieces)
-    run = map_split(text, record.partitions)
+    run = map_split(text, record.partitions, record.spec.cuts)
     return tuple(reduce_partition([run], partition) for partition in range(record.partitions))

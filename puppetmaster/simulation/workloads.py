@@ -9,7 +9,7 @@ from ...scheduling.jobs import PRIORITY, PRIORITY_MAX
 from .cluster import Cluster
 from .ending_workload import EndingWorkload
 from .job_run import JobRun
-from .job_workload import JobWorkload, share_of, some_job, some_text, stored_input
+from .job_workload import JobWorkload, in_total_order, share_of, some_job, some_text, stored_input, with_side_files
 from .plan import Plan
 from .register_run import RegisterRun
 from .register_workload import RegisterWorkload
@@ -27,6 +27,10 @@ def first_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
     """Cast the client of the job that every plan has."""
     text = some_text(rng, plan.lines, plan.poisoned_line)
     record = some_job(rng, text, plan.splits, plan.partitions, plan.output)
+    if plan.writes_side_files:
+        record = with_side_files(record)
+    if plan.is_in_total_order:
+        record = in_total_order(record, text)
     if plan.is_input_stored:
         record = stored_input(cluster, record, text)
     else:

@@ -182,6 +182,8 @@ def _mint(operation: MintVersion, copies: Copies, unix_ms: int) -> Step:
     )
     is_replaced = marker in writes
     writes |= _copy(operation.key, minted, copies)
+    for target in operation.hints_for:
+        writes |= _hint(hint_prefix(target, b"v") + operation.key, minted, copies.read)
     return writes, VersionsMerged(versions=minted, actor=actor, replaced_corrupt=is_replaced)
 
 

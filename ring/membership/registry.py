@@ -23,9 +23,9 @@ from ..events import LeaveRequested, MessageReceived, RemoveRequested, RequestDu
 from ..facts import Print, Standing, Update
 from ..messages import ServiceAsked, ServiceDone
 from ..placement.roster import Roster
-from ..repair.farewell import Farewell
-from ..repair.transfer import Transfer
 from ..terms import Incarnation, Instant, PeerId
+from ..transfer.farewell import Farewell
+from ..transfer.transfer import Transfer
 from .beliefs import subject
 from .swim import Membership
 

@@ -3,7 +3,7 @@
 Ownership follows standing. The *current* homes of a key serve its reads, and they alone count for its writes; its
 *target* homes are those that it has when all who join or leave have done so. Those who move are done in any order: the
 *course* is every placement that may come on the way. Who is a primary of a key by any of them, and is none now, is
-*pending*: it is sent every write, beside what the current homes pass on (`repair/transfer`).
+*pending*: it is sent every write, beside what the current homes pass on (`transfer/transfer`).
 """
 
 from collections.abc import Iterable, Mapping

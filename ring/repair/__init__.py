@@ -1,1 +1,1 @@
-"""Bring copies to where they belong: after an absence, and after a change of members."""
+"""Mend damage that was found on a disk, read all of it in turn to find more, and end values that have a term."""

@@ -1,9 +1,15 @@
 """Coordinate writes of this and other peers: mint one dot for each, spread the copies, and say what was achieved.
 
-    asker ── CoordinatePut ──> coordinator: MintVersion, durable here
+    asker ── CoordinatePut ──> coordinator: MintVersion, foretold
                                ── StoreVersions ──> the other primaries (fallbacks with a hint where one is absent)
+                               MintVersion, durable here
                                <── VersionsStored ──
           <── PutCoordinated ── at W durable copies, its own included; the rest follow after the answer
+
+The copies leave as soon as the store tells what it is about to write, so all homes write at the same time. Where the
+coordinator's own disk then refuses, its copy is hinted like that of any absent primary; and because others may have a
+dot now that its own copy lacks, it goes on under a new name (`turns` has the reason), and foretells nothing until its
+disk has taken a write.
 
 A conditional put begins with a look at R primaries (`looking`), and ends without a write where its condition fails.
 
@@ -16,7 +22,7 @@ even where it is no primary in its own eyes: its dots are its own, so nothing br
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from msgspec import msgpack
@@ -25,7 +31,7 @@ from msgspec.structs import replace
 from ..alarm import RequestAlarms
 from ..copies.records import record_seen
 from ..effects import Operate, RingEffect, Send
-from ..events import MessageReceived, OperationDone, RequestDue, RingEvent
+from ..events import MessageReceived, MintForetold, OperationDone, RequestDue, RingEvent
 from ..facts import Context, Versions
 from ..messages import CoordinatePut, FetchVersions, PutCoordinated, StoreVersions, VersionsFetched, VersionsStored
 from ..operations import MintVersion, ReadVersions
@@ -35,6 +41,7 @@ from ..placement.roster import Roster
 from ..terms import Condition, Incarnation, Instant, PeerId, Quorum, start_of
 from .looking import Look
 from .quorum import Copy, QuorumSettings, Spread
+from .turns import Turns
 
 _LINGER_PATIENCES = 4
 """A write stays open for so many replica patiences at least: time for a fallback's fallback, and then for a hint."""
@@ -53,6 +60,11 @@ class _Write:
     closes: Instant
     look: Look | None = None
     versions: Versions | None = None
+    context: Context = field(default_factory=dict)
+    """What the writer is told to hand back; it covers the write once that is minted."""
+    is_minting: bool = False
+    has_left: bool = False
+    """Whether anybody was sent a copy."""
     is_answered: bool = False
     replaced_corrupt: bool = False
 
@@ -72,7 +84,10 @@ class Coordinator:
     ) -> None:
         """Mint by an actor of this start's own; `drawn` is a random number of 32 bits."""
         self._roster = roster
-        self._actor = f"{roster.me}.{start_of(incarnation)}.{drawn:08x}"
+        self._first_actor = self._actor = f"{roster.me}.{start_of(incarnation)}.{drawn:08x}"
+        self._losses = 0
+        """How often a foretold mint has failed: each time this peer goes on as another actor."""
+        self._foretells = True
         self._tickets = tickets
         self._ids = ids
         self._settings = settings
@@ -82,6 +97,7 @@ class Coordinator:
         self._alarms = RequestAlarms(Owner.COORDINATOR)
         self._by_identity: dict[bytes, _Write] = {}
         self._minting: dict[int, _Write] = {}
+        self._turns: Turns[tuple[_Write, Versions | None]] = Turns()
         self._remembered: OrderedDict[bytes, PutCoordinated] = OrderedDict()
 
     def handle(self, now: Instant, event: RingEvent) -> list[RingEffect]:
@@ -90,7 +106,9 @@ class Coordinator:
             case MessageReceived(sender=sender, message=CoordinatePut() as order):
                 return self._ordered(now, sender, order)
             case OperationDone(ticket=ticket, outcome=outcome) if ticket in self._minting:
-                return self._minted(now, self._minting.pop(ticket), outcome)
+                return self._decided(now, self._minting.pop(ticket), outcome)
+            case MintForetold(ticket=ticket, versions=versions, actor=actor) if ticket in self._minting:
+                return self._foretold(now, self._minting[ticket], versions, actor)
             case MessageReceived(sender=sender, message=VersionsStored(request=id_)) if id_ in self._writes:
                 self._writes[id_].spread.acknowledged(sender)
                 return self._advance(now, self._writes[id_])
@@ -112,7 +130,7 @@ class Coordinator:
 
     def gave_up(self, versions: Versions) -> None:
         """Take note that a copy goes: its dots may be known elsewhere, so none of them may be minted again."""
-        own = (count for actor, count in versions.seen.items() if actor.startswith(self._actor))
+        own = (count for actor, count in versions.seen.items() if actor.startswith(self._first_actor))
         self._given_up = max(self._given_up, *own, 0)
 
     # --- one dot for each request ---
@@ -156,8 +174,14 @@ class Coordinator:
         asked = [Send(to=home, message=fetch) for home in look.ask(now)]
         return [*asked, *self._alarms.set(write.id, min(look.next_due, write.deadline))]
 
-    def _mint(self, write: _Write, known: Versions | None) -> list[RingEffect]:
+    def _mint(self, write: _Write, known: Versions | None, *, is_one_of_many: bool = False) -> list[RingEffect]:
         order = write.order
+        if self._turns.holds(order.key, (write, known)):
+            return self._alarms.set(write.id, write.deadline)
+        is_plain = order.condition is Condition.NONE and not order.over_corrupt and not is_one_of_many
+        is_foretold = is_plain and self._foretells and self._turns.is_free(order.key)
+        self._turns.begin(order.key, is_foretold=is_foretold)
+        write.is_minting = True
         mint = MintVersion(
             key=order.key,
             value=order.value,
@@ -168,6 +192,8 @@ class Coordinator:
             known=known,
             over_corrupt=order.over_corrupt,
             above=self._given_up,
+            is_foretold=is_foretold,
+            hints_for=write.spread.hints_at_once(),
         )
         return self._operate(write, mint)
 
@@ -203,16 +229,35 @@ class Coordinator:
         write.closes = max(write.closes, write.deadline)
         return self._advance(now, write)
 
+    def _decided(self, now: Instant, write: _Write, outcome: StoreOutcome) -> list[RingEffect]:
+        """Take what came of a mint, and let those mint that have waited for it."""
+        was_minting, write.is_minting = write.is_minting, False
+        effects = self._minted(now, write, outcome)
+        waiting = self._turns.end(write.order.key) if was_minting else []
+        is_one_of_many = len(waiting) > 1
+        return effects + [step for turn in waiting for step in self._mint(*turn, is_one_of_many=is_one_of_many)]
+
+    def _foretold(self, now: Instant, write: _Write, versions: Versions, actor: str) -> list[RingEffect]:
+        """Let the copies go while this peer's own is on its way to the disk."""
+        write.versions = versions
+        write.context = _context_after(write.order.context, versions, actor)
+        write.spread.awaits(self._roster.me)
+        return self._advance(now, write)
+
     def _minted(self, now: Instant, write: _Write, outcome: StoreOutcome) -> list[RingEffect]:
         match outcome:
             case VersionsMerged(versions=versions, actor=actor, replaced_corrupt=replaced):
+                self._foretells = True
                 write.replaced_corrupt = replaced
-                context = _context_after(write.order.context, versions, actor)
-                self._remember(write.identity, _reply(write, context, error="no copies are acknowledged yet"))
+                write.context = _context_after(write.order.context, versions, actor)
+                if write.identity not in self._remembered:
+                    self._remember(write.identity, _reply(write, error="no copies are acknowledged yet"))
             case VersionsRead(versions=Versions() as versions):
                 pass  # a retry of a write that was minted here before: what the key holds now contains its dot
             case MintConflict(versions=versions):
                 return self._refuse(write, "something else is there", conflict=versions)
+            case StoreFailed(reason=reason) if write.versions is not None:
+                return self._lost(now, write, reason)
             case StoreFailed(reason=reason, is_corrupt=is_corrupt):
                 return self._refuse(write, reason, is_corrupt=is_corrupt)
             case _:
@@ -220,6 +265,16 @@ class Coordinator:
         write.versions = versions
         write.spread.acknowledged(self._roster.me)
         return [*record_seen(write.order.key, versions), *self._advance(now, write)]
+
+    def _lost(self, now: Instant, write: _Write, reason: str) -> list[RingEffect]:
+        """Go on with the copies at others where this peer's disk has refused its own."""
+        self._foretells = False
+        self._losses += 1
+        self._actor = f"{self._first_actor}-{self._losses}"
+        if not write.has_left:
+            return self._refuse(write, reason)
+        write.spread.lost_keeper(now)
+        return self._advance(now, write)
 
     def _refuse(
         self, write: _Write, reason: str, *, conflict: Versions | None = None, is_corrupt: bool = False
@@ -238,13 +293,14 @@ class Coordinator:
             effects += self._store(write, write.versions, write.spread.advance(now))
         if not write.is_answered and (write.spread.reached or now >= write.deadline):
             effects += self._answer(write)
-        if write.versions is not None and (write.spread.complete or now >= write.closes):
+        if write.versions is not None and not write.is_minting and (write.spread.complete or now >= write.closes):
             self._forget(write)
             return [*effects, *self._store(write, write.versions, write.spread.hints_left())]
         due = min(write.spread.next_due, write.closes if write.is_answered else write.deadline)
         return [*effects, *(self._alarms.set(write.id, due) if due > now else [])]
 
     def _store(self, write: _Write, versions: Versions, copies: list[Copy]) -> list[RingEffect]:
+        write.has_left = write.has_left or bool(copies)
         return [
             Send(
                 to=copy.to,
@@ -255,13 +311,12 @@ class Coordinator:
 
     def _answer(self, write: _Write) -> list[RingEffect]:
         spread = write.spread
-        minted = self._remembered.get(write.identity)
         error = ""
         if not spread.reached:
             copies = spread.primaries + spread.fallbacks
             error = f"only {copies} of {spread.required} copies durable in time: unknown whether it took effect"
-        reply = _reply(write, {} if minted is None else minted.context, error)
-        if minted is not None:
+        reply = _reply(write, error)
+        if not error or write.identity in self._remembered:
             self._remember(write.identity, reply)
         askers, write.askers, write.is_answered = write.askers, [], True
         return [Send(to=asker, message=reply) for asker in dict.fromkeys(askers)]
@@ -290,11 +345,11 @@ def _identity(order: CoordinatePut) -> bytes:
     return blake2b(msgpack.encode(content), digest_size=16).digest()
 
 
-def _reply(write: _Write, context: Context, error: str) -> PutCoordinated:
+def _reply(write: _Write, error: str) -> PutCoordinated:
     return PutCoordinated(
         request=write.order.request,
         error=error,
-        context=context,
+        context=write.context,
         replicas=write.spread.replicas,
         primaries=write.spread.primaries,
         fallbacks=write.spread.fallbacks,

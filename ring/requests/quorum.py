@@ -166,6 +166,29 @@ class Spread:
             if pending.primary == peer:
                 pending.holder = peer
 
+    def hints_at_once(self) -> tuple[PeerId, ...]:
+        """Name the absent primaries for whom the keeper is to hint in its first step, as nobody can stand in."""
+        if self._keeper is None or any(map(self._roster.alive, self._unused)):
+            return ()
+        absent = [slot for slot in (*self._slots, *self._pending) if not self._roster.alive(slot.primary)]
+        for slot in absent:
+            slot.hint_kept = True
+        return tuple(slot.primary for slot in absent)
+
+    def awaits(self, peer: PeerId) -> None:
+        """Take note that a primary's own copy is on its way to its disk, so that it is not asked for it."""
+        slot = self._slot_of.get(peer)
+        if slot is not None:
+            slot.asked = peer
+
+    def lost_keeper(self, now: Instant) -> None:
+        """Do without the keeper, whose disk refuses: what it hinted, and its own copy, is for others to hint."""
+        keeper, self._keeper = self._keeper, None
+        for slot in (*self._slots, *self._pending):
+            slot.hint_kept = False
+        if keeper is not None:
+            self.refused(now, keeper)
+
     def refused(self, now: Instant, peer: PeerId) -> None:
         """Take note that a peer cannot keep its copy: the next `advance` asks a fallback, if there is one."""
         slot = self._slot_of.get(peer)

@@ -14,10 +14,14 @@ NEVER = Instant(float("-inf"))
 
 @dataclass(slots=True, kw_only=True)
 class Delivery:
-    """A finished attempt whose output is being replicated: `waiting` maps requests to outputs by their place."""
+    """A finished attempt whose output is being replicated: `waiting` maps requests to outputs by their place.
+
+    The `outputs` make up `files` in turn, each so many of them; the part has no name here.
+    """
 
     report: TaskReport
     outputs: tuple[LocalOutput, ...]
+    files: tuple[tuple[str, int], ...]
     waiting: dict[str, int] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
     tries: int = 0

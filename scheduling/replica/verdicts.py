@@ -10,6 +10,8 @@ from ..jobs import JobEnding, JobRecord, JobState, Phase, TaskReport, UserError
 from ..messages import Attempt, MapSeal, Stage, Winner
 
 COUNTERS_MAX = 128
+SIDE_FILES_MAX = 5000
+"""Side files of a job: the ending that lists them is one value of at most 1 MiB."""
 _INT64 = (1 << 63) - 1
 
 LOAD_ERRORS = frozenset(
@@ -78,9 +80,14 @@ def success_of(reports: Sequence[TaskReport | None], tasks: int) -> JobEnding | 
     if len(known) != len(reports) or len(parts) != tasks:
         return None
     maps = known[tasks:] or known
+    side = tuple(file for report in known for file in report.side)
+    if len(side) > SIDE_FILES_MAX:
+        message = f"the job's attempts have written {len(side)} side files; at most {SIDE_FILES_MAX} can be kept"
+        return JobEnding(JobState.FAILED, error=UserError(kind="TooManySideFiles", message=message))
     return JobEnding(
         JobState.DONE,
         parts=parts,
+        side=side,
         counters=summed_counters(known),
         records=sum(report.records_in for report in maps),
         bytes=sum(report.bytes_in for report in maps),
@@ -95,8 +102,18 @@ def summed_counters(reports: Iterable[TaskReport]) -> dict[str, int]:
     return {name: max(-_INT64, min(_INT64, total[name])) for name in sorted(total)[:COUNTERS_MAX]}
 
 
+def side_name(phase: Phase, task: int, name: str) -> str:
+    """Name a side file in the output: hidden, so that who reads the directory as input reads the parts alone."""
+    stem, dot, suffix = name.partition(".")
+    return f"_{stem}-{_letter(phase)}-{task:05d}{dot}{suffix}"
+
+
 def part_name(record: JobRecord, phase: Phase, task: int) -> str:
     """Name a part of the output."""
     if record.spec.output_names == "padi":
         return f"{task + 1}.out"
-    return f"part-{'m' if phase is Phase.MAP else 'r'}-{task:05d}"
+    return f"part-{_letter(phase)}-{task:05d}"
+
+
+def _letter(phase: Phase) -> str:
+    return "m" if phase is Phase.MAP else "r"

@@ -219,7 +219,7 @@ class Tracking:
 
     def _store(self, job: Job, key: bytes, ending: JobEnding) -> None:
         # The client's time, not a clock's: whoever stores the manifest, its bytes are the same.
-        manifest = Manifest(files=ending.parts, directory=True, made_at=job.record.submitted_at, job=job.id)
+        manifest = Manifest(files=ending.files, directory=True, made_at=job.record.submitted_at, job=job.id)
         value = encode_manifest(manifest)
         replicas = self._desk.settings.record_replicas
         self._desk.emit(StoreRecord(job=job.id, key=key, value=value, replicas=replicas))

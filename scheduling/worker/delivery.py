@@ -1,14 +1,20 @@
 """Replicate a finished attempt's output in the ring, piece by piece, before the attempt counts as done."""
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
 import msgspec
 
 from ...ring.terms import Instant
 from ..claims.slots import Delivery, Running
 from ..desk import Desk
 from ..effects import PlaceChunk
-from ..events import AttemptFinished, ChunkSettled
+from ..events import AttemptFinished, ChunkSettled, LocalOutput
 from ..jobs import ChunkRef, StoredFile, TaskReport
-from ..replica.verdicts import part_name
+from ..replica.verdicts import part_name, side_name
+
+PART = ""
+"""What the part is called among the files of an attempt."""
 
 
 class Deliveries:
@@ -20,8 +26,10 @@ class Deliveries:
 
     def begin(self, running: Running, event: AttemptFinished) -> TaskReport | None:
         """Begin to place an attempt's outputs; give the whole report if there are none."""
-        outputs = tuple(output for output in event.outputs if output.size > 0)
-        running.delivery = Delivery(report=event.report, outputs=outputs)
+        files = [(PART, _filled(event.outputs)), *((side.name, _filled(side.pieces)) for side in event.side)]
+        outputs = tuple(output for _, some in files for output in some)
+        named = tuple((name, len(some)) for name, some in files)
+        running.delivery = Delivery(report=event.report, outputs=outputs, files=named)
         for place in range(len(outputs)):
             self._place(running, running.delivery, place)
         return self._report(running, running.delivery)
@@ -65,7 +73,22 @@ class Deliveries:
     def _report(self, running: Running, delivery: Delivery) -> TaskReport | None:
         if delivery.waiting or delivery.failed:
             return None
-        name = part_name(self._desk.jobs[running.job].record, running.phase, running.task)
-        chunks = tuple(ChunkRef(each.digest, each.size, each.newlines) for each in delivery.outputs)
-        part = StoredFile(name, sum(chunk.size for chunk in chunks), chunks)
-        return msgspec.structs.replace(delivery.report, part=part)
+        part, *side = self._files(running, delivery)
+        is_final = running.phase is self._desk.jobs[running.job].final
+        return msgspec.structs.replace(delivery.report, part=part if is_final else None, side=tuple(side))
+
+    def _files(self, running: Running, delivery: Delivery) -> Iterator[StoredFile]:
+        """Put the chunks together to files, of which the part is the first."""
+        outputs = iter(delivery.outputs)
+        for name, count in delivery.files:
+            chunks = tuple(ChunkRef(each.digest, each.size, each.newlines) for each in islice(outputs, count))
+            yield StoredFile(self._name(running, name), sum(chunk.size for chunk in chunks), chunks)
+
+    def _name(self, running: Running, name: str) -> str:
+        if name == PART:
+            return part_name(self._desk.jobs[running.job].record, running.phase, running.task)
+        return side_name(running.phase, running.task, name)
+
+
+def _filled(outputs: Iterable[LocalOutput]) -> list[LocalOutput]:
+    return [output for output in outputs if output.size > 0]

@@ -8,32 +8,34 @@ from pathlib import Path
 import pytest
 
 from murmuration.client.connection import Connection
-from murmuration.client.files import RingFiles
-from murmuration.client.share import Share
+from murmuration.client.store.files import RingFiles
+from murmuration.client.store.share import Share
 from murmuration.node.transport.bulk_pull import pull
 from murmuration.node.transport.bulk_server import BulkServer
 from murmuration.node.transport.host import host_id
 from murmuration.node.transport.shelves import SharedFiles
 from murmuration.node.wire.codec import decode_request, encode_reply
-from murmuration.node.wire.requests import (
+from murmuration.node.wire.replies import (
     ChunkAt,
     ChunkKept,
     ClientReply,
-    ClientRequest,
-    FindKeys,
-    GetKey,
-    Hello,
     KeyConflict,
     KeyGot,
     KeyPut,
     KeysFound,
+    PeersShown,
+    Refused,
+    Welcome,
+)
+from murmuration.node.wire.requests import (
+    ClientRequest,
+    FindKeys,
+    GetKey,
+    Hello,
     ListPeers,
     LocateChunk,
     OfferChunk,
-    PeersShown,
     PutKey,
-    Refused,
-    Welcome,
 )
 from murmuration.ring.digests import chunk_digest
 from murmuration.ring.terms import Member, Source

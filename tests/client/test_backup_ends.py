@@ -1,8 +1,8 @@
 """Values that end, in a backup: each is kept with its end, and not brought back after it."""
 
-from murmuration.client.backup.layout import KeptKey
-from murmuration.client.backup.taking import _last_ends
-from murmuration.node.wire.requests import KeyGot
+from murmuration.client.store.backup.layout import KeptKey
+from murmuration.client.store.backup.taking import _last_ends
+from murmuration.node.wire.replies import KeyGot
 
 
 def got(values: tuple[bytes, ...], ends: tuple[int, ...]) -> KeyGot:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from murmuration.client.backup.layout import (
+from murmuration.client.store.backup.layout import (
     KEYS,
     MANIFEST,
     BackupManifest,
@@ -17,8 +17,8 @@ from murmuration.client.backup.layout import (
     read_manifest,
     write_manifest,
 )
-from murmuration.client.backup.taking import Backup
-from murmuration.client.backup.verifying import verify_backup
+from murmuration.client.store.backup.taking import Backup
+from murmuration.client.store.backup.verifying import verify_backup
 from murmuration.node.storage.durable import replace_durably
 from murmuration.ring.digests import chunk_digest
 from murmuration.ring.errors import CallerError, MurmurationError, WorldError

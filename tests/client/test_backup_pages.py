@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from murmuration.client.backup.layout import BackupManifest, KeptKey, read_page
-from murmuration.client.backup.paging import Pager
-from murmuration.client.backup.restoring import _pages_of
+from murmuration.client.store.backup.layout import BackupManifest, KeptKey, read_page
+from murmuration.client.store.backup.paging import Pager
+from murmuration.client.store.backup.restoring import _pages_of
 from murmuration.ring.errors import CallerError
 from murmuration.ring.placement.rendezvous import vnode_of
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.client.bulk_keys import Lines, line_of, read_csv, read_jsonl
-from murmuration.client.kv import KeyValues
+from murmuration.client.store.bulk_keys import Lines, line_of, read_csv, read_jsonl
+from murmuration.client.store.kv import KeyValues
 from murmuration.ring.errors import CallerError
 
 

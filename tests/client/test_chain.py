@@ -2,8 +2,8 @@
 
 import pytest
 
-from murmuration.client.chain import BETWEEN, Chain
-from murmuration.client.programs import declared, reduces, step_names
+from murmuration.client.jobs.chain import BETWEEN, Chain
+from murmuration.client.jobs.programs import declared, reduces, step_names
 from murmuration.ring.errors import CallerError
 from murmuration.scheduling.jobs import JobSpec, JobState, Program
 

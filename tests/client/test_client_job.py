@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from murmuration.client.api import find_job
-from murmuration.client.failures import JobFailed, JobKilled, UserCodeError, WaitTimedOut
-from murmuration.client.files import RingFiles
-from murmuration.client.job import UNKNOWN_PATIENCE_S, Job
-from murmuration.client.output import Delivery
-from murmuration.node.wire.requests import JobShown, KillJob, WatchJob
+from murmuration.client.jobs.failures import JobFailed, JobKilled, UserCodeError, WaitTimedOut
+from murmuration.client.jobs.job import UNKNOWN_PATIENCE_S, Job
+from murmuration.client.jobs.output import Delivery
+from murmuration.client.store.files import RingFiles
+from murmuration.node.wire.replies import JobShown
+from murmuration.node.wire.requests import KillJob, WatchJob
 from murmuration.ring.errors import CallerError, RemoteError
 from murmuration.scheduling.jobs import JobEnding, JobState, UserError
 from murmuration.scheduling.status import JobStatus
@@ -94,7 +95,7 @@ def test_job_unknown_after_a_failover_is_looked_for_at_other_peers(fs: RingFiles
 def test_job_that_nobody_knows_is_given_up(fs: RingFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     job, _ = job_of(fs, None)
     clock = iter(range(100))
-    monkeypatch.setattr("murmuration.client.job.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("murmuration.client.jobs.job.time.monotonic", lambda: float(next(clock)))
     with pytest.raises(CallerError, match=f"no peer knows job {ID}"):
         _ = job.status
     assert next(clock) >= UNKNOWN_PATIENCE_S

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from murmuration.client.connection import Connection
-from murmuration.client.kv import KeyValueStore
-from murmuration.node.wire.requests import GetKey, Hello, PutKey, Refused
+from murmuration.client.store.kv import KeyValueStore
+from murmuration.node.wire.replies import Refused
+from murmuration.node.wire.requests import GetKey, Hello, PutKey
 from murmuration.ring.errors import CallerError, Conflict, Corrupt, Unknown, WorldError
 from murmuration.ring.terms import VALUE_BYTES_MAX, Quorum
 
@@ -51,7 +52,7 @@ def test_delete_covers_all_that_is_there(kv: KeyValueStore) -> None:
 def test_keys_are_listed_in_order_over_pages_without_system_keys(
     kv: KeyValueStore, peer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("murmuration.client.kv.PAGE", 2)
+    monkeypatch.setattr("murmuration.client.store.kv.PAGE", 2)
     for key in (b"b", b"a", b"d", b"c", b"e"):
         kv.put(key, b"v")
     peer.keys[b"fs/x"] = {1: b"v"}
@@ -152,7 +153,7 @@ def test_delete_of_what_no_home_can_read_covers_nothing_and_is_written(
 def test_put_many_replaces_what_is_there_and_the_last_of_a_key_wins(
     kv: KeyValueStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("murmuration.client.kv.PUTS_AT_ONCE", 3)
+    monkeypatch.setattr("murmuration.client.store.kv.PUTS_AT_ONCE", 3)
     kv.put(b"k0", b"old")
     pairs = [(b"k%d" % (number % 5), b"%d" % number) for number in range(8)]
     assert kv.put_many(pairs) == 8
@@ -164,7 +165,7 @@ def test_put_many_replaces_what_is_there_and_the_last_of_a_key_wins(
 def test_put_many_tells_of_each_stretch_and_reads_no_fresh_keys(
     kv: KeyValueStore, peer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("murmuration.client.kv.PUTS_AT_ONCE", 2)
+    monkeypatch.setattr("murmuration.client.store.kv.PUTS_AT_ONCE", 2)
     told: list[int] = []
     progress = SimpleNamespace(advance=lambda name, done, total: told.append(done))
     kv.put_many([(b"a", b"1"), (b"b", b"2"), (b"c", b"3")], fresh=True, progress=progress)
@@ -175,7 +176,7 @@ def test_put_many_tells_of_each_stretch_and_reads_no_fresh_keys(
 def test_put_many_stops_at_a_pair_that_is_too_large_after_what_came_before(
     kv: KeyValueStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("murmuration.client.kv.PUTS_AT_ONCE", 1)
+    monkeypatch.setattr("murmuration.client.store.kv.PUTS_AT_ONCE", 1)
     with pytest.raises(CallerError, match="'b' has 1048577 bytes"):
         kv.put_many([(b"a", b"1"), (b"b", bytes(VALUE_BYTES_MAX + 1)), (b"c", b"3")])
     assert list(kv.keys()) == [b"a"]

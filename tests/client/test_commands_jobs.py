@@ -5,8 +5,8 @@ import json
 import pytest
 
 from murmuration.client.commands.main import run_command
-from murmuration.client.failures import JobFailed, JobKilled, WaitTimedOut
-from murmuration.node.wire.requests import PeerView
+from murmuration.client.jobs.failures import JobFailed, JobKilled, WaitTimedOut
+from murmuration.node.wire.replies import PeerView
 from murmuration.ring.facts import Liveness
 from murmuration.ring.terms import Member
 from murmuration.scheduling.jobs import JobState, StoredFile, UserError
@@ -59,6 +59,9 @@ class FakeJob:
             if self.interrupts:
                 self.interrupts -= 1
                 raise KeyboardInterrupt
+
+    def side_files(self):
+        return ()
 
     def parts(self):
         return self._parts

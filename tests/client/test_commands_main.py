@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from murmuration.client.commands.main import COMMANDS, run_command
-from murmuration.client.failures import JobFailed, JobKilled
+from murmuration.client.jobs.failures import JobFailed, JobKilled
 from murmuration.ring.errors import CallerError, RemoteError, Unreachable, WorldError
 from murmuration.scheduling.jobs import UserError
 

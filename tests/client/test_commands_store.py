@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from murmuration.client.commands.documents import context_from, context_token
 from murmuration.client.commands.main import run_command
-from murmuration.client.files import Entry
-from murmuration.client.kv import KeyValues
 from murmuration.client.moves import MovePlan
-from murmuration.node.wire.requests import KeyPut, PeerView, RingShown
+from murmuration.client.store.files import Entry
+from murmuration.client.store.kv import KeyValues
+from murmuration.node.wire.replies import KeyPut, PeerView, RingShown
 from murmuration.ring.errors import Conflict, Unknown, WorldError
 from murmuration.ring.facts import Liveness, Standing
 from murmuration.ring.terms import Member, Quorum

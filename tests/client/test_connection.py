@@ -10,21 +10,8 @@ import zmq
 from murmuration.client.connection import FIRST_PATIENCE_S, PATIENCE_S, SILENCE_S, Connection
 from murmuration.client.dealers import Dealers
 from murmuration.node.wire.codec import decode_request, encode_reply
-from murmuration.node.wire.requests import (
-    ClientReply,
-    ClientRequest,
-    FindKeys,
-    GetKey,
-    Hello,
-    KeyConflict,
-    KeyGot,
-    KeyPut,
-    KeysFound,
-    OfferChunk,
-    PutKey,
-    Refused,
-    Welcome,
-)
+from murmuration.node.wire.replies import ClientReply, KeyConflict, KeyGot, KeyPut, KeysFound, Refused, Welcome
+from murmuration.node.wire.requests import ClientRequest, FindKeys, GetKey, Hello, OfferChunk, PutKey
 from murmuration.ring.errors import CallerError, Conflict, RemoteError, Unknown, Unreachable, WorldError
 from murmuration.ring.terms import Condition, Member, Source
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from murmuration.client.files import RingFiles
-from murmuration.client.tree import newest_manifest
-from murmuration.client.upload import Upload, cut_file
+from murmuration.client.store.files import RingFiles
+from murmuration.client.store.tree import newest_manifest
+from murmuration.client.store.upload import Upload, cut_file
 from murmuration.node.wire.requests import OfferChunk, PutKey
 from murmuration.ring.digests import chunk_digest
 from murmuration.ring.errors import CallerError, RemoteError, WorldError
@@ -194,7 +194,7 @@ def test_listing_shows_files_outputs_and_implied_directories(fs: RingFiles, text
 
 
 def test_listing_of_many_pages_is_complete(fs: RingFiles, peer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("murmuration.client.tree.PAGE", 3)
+    monkeypatch.setattr("murmuration.client.store.tree.PAGE", 3)
     for name in ("a", "b/1", "b/2", "b/3", "b/4", "b/5", "c", "d", "e/1"):
         manifest = Manifest(files=(StoredFile(name="", size=0, chunks=()),), directory=False, made_at=1.0)
         peer.answer(PutKey(key=manifest_key(name), value=msgspec.msgpack.encode(manifest)))

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from murmuration.client.functions import pack_functions
+from murmuration.client.jobs.functions import pack_functions
 from murmuration.ring.errors import CallerError
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from murmuration.client import measuring
 from murmuration.client.measuring import moves_of_all
-from murmuration.node.wire.requests import MoveForeseen, PeerView, PlanJoin, PlanMove
+from murmuration.node.wire.replies import MoveForeseen, PeerView
+from murmuration.node.wire.requests import PlanJoin, PlanMove
 from murmuration.ring.errors import Unreachable
 from murmuration.ring.facts import Liveness, Standing
 from murmuration.ring.terms import Member

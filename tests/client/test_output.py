@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from murmuration.client.files import RingFiles
-from murmuration.client.output import (
+from murmuration.client.jobs.output import (
     Delivery,
     check_names,
     check_output,
@@ -15,8 +14,9 @@ from murmuration.client.output import (
     receive_directory,
     receive_stream,
 )
-from murmuration.client.results import read_lines, read_pairs
-from murmuration.client.staging import staged_directory, staged_file
+from murmuration.client.jobs.results import read_lines, read_pairs
+from murmuration.client.jobs.staging import staged_directory, staged_file
+from murmuration.client.store.files import RingFiles
 from murmuration.ring.digests import chunk_digest
 from murmuration.ring.errors import CallerError, RemoteError, WorldError
 from murmuration.scheduling.jobs import ChunkRef, StoredFile

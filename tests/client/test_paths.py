@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.client.paths import (
+from murmuration.client.store.paths import (
     ancestors_of,
     file_path,
     is_ring_path,

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from murmuration.client.chunks import ChunkReader
-from murmuration.client.files import RingFiles
-from murmuration.client.inputs import LocalInput, find_inputs
-from murmuration.client.planning import MIB, JobOptions, Planner, default_split_size, shares
-from murmuration.client.programs import check_source, declared, example_names, find_program
+from murmuration.client.jobs.inputs import LocalInput, find_inputs
+from murmuration.client.jobs.planning import MIB, JobOptions, Planner, default_split_size, shares
+from murmuration.client.jobs.programs import check_source, declared, example_names, find_program
 from murmuration.client.progress import Silence
-from murmuration.client.share import Share
+from murmuration.client.store.chunks import ChunkReader
+from murmuration.client.store.files import RingFiles
+from murmuration.client.store.share import Share
 from murmuration.node.transport.bulk_pull import pull
 from murmuration.ring.errors import CallerError
 from murmuration.scheduling.jobs import SPLITS_MAX, JobRecord, Program
@@ -262,7 +262,7 @@ def test_program_may_choose_one_of_its_mappers(tmp_path: Path) -> None:
 
 
 def test_unknown_program_lists_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("murmuration.client.programs.EXAMPLES", tmp_path)
+    monkeypatch.setattr("murmuration.client.jobs.programs.EXAMPLES", tmp_path)
     (tmp_path / "__init__.py").touch()
     (tmp_path / "inverted_index.py").write_bytes(PROGRAM.body)
     assert example_names() == ["inverted-index"]

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from murmuration.client.commands.main import run_command
-from murmuration.client.programs import reduces
-from murmuration.client.streaming import pack_commands
+from murmuration.client.jobs.programs import reduces
+from murmuration.client.jobs.streaming import pack_commands
 from murmuration.node.executor.streaming import Streaming
 from murmuration.ring.errors import CallerError
 
@@ -112,7 +112,8 @@ def test_without_commands_the_first_word_is_the_program(submitted):
         ("wordcount a --combiner x", "belong to --mapper"),
         ("--mapper cat a --input-format jsonl", "commands read lines"),
         ("--mapper cat a --output-format jsonl", "commands write lines"),
-        ("sort a -totalOrder 0.1 1000 10", "-totalOrder is not there"),
+        ("sort a --samples 10", "belong to --total-order"),
+        ("sort a -totalOrder 0.1 1000", "-totalOrder"),
         ("sort a -inFormat org.apache.hadoop.mapred.SequenceFileInputFormat", "there is no SequenceFileInputFormat"),
     ],
 )
@@ -124,10 +125,11 @@ def test_wrong_use_is_told(submitted, capsys, words, reason):
 def test_hadoops_sort_options_are_understood(submitted):
     words = (
         "sort -m 7 -r 3 -inFormat org.apache.hadoop.mapred.KeyValueTextInputFormat -outFormat TextOutputFormat "
-        "-outKey org.apache.hadoop.io.Text -outValue org.apache.hadoop.io.Text in"
+        "-outKey org.apache.hadoop.io.Text -outValue org.apache.hadoop.io.Text -totalOrder 0.2 1000 5 in"
     )
     program, inputs, choices = submitted(*words.split())
     assert (program, inputs) == ("sort", ("in",))
     wanted = {"splits": 7, "reducers": 3, "input_format": "key-value", "output_format": "text"}
+    wanted |= {"total_order": True, "sample_rate": 0.2, "samples": 1000, "max_sampled_splits": 5}
     assert wanted.items() <= choices.items()
     assert len(choices.keys() - wanted.keys() - {"params", "overwrite", "resume", "progress"}) == 0

@@ -13,11 +13,11 @@ from sound_cluster import MURMUR, PATIENCE_S, TEXT, SoundCluster
 
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
-from murmuration.client.job import Job
+from murmuration.client.jobs.job import Job
 from murmuration.ring.errors import CallerError
 from murmuration.scheduling.jobs import JobState
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(90), pytest.mark.xdist_group("client-faults")]
 
 ENDS = [signal.SIGKILL, signal.SIGTERM]
 SIZE = 48 << 20

@@ -12,15 +12,16 @@ from sound_cluster import MURMUR
 from writing import writing
 
 from murmuration.client.api import Client
-from murmuration.client.backup.verifying import verify_backup
 from murmuration.client.cluster import LocalCluster
-from murmuration.node.wire.requests import GetKey, KeyGot
+from murmuration.client.store.backup.verifying import verify_backup
+from murmuration.node.wire.replies import KeyGot
+from murmuration.node.wire.requests import GetKey
 from murmuration.ring.errors import CallerError, Corrupt
 from murmuration.ring.facts import Liveness
 from murmuration.ring.placement.rendezvous import vnode_of
 from murmuration.ring.terms import Quorum
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120), pytest.mark.xdist_group("durability")]
 
 CONTENT = b"".join(b"line %d of a file\n" % number for number in range(20_000))
 KEYS = {b"key-%d" % number: os.urandom(50) for number in range(50)}

@@ -14,7 +14,7 @@ import pytest
 from gated_peers import GatedFlock, GatedPeer, cut, until
 
 from murmuration.client.api import Client
-from murmuration.client.job import Job
+from murmuration.client.jobs.job import Job
 from murmuration.node.executor.frames import frame
 from murmuration.node.gate.orders import (
     Direction,

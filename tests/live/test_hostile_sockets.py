@@ -20,7 +20,7 @@ from murmuration.node.wire.limits import BULK_REQUEST_BYTES_MAX, CONTROL_FRAME_B
 from murmuration.node.wire.requests import Hello
 from murmuration.ring.errors import MurmurationError
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(60), pytest.mark.xdist_group("hostile-sockets")]
 
 MIB = 1 << 20
 PROMPT_S = 1.0

@@ -12,7 +12,7 @@ from murmuration.client.cluster import LocalCluster
 from murmuration.client.commands.main import run_command
 from murmuration.ring.errors import Conflict
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(90), pytest.mark.xdist_group("kv-promises")]
 
 
 @pytest.fixture(scope="module")

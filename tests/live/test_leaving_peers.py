@@ -22,7 +22,7 @@ from murmuration.ring.errors import WorldError
 from murmuration.ring.facts import Liveness, Standing
 from murmuration.ring.terms import Quorum
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(90), pytest.mark.xdist_group("leaving-peers")]
 
 KEYS = [b"key%d" % number for number in range(40)]
 ALL = Quorum(replicas=3, reads_required=3, writes_required=3, strict=True)

@@ -9,7 +9,7 @@ from sound_cluster import PATIENCE_S, SoundCluster
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(90), pytest.mark.xdist_group("poisoned-input")]
 
 LINES = "def map(number, line):\n    yield line, number\n\nreduce = 'list'\n"
 BYTES = "def map(number, line):\n    yield line.hex(), number\n\nreduce = 'list'\n"

@@ -17,7 +17,7 @@ from writing import writing
 
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
-from murmuration.client.job import Job
+from murmuration.client.jobs.job import Job
 from murmuration.node.effects import Piece
 from murmuration.node.fetching import Fetcher
 from murmuration.node.gate.orders import Direction, LinkRule
@@ -29,7 +29,7 @@ from murmuration.ring.terms import Quorum, Source
 from murmuration.scheduling.jobs import JobState
 from murmuration.scheduling.status import TaskState
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120), pytest.mark.xdist_group("process-faults")]
 
 TEXT = "".join(f"line {number} of a text with {number % 7} and {number % 11} words\n" for number in range(3000))
 COUNTS = Counter(TEXT.split())
@@ -235,8 +235,9 @@ def test_pull_whose_connection_is_reset_amid_a_chunk_goes_on_from_another_source
     file.write_bytes(content)
     with Client(cluster) as client:
         client.fs.put(str(file), "ring:/reset")
-        holders = [view.member for view in client.peers()]
+        members = [view.member for view in client.peers()]
     digest = chunk_digest(content)
+    holders = [peer for peer in members if list(cluster.directory.glob(f"{peer.name}/chunks/??/{digest.hex()}*"))]
     fetcher = Fetcher(ChunkStore(tmp_path / "chunks"))
     with ResettingProxy(holders[0].bulk_url, after_bytes=1_500_000) as proxy:
         urls = [proxy.url, *(member.bulk_url for member in holders)]

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 
-from murmuration.puppetmaster.live.seats import free_ports
 from murmuration.puppetmaster.masters.processes import is_stopped
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
@@ -60,7 +60,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ports() -> Sequence[int]:
-    return free_ports(4)
+    return [free_port() for _ in range(4)]
 
 
 def workers(ports: Sequence[int]) -> list[str]:

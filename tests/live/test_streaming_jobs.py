@@ -11,10 +11,10 @@ from gated_peers import until
 from sound_cluster import PATIENCE_S, TEXT, SoundCluster, is_alive, noted
 
 from murmuration.client.api import Client
-from murmuration.client.chain import BETWEEN
 from murmuration.client.cluster import LocalCluster
-from murmuration.client.failures import JobFailed, JobKilled
-from murmuration.client.streaming import pack_commands
+from murmuration.client.jobs.chain import BETWEEN
+from murmuration.client.jobs.failures import JobFailed, JobKilled
+from murmuration.client.jobs.streaming import pack_commands
 from murmuration.ring.errors import CallerError
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]

@@ -17,11 +17,11 @@ from sound_cluster import MURMUR, PATIENCE_S, TEXT, SoundCluster, is_alive, note
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
 from murmuration.client.commands.main import run_command
-from murmuration.client.failures import JobKilled, UserCodeError
+from murmuration.client.jobs.failures import JobKilled, UserCodeError
 from murmuration.node.executor.logs import LOG_BYTES_MAX
 from murmuration.scheduling.jobs import JobState
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(90), pytest.mark.xdist_group("user-code-faults")]
 
 KILL_S = 2.0
 """How long after the acknowledgement of a kill user code may still run."""

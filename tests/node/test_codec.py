@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from murmuration.node.wire import codec
 from murmuration.node.wire.bulk import ChunkCut, CutChunk, Fetch, Fetched, Locate, Located, Unavailable
 from murmuration.node.wire.limits import CONTROL_FRAME_BYTES_MAX
-from murmuration.node.wire.requests import GetKey, Hello, KeyGot, PutKey, Refused
+from murmuration.node.wire.replies import KeyGot, Refused
+from murmuration.node.wire.requests import GetKey, Hello, PutKey
 from murmuration.ring.errors import CallerError, RemoteError
 from murmuration.ring.facts import Ballot, Dot, Liveness, Sibling, Update, Versions
 from murmuration.ring.messages import Gossip, Ping, Promised, StoreVersions

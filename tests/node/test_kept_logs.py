@@ -8,7 +8,7 @@ import pytest
 from murmuration.node.executor.kept_logs import clear_old_logs, list_logs, read_log
 from murmuration.node.executor.logs import AttemptLog, log_path
 from murmuration.node.wire.logs import READ_BYTES_MAX, ListLogs, LogRead, LogsListed, ReadLog
-from murmuration.node.wire.requests import Refused
+from murmuration.node.wire.replies import Refused
 from murmuration.scheduling.jobs import Phase
 
 JOB, OTHER = "00000000000000aa", "00000000000000bb"

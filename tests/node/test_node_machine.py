@@ -5,20 +5,8 @@ import random
 from murmuration.node.effects import Post, ReplyTo
 from murmuration.node.events import ClientAsked, PeerStarted
 from murmuration.node.machine import Node, NodeSettings
-from murmuration.node.wire.requests import (
-    DescribeRing,
-    GetKey,
-    Hello,
-    JobPrepared,
-    KeyPut,
-    ListPeers,
-    PeersShown,
-    PrepareJob,
-    PutKey,
-    Refused,
-    RingShown,
-    Welcome,
-)
+from murmuration.node.wire.replies import JobPrepared, KeyPut, PeersShown, Refused, RingShown, Welcome
+from murmuration.node.wire.requests import DescribeRing, GetKey, Hello, ListPeers, PrepareJob, PutKey
 from murmuration.puppetmaster.simulation.disk import Disk
 from murmuration.ring.effects import Completed, Failed, GetDone, Operate
 from murmuration.ring.events import HandoffDue, OperationDone, RequestDue

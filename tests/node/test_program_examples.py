@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import pytest
 
 import murmuration
-from murmuration.client.programs import declared_number
+from murmuration.client.jobs.programs import declared_number
 from murmuration.node.executor.mapping import MapAttempt
 from murmuration.node.executor.program import load_program
 from murmuration.node.executor.reducing import ReduceAttempt

@@ -4,7 +4,8 @@ import pytest
 
 from murmuration.node.questions import objection, store_event, store_reply
 from murmuration.node.siblings import Siblings
-from murmuration.node.wire.requests import FindKeys, GetKey, KeyConflict, KeyGot, KeyPut, PutKey, Refused
+from murmuration.node.wire.replies import KeyConflict, KeyGot, KeyPut, Refused
+from murmuration.node.wire.requests import FindKeys, GetKey, PutKey
 from murmuration.ring.effects import Answer, Failed, GetDone, PutConflict, PutDone
 from murmuration.ring.events import PutRequested
 from murmuration.ring.facts import Dot, Sibling

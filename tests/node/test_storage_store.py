@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from murmuration.node.storage import disk
 from murmuration.node.storage.store import Store, StoreSettings
 from murmuration.ring.errors import InvariantBroken
 from murmuration.ring.facts import Ballot, Dot, Sibling, Versions
-from murmuration.ring.operations import ListVersions, MergeVersions, PromiseBallot, ReadVersions
+from murmuration.ring.operations import ListVersions, MergeVersions, MintVersion, PromiseBallot, ReadVersions
 from murmuration.ring.outcomes import AcceptorState, StoreFailed, VersionsMerged, VersionsRead
 
 PATIENCE_S = 4
@@ -267,3 +268,16 @@ def test_full_disk_fails_writes_keeps_reads_and_leaves_no_orphan(tmp_path):
     assert all(isinstance(outcome, VersionsRead) and outcome.versions is not None for outcome in read)
     assert len(listed.entries) == len(kept)
     desk.store.close()
+
+
+def test_mint_that_is_to_be_foretold_is_told_before_its_commit_and_as_it_becomes_durable(tmp_path):
+    told = queue.Queue()
+    store = Store(tmp_path / "store", StoreSettings(), told.put, told.put)
+    plain = MintVersion(key=b"k", value=b"v", context={}, actor="a")
+    store.submit(1, replace(plain, is_foretold=True))
+    foretold, done = told.get(timeout=PATIENCE_S), told.get(timeout=PATIENCE_S)
+    store.submit(2, plain)
+    ((ticket, _),) = told.get(timeout=PATIENCE_S)
+    store.close()
+    assert foretold == done
+    assert (ticket, told.empty()) == (2, True)

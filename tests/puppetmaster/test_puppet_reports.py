@@ -5,7 +5,7 @@ from socket import create_server
 import pytest
 
 from murmuration.node.gate.orders import Condition
-from murmuration.node.wire.requests import PeerView
+from murmuration.node.wire.replies import PeerView
 from murmuration.puppetmaster.language.places import Place
 from murmuration.puppetmaster.live.figures import figures_table
 from murmuration.puppetmaster.live.ratios import CASES, GOOGLE_RATIO, noise_notes, ratio_table

@@ -99,6 +99,6 @@ def test_commit_that_does_not_end_is_told_and_the_peer_stands_still(
     database: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(row_lock, "COMMIT_PATIENCE_S", 0.1)
-    with pytest.raises(WorldError, match="stays locked for 0.1 s"):
+    with pytest.raises(WorldError, match="stays locked"):
         release_rows(database, writer.running())
     assert is_stopped(writer.process.pid)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from murmuration.node.wire.requests import GetKey, KeyGot, KeyPut, PutKey
+from murmuration.node.wire.replies import KeyGot, KeyPut
+from murmuration.node.wire.requests import GetKey, PutKey
 from murmuration.puppetmaster.faults import Crash, Restart
 from murmuration.puppetmaster.simulation.cluster import Cluster
 from murmuration.puppetmaster.simulation.injuries import inject

@@ -2,7 +2,8 @@
 
 import pytest
 
-from murmuration.node.wire.requests import KeyPut, PutKey
+from murmuration.node.wire.replies import KeyPut
+from murmuration.node.wire.requests import PutKey
 from murmuration.puppetmaster.faults import Crash, Leave, Remove, Restart, SetDisk, Swap
 from murmuration.puppetmaster.faults import DiskState as State
 from murmuration.puppetmaster.simulation.check_hints import Hinted

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from murmuration.node.wire.requests import GetKey, KeyGot, KeyPut, PutKey
+from murmuration.node.wire.replies import KeyGot, KeyPut
+from murmuration.node.wire.requests import GetKey, PutKey
 from murmuration.puppetmaster.faults import (
     Crash,
     Damage,

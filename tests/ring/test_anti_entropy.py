@@ -6,9 +6,9 @@ import pytest
 from ring_cluster import SETTINGS, RingCluster
 
 from murmuration.ring.copies.versions import EMPTY, mint
+from murmuration.ring.entropy.settings import EntropySettings
 from murmuration.ring.messages import CompareTrees, StoreVersions
 from murmuration.ring.operations import DropCopy, MergeVersions, NoteChunk
-from murmuration.ring.repair.entropy_settings import EntropySettings
 
 QUICK = EntropySettings(exchange_s=2.0, hurry_s=1.0, tombstone_grace_s=5.0, settle_s=5.0)
 

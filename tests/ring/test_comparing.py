@@ -1,8 +1,8 @@
 """Two lists of what falls into a leaf give the names that differ, and who has what."""
 
 from murmuration.ring.copies.trees import NO_PRINT, print_of_chunk
+from murmuration.ring.entropy.comparing import Difference, compare
 from murmuration.ring.facts import LeafEntry, LeafPage
-from murmuration.ring.repair.comparing import Difference, compare
 
 DIGEST = b"d" * 32
 SOUND = LeafEntry(name=DIGEST, print=print_of_chunk(DIGEST, 100), chunk_size=100)

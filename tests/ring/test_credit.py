@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from murmuration.ring.facts import Dot, Sibling, Versions
+from murmuration.ring.handoff.credit import Credit, size_of
+from murmuration.ring.handoff.settings import HandoffSettings
 from murmuration.ring.outcomes import Hint
-from murmuration.ring.repair.credit import Credit, size_of
-from murmuration.ring.repair.handoff_settings import HandoffSettings
 
 SETTINGS = HandoffSettings(in_flight=4, in_flight_max=32, soon_s=0.25, page=8, page_max=100, page_bytes_max=100_000)
 

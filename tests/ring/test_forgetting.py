@@ -8,9 +8,9 @@ from member_net import peer
 from ring_cluster import SETTINGS, RingCluster
 
 from murmuration.ring.copies.versions import ACTORS_KEPT, EMPTY, context_of, covers, forgetting, join, mint
+from murmuration.ring.entropy.settings import EntropySettings
 from murmuration.ring.facts import Versions
 from murmuration.ring.operations import ForgetActors, MergeVersions
-from murmuration.ring.repair.entropy_settings import EntropySettings
 
 QUICK = EntropySettings(exchange_s=2.0, hurry_s=1.0, tombstone_grace_s=5.0, settle_s=5.0)
 KEY = b"counter"

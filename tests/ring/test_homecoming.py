@@ -10,12 +10,12 @@ from msgspec.structs import replace as changed
 from ring_cluster import SETTINGS, Disk, RingCluster
 
 from murmuration.ring.effects import PutDone
+from murmuration.ring.entropy.settings import EntropySettings
 from murmuration.ring.facts import Liveness, Standing, Update
 from murmuration.ring.membership.correcting import news_in
 from murmuration.ring.membership.homecoming import standing_to_resume
 from murmuration.ring.messages import RecallStart, RingMessage
 from murmuration.ring.operations import NoteMember, Operation
-from murmuration.ring.repair.entropy_settings import EntropySettings
 
 QUIET = replace(SETTINGS, entropy=EntropySettings(exchange_s=1e6, hurry_s=1e6))
 NOTED = Update(member=member(1), liveness=Liveness.ALIVE, incarnation=1, standing=Standing.VALID, epoch=4)

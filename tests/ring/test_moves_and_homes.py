@@ -7,12 +7,12 @@ from member_net import peer
 from ring_cluster import ALL, SETTINGS, RingCluster
 
 from murmuration.ring.effects import Failed, PutDone
+from murmuration.ring.entropy.settings import EntropySettings
 from murmuration.ring.events import RemoveRequested
 from murmuration.ring.facts import Standing
 from murmuration.ring.messages import RingMessage, ServiceDone
 from murmuration.ring.operations import DropCopy
 from murmuration.ring.placement.rendezvous import Home, Placement, place
-from murmuration.ring.repair.entropy_settings import EntropySettings
 from murmuration.ring.terms import Quorum
 
 BUSY = replace(SETTINGS, entropy=EntropySettings(exchange_s=1.0, hurry_s=0.5))

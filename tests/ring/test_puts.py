@@ -363,3 +363,16 @@ def test_coordinator_remembers_only_so_many_requests_and_the_newest_of_them() ->
         cluster.run(1.0)
     assert len(mints(cluster, b"key")) == 4
     assert cluster.values(0, b"key") == [b"0", b"0", b"1", b"2"]
+
+
+def test_hint_for_an_absent_primary_is_set_down_with_the_write_where_nobody_can_stand_in() -> None:
+    cluster = RingCluster(3)
+    key = cluster.key_with(1, 2, 0)
+    cluster.crash(0)
+    cluster.run(60.0, until=lambda: cluster.knows_dead(0))
+    cluster.operated.clear()
+    cluster.must_put(1, key, b"value")
+    cluster.run(1.0)
+    mine = [operation for _, at, operation in cluster.operated if at == 1]
+    assert [type(operation) for operation in mine] == [MintVersion]
+    assert cluster.disks[1].hints(0) == [key]

@@ -10,15 +10,15 @@ from msgspec.structs import replace as changed
 from ring_cluster import ALL, SETTINGS, RingCluster
 
 from murmuration.ring.effects import Failed, GetDone, MoveBegun, MovePlanned, PutDone
+from murmuration.ring.entropy.settings import EntropySettings
 from murmuration.ring.events import LeaveRequested, PlanRequested, RemoveRequested, StopRequested, VotesOwed
 from murmuration.ring.facts import Liveness, Standing, Update
 from murmuration.ring.membership.beliefs import seniority, with_senior_standing
 from murmuration.ring.messages import FetchVersions, OfferVersions, ServiceDone, StoreVersions, VersionsFetched
 from murmuration.ring.placement.course import course_of
 from murmuration.ring.placement.rendezvous import Home
-from murmuration.ring.repair.entropy_settings import EntropySettings
-from murmuration.ring.repair.transfer import TransferSettings
 from murmuration.ring.terms import Quorum
+from murmuration.ring.transfer.transfer import TransferSettings
 
 QUIET = replace(SETTINGS, entropy=EntropySettings(exchange_s=1e6, hurry_s=1e6))
 STRICT = Quorum(strict=True)

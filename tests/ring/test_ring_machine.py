@@ -83,7 +83,7 @@ def test_tickets_of_all_parts_are_distinct() -> None:
     seen: list[int] = []
     for number in count():
         quorum, request = Quorum(), f"r{number}"
-        put = PutRequested(request=request, key=b"k", value=b"v", context={}, quorum=quorum, patience_s=1.0)
+        put = PutRequested(request=request, key=b"k%d" % number, value=b"v", context={}, quorum=quorum, patience_s=1.0)
         decision = DecisionRequested(request=request, key=b"d", value=b"v", acceptors=(peer(1),))
         for event in (put, decision, GetRequested(request=request, key=b"k", quorum=quorum, patience_s=1.0)):
             seen += [effect.ticket for effect in ring.handle(START, event) if isinstance(effect, Operate)]

@@ -9,12 +9,12 @@ from murmuration.ring.copies.comparing import LISTED_BYTES_MAX
 from murmuration.ring.copies.stored import STEP_BYTES_MAX
 from murmuration.ring.copies.versions import SIBLINGS_BYTES_MAX, SIBLINGS_MAX, bytes_of
 from murmuration.ring.effects import KeysDone, PutDone
+from murmuration.ring.entropy.settings import EntropySettings
 from murmuration.ring.errors import CallerError, RemoteError
 from murmuration.ring.facts import Standing
 from murmuration.ring.messages import KeysListed, RingMessage
 from murmuration.ring.operations import ListVersions, MintVersion, Operation, WeighVersions
 from murmuration.ring.outcomes import StoreFailed, VersionsListed, VersionsMerged, VersionsWeighed
-from murmuration.ring.repair.entropy_settings import EntropySettings
 from murmuration.ring.settings import RingSettings
 from murmuration.ring.terms import VALUE_BYTES_MAX, PeerId
 

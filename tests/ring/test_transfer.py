@@ -7,10 +7,10 @@ from member_net import peer
 from ring_cluster import SETTINGS, RingCluster
 
 from murmuration.ring.copies.versions import EMPTY, mint
+from murmuration.ring.entropy.settings import EntropySettings
 from murmuration.ring.events import LeaveRequested
 from murmuration.ring.messages import StoreVersions, VersionsStored
 from murmuration.ring.operations import ListVersions, MergeVersions
-from murmuration.ring.repair.entropy_settings import EntropySettings
 
 QUIET = replace(SETTINGS, entropy=EntropySettings(exchange_s=1e6, hurry_s=1e6))
 """Without anti-entropy, which would mend what a transfer has missed."""

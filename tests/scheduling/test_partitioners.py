@@ -6,19 +6,9 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from some_keys import KEYS
 
 from murmuration.scheduling.partitioners import canonical, partition_of, partitions_of
-
-PLAIN = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(allow_nan=False),
-    st.text(st.characters(), max_size=5),
-    st.binary(max_size=5),
-    st.integers(-3, 3).map(float),
-)
-KEYS = st.recursive(PLAIN, lambda keys: st.lists(keys, max_size=3).map(tuple), max_leaves=5)
 
 
 @given(KEYS, KEYS)

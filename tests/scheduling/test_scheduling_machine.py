@@ -11,6 +11,7 @@ from murmuration.scheduling import effects as out
 from murmuration.scheduling import events as ev
 from murmuration.scheduling.effects import JobRefused
 from murmuration.scheduling.jobs import (
+    JobState,
     Phase,
     Split,
     job_key,
@@ -190,3 +191,36 @@ def test_electorate_of_strangers_is_refused_because_nobody_could_decide() -> Non
     cluster.submit(replace(job_record(3, 1), electorate=("f" * 32,)), request="r")
     cluster.run_for(0.5)
     assert isinstance(cluster.answers["r"], JobRefused)
+
+
+def test_side_files_of_each_task_are_in_the_ending_once_and_no_parts() -> None:
+    cluster = Cluster(3)
+    cluster.side_files = 2
+    record = job_record(4, 2)
+    cluster.submit(record)
+    cluster.run_until(cluster.done)
+    cluster.assert_exact(record)
+    tasks = [*(f"r-{at:05}" for at in range(2)), *(f"m-{at:05}" for at in range(4))]
+    assert [file.name for file in cluster.ending().side] == [f"_n{n}-{task}.txt" for task in tasks for n in range(2)]
+    assert all(file.size == 3 for file in cluster.ending().side)
+
+
+def test_side_files_that_cannot_be_placed_at_once_are_placed_before_the_attempt_counts() -> None:
+    cluster = Cluster(3)
+    cluster.side_files, cluster.placing_fails = 1, 3
+    record = job_record(3, 1)
+    cluster.submit(record)
+    cluster.run_until(cluster.done)
+    cluster.assert_exact(record)
+    assert len(cluster.ending().side) == 4
+
+
+def test_more_side_files_than_an_ending_holds_fail_the_job_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("murmuration.scheduling.replica.verdicts.SIDE_FILES_MAX", 3)
+    cluster = Cluster(3)
+    cluster.side_files = 1
+    cluster.submit(job_record(3, 1))
+    cluster.run_until(lambda: cluster.all_in(JobState.FAILED))
+    error = cluster.ending().error
+    assert error is not None
+    assert (error.kind, error.message.count("4 side files")) == ("TooManySideFiles", 1)

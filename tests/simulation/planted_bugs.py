@@ -46,7 +46,7 @@ PLANTED_BUGS = (
     ),
     PlantedBug(
         "hint dropped when it is sent",
-        "ring/repair/delivery.py",
+        "ring/handoff/delivery.py",
         "return [*(Send(to=peer, message=message) for peer in receivers), *self._alarm.set(flight.due)]",
         "return [*(Send(to=peer, message=message) for peer in receivers), *self._drop(hint)]",
     ),
@@ -130,13 +130,13 @@ PLANTED_BUGS = (
     ),
     PlantedBug(
         "newcomer owns keys before they are passed on",
-        "ring/repair/transfer.py",
+        "ring/transfer/transfer.py",
         "return self._served.get(peer) == epoch and self._roster.moves.get(peer, (None, -1))[1] == epoch",
         "return True",
     ),
     PlantedBug(
         "keys of a peer that leaves stay behind",
-        "ring/repair/transfer_pass.py",
+        "ring/transfer/walk.py",
         "return [peer for peer in wanted if peer != roster.me and (walk.only is None or peer in walk.only)]",
         "return []",
     ),
@@ -274,19 +274,19 @@ PLANTED_BUGS = (
     ),
     PlantedBug(
         "key that one home lacks not repaired",
-        "ring/repair/comparing.py",
+        "ring/entropy/comparing.py",
         "(own is None or other is None or own.print != other.print)",
         "(own is not None and other is not None and own.print != other.print)",
     ),
     PlantedBug(
         "tombstone reaped without proof",
-        "ring/repair/reaping.py",
+        "ring/entropy/reaping.py",
         "if self.is_proven(tree, homes, ripe_at):",
         "if True:",
     ),
     PlantedBug(
         "stray given up before all its homes have it",
-        "ring/repair/strays.py",
+        "ring/entropy/strays.py",
         "if flight.awaited or flight.versions is None:",
         "if flight.versions is None:",
     ),
@@ -319,6 +319,12 @@ PLANTED_BUGS = (
         "ring/copies/versions.py",
         "is_stronger = (sibling.value is None) == (sibling.expires_at > 0)",
         "is_stronger = sibling.value is not None",
+    ),
+    PlantedBug(
+        "hint that goes with a write is not set down",
+        "ring/copies/replica.py",
+        "for target in operation.hints_for:",
+        "for target in ():",
     ),
     PlantedBug(
         "conditional put looks at one home only",
@@ -369,5 +375,17 @@ PLANTED_BUGS = (
         "ring/placement/roster.py",
         "_CURRENT = frozenset({Standing.VALID, Standing.LEAVING})",
         "_CURRENT = frozenset({Standing.VALID, Standing.LEAVING, Standing.REMOVED})",
+    ),
+    PlantedBug(
+        "side files of map attempts are not stored",
+        "scheduling/worker/attempts.py",
+        "if running.phase is not job.final and not event.side:",
+        "if running.phase is not job.final:",
+    ),
+    PlantedBug(
+        "ranges dealt from the last to the first",
+        "scheduling/cuts.py",
+        "return [bisect_right(cuts, key) for key in keys]",
+        "return [len(cuts) - bisect_right(cuts, key) for key in keys]",
     ),
 )

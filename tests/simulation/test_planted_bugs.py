@@ -12,6 +12,8 @@ sys.path.insert(0, str(HERE))
 from planted_bugs import PLANTED_BUGS, PlantedBug  # noqa: E402 -- beside this file, which is on no path
 
 ROOT = HERE.parents[1]
+pytestmark = pytest.mark.timeout(600)  # a hunt plays schedules
+
 CAUGHT_AT_ONCE = ("put keeps", "split edge", "newer copy", "joining peer counts")
 
 

@@ -12,6 +12,8 @@ from murmuration.puppetmaster.simulation.history import History
 from murmuration.puppetmaster.simulation.plan import plan_of
 from murmuration.puppetmaster.simulation.schedule import Verdict, perform, play
 
+pytestmark = pytest.mark.timeout(600)  # schedules are work, not waiting: a busy machine takes long for them
+
 SEEDS_THAT_ONCE_FAILED = [
     int(line.split()[0])
     for line in (Path(__file__).parent / "seeds.txt").read_text(encoding="utf-8").splitlines()

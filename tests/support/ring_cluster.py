@@ -23,6 +23,7 @@ from murmuration.ring.effects import (
     SendTo,
     WakeAt,
 )
+from murmuration.ring.entropy.settings import EntropySettings
 from murmuration.ring.errors import Corrupt
 from murmuration.ring.events import (
     ChunkOffered,
@@ -30,6 +31,7 @@ from murmuration.ring.events import (
     GetRequested,
     KeysRequested,
     MessageReceived,
+    MintForetold,
     OperationDone,
     PutRequested,
     RingEvent,
@@ -38,9 +40,8 @@ from murmuration.ring.events import (
 from murmuration.ring.facts import Context, Versions
 from murmuration.ring.machine import Ring
 from murmuration.ring.messages import RingMessage
-from murmuration.ring.operations import ListHints, Operation, ReadVersions
-from murmuration.ring.outcomes import HintsListed, StoreFailed, StoreOutcome, VersionsRead
-from murmuration.ring.repair.entropy_settings import EntropySettings
+from murmuration.ring.operations import ListHints, MintVersion, Operation, ReadVersions
+from murmuration.ring.outcomes import HintsListed, StoreFailed, StoreOutcome, VersionsMerged, VersionsRead
 from murmuration.ring.settings import RingSettings
 from murmuration.ring.terms import REFUTATION_BITS, Condition, Instant, PeerId, Quorum, Source
 
@@ -60,6 +61,8 @@ class Disk:
         self.chunks: set[bytes] = set()
         self.bad_keys: set[bytes] = set()
         self.refuses: Callable[[Operation], bool] = lambda operation: False
+        self.fails: Callable[[Operation], bool] = lambda operation: False
+        """As `refuses`, but only after it was foretold what would be written."""
         self.starts = 0
         self.vnodes = vnodes
         self.unix_ms = 0
@@ -75,6 +78,12 @@ class Disk:
             else:
                 self.rows[row] = value
         return outcome
+
+    def foretell(self, operation: Operation) -> VersionsMerged | None:
+        if not (isinstance(operation, MintVersion) and operation.is_foretold) or self.refuses(operation):
+            return None
+        _, outcome = apply(operation, self._read, self._scan, vnodes=self.vnodes, unix_ms=self.unix_ms)
+        return outcome if isinstance(outcome, VersionsMerged) else None
 
     def copy_of(self, key: bytes) -> Versions | None:
         outcome = self.carry_out(ReadVersions(key=key))
@@ -276,9 +285,7 @@ class RingCluster:
             case WakeAt(at=due, event=event):
                 heapq.heappush(self._queue, (due, next(self._ticks), at, ring, event))
             case Operate(ticket=ticket, operation=operation):
-                self.operated.append((self.now, at, operation))
-                outcome = self.disks[at].carry_out(operation)
-                self._later(at, ring, 0.0005, 0.0005, OperationDone(ticket=ticket, outcome=outcome))
+                self._operate(at, ring, ticket, operation)
             case PullChunk(ticket=ticket, digest=digest, sources=sources):
                 is_there = digest in self.disks[at].chunks or self.can_pull(at, sources)
                 self.disks[at].chunks |= {digest} if is_there else set()
@@ -292,6 +299,16 @@ class RingCluster:
                 del self.rings[at]
             case MemberChanged():
                 pass
+
+    def _operate(self, at: int, ring: Ring, ticket: int, operation: Operation) -> None:
+        self.operated.append((self.now, at, operation))
+        disk = self.disks[at]
+        foretold = disk.foretell(operation)
+        if foretold is not None:
+            event = MintForetold(ticket=ticket, versions=foretold.versions, actor=foretold.actor)
+            self._later(at, ring, 0.0001, 0.0001, event)
+        outcome = StoreFailed(reason="disk full") if disk.fails(operation) else disk.carry_out(operation)
+        self._later(at, ring, 0.0005, 0.0005, OperationDone(ticket=ticket, outcome=outcome))
 
     def _send(self, source: int, to: int, message: RingMessage) -> None:
         assert source != to, "a peer's message to itself never leaves it"

@@ -100,6 +100,8 @@ class Cluster:
         """How long it takes until the input of an attempt is there."""
         self.prepared: dict[Attempt, float] = {}
         """When the input of which attempts was asked for ahead."""
+        self.side_files = 0
+        """How many files each attempt writes beside its output."""
         self.progress_steps = 2
         """In how many steps an attempt goes on; each but the last is told."""
         self.placing_fails = 0
@@ -349,7 +351,9 @@ class Cluster:
         final = effect.phase is Phase.REDUCE or not effect.record.partitions
         source = Source(url="tcp://b", ref="part")
         outputs = (ev.LocalOutput(digest=digest, size=10, newlines=1, source=source),) if final else ()
-        return ev.AttemptFinished(attempt=attempt, report=report, outputs=outputs)
+        piece = ev.LocalOutput(digest=digest, size=3, newlines=1, source=source)
+        side = tuple(ev.LocalSideFile(name=f"n{at}.txt", pieces=(piece,)) for at in range(self.side_files))
+        return ev.AttemptFinished(attempt=attempt, report=report, outputs=outputs, side=side)
 
     def _missing(self, effect: out.StartAttempt) -> tuple[int, ...]:
         if effect.seal is None:

@@ -9,8 +9,8 @@ from gated_peers import until
 
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
-from murmuration.client.failures import JobFailed
-from murmuration.client.job import Job
+from murmuration.client.jobs.failures import JobFailed
+from murmuration.client.jobs.job import Job
 
 TEXT = "".join(f"line {number} of {number % 7} and {number % 11}\n" for number in range(60))
 WORDS = "def map(number, line):\n    for word in line.split():\n        yield word, 1\n\nreduce = 'sum'\n"

@@ -1,0 +1,1 @@
+"""Plan jobs, hand them in, follow them, and receive what they give."""

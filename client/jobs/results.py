@@ -1,0 +1,52 @@
+"""Read pairs back from the output of a job, line by line, while it is still coming."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ...ring.errors import CallerError
+
+Pair = tuple[Any, Any]
+
+
+def read_pairs(pieces: Iterable[bytes], output_format: str) -> Iterator[Pair]:
+    """Turn output into pairs: `text` at the first tab of each line, `jsonl` from its objects.
+
+    Of `values`, which has no keys, the keys are None. Text that is not UTF-8 keeps its bytes as surrogates.
+
+    Raises:
+        CallerError: output in this format cannot be read back as pairs.
+    """
+    match output_format:
+        case "text":
+            return (_at_tab(line) for line in read_lines(pieces))
+        case "values":
+            return ((None, line) for line in read_lines(pieces))
+        case "jsonl":
+            return (_of_json(line) for line in read_lines(pieces))
+        case _:
+            raise CallerError(f"output in the format {output_format!r} cannot be read as pairs; read its files")
+
+
+def read_lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Turn pieces of text, cut anywhere, into lines without their newlines."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from map(_text, lines)
+    if rest:
+        yield _text(rest)
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "surrogateescape")
+
+
+def _at_tab(line: str) -> Pair:
+    key, _, value = line.partition("\t")
+    return key, value
+
+
+def _of_json(line: str) -> Pair:
+    pair = json.loads(line)
+    return pair["key"], pair["value"]

@@ -1,0 +1,1 @@
+"""Bring keys to their next homes when members join, leave or are removed, and foresee what that moves."""
