@@ -6,6 +6,8 @@ the machine settles all touched jobs before it hands the effects out.
 
 from random import Random
 
+from msgspec.structs import replace
+
 from ..ring.terms import Incarnation, Instant, PeerId
 from .claims.slots import Backoffs, Slots
 from .claims.table import Change
@@ -15,6 +17,7 @@ from .flock import Flock
 from .jobs import Phase
 from .messages import Account, Attempt, Claim, SchedulingMessage
 from .replica.job import Job
+from .replica.routes import Routes
 from .replica.spread import Outbox
 from .settings import SchedulingSettings
 
@@ -37,7 +40,10 @@ class Desk:
         self.stops = False
         """Whether this peer is about to end, and takes up nothing more."""
         self.backoffs = Backoffs(settings)
-        self.outbox = Outbox(settings)
+        self.outbox = Outbox(settings.spread_interval_s)
+        self.relayed = Outbox(settings.relay_interval_s)
+        """What this peer is to pass on to its group."""
+        self.routes = Routes()
         self.store_errors: dict[str, str] = {}
         """Why the output of a job cannot be committed yet."""
         self._effects: list[SchedulingEffect] = []
@@ -82,7 +88,17 @@ class Desk:
     def flush(self) -> None:
         """Send all claims that are new here now."""
         for message in self.outbox.take(self.now, self.jobs):
-            for peer in self.outbox.targets(self.flock, self.rng):
+            route = self.routes.of(message.job, self.flock)
+            for peer in route.near:
+                self.tell(peer, message)
+            passed_on = replace(message, relay=True) if route.relays else message
+            for peer in route.relays:
+                self.tell(peer, passed_on)
+
+    def pass_on(self) -> None:
+        """Send what others have given this peer to pass on."""
+        for message in self.relayed.take(self.now, self.jobs):
+            for peer in self.routes.of(message.job, self.flock).near:
                 self.tell(peer, message)
 
     def wake(self, delay_s: float, event: SchedulingEvent) -> None:
@@ -90,6 +106,6 @@ class Desk:
         self._effects.append(WakeSchedulingAt(at=Instant(self.now + delay_s), event=event))
 
     def publish(self, job: Job) -> None:
-        """Tell others all about a job but its claims."""
-        for peer in self.outbox.targets(self.flock, self.rng):
+        """Tell all others all about a job but its claims."""
+        for peer in self.flock.others:
             self.tell(peer, job.news())

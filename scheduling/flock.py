@@ -22,6 +22,7 @@ class _Present:
     live: tuple[PeerId, ...]
     others: tuple[PeerId, ...]
     workers: tuple[PeerId, ...]
+    slots: int
 
 
 class Flock:
@@ -32,7 +33,7 @@ class Flock:
         self.start = start_of(incarnation)
         self.version = 0
         """Grows whenever `live`, `workers` or the placement may have changed."""
-        self._works = slots > 0
+        self._slots = slots
         self._settings = settings
         self._updates: dict[PeerId, Update] = {}
         self._placement: Placement | None = None
@@ -76,21 +77,38 @@ class Flock:
         """All peers believed alive that have slots for work, in order."""
         return self._roll().workers
 
+    @property
+    def progress_interval_s(self) -> float:
+        """Tell how often an attempt says how far it is, in seconds: the more slots there are, the more seldom."""
+        return max(self._settings.progress_interval_s, self._roll().slots / self._settings.progress_news_per_s)
+
+    @property
+    def is_large(self) -> bool:
+        """Tell whether the live peers are too many to tell each of them every piece of news."""
+        return len(self._roll().live) > self._settings.direct_peers_max
+
+    @property
+    def stagger_s(self) -> float:
+        """Tell for how much longer each next-ranked peer leaves a task alone: claims may come over a relay."""
+        return self._settings.stagger_s + (self._settings.relay_interval_s if self.is_large else 0.0)
+
     def _roll(self) -> _Present:
         """Call the roll; only when first asked for, as a burst of joins changes it many times."""
         if self._present is None:
             live = tuple(sorted(self._alive))
+            workers = tuple(peer for peer in live if self._is_worker(peer))
             self._present = _Present(
                 live=live,
                 others=tuple(peer for peer in live if peer != self.me),
-                workers=tuple(peer for peer in live if self._is_worker(peer)),
+                workers=workers,
+                slots=sum(self._slots if peer == self.me else self._updates[peer].member.workers for peer in workers),
             )
         return self._present
 
     def _is_worker(self, peer: PeerId) -> bool:
         if self.leaves(peer):
             return False
-        return self._works if peer == self.me else self._updates[peer].member.workers > 0
+        return self._slots > 0 if peer == self.me else self._updates[peer].member.workers > 0
 
     def leaves(self, peer: str) -> bool:
         """Tell whether a peer is about to leave for good: it finishes what it has, and takes up nothing new."""

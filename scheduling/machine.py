@@ -140,7 +140,7 @@ class Scheduling:
     def _wake(self, event: SpreadDue | SyncDue | TrackDue | AnswerDue) -> None:
         match event:
             case SpreadDue():
-                self._desk.outbox.armed = False
+                self._desk.outbox.armed = self._desk.relayed.armed = False
             case SyncDue():
                 self._exchange.offer()
             case TrackDue():
@@ -232,10 +232,9 @@ class Scheduling:
 
     def _spread(self) -> None:
         desk = self._desk
-        if not desk.outbox.waiting:
-            return
-        if desk.outbox.due <= desk.now:
-            desk.flush()
-        elif not desk.outbox.armed:
-            desk.outbox.armed = True
-            desk.emit(WakeSchedulingAt(at=desk.outbox.due, event=SpreadDue()))
+        for box, send in ((desk.outbox, desk.flush), (desk.relayed, desk.pass_on)):
+            if box.waiting and box.due <= desk.now:
+                send()
+            elif box.waiting and not box.armed:
+                box.armed = True
+                desk.emit(WakeSchedulingAt(at=box.due, event=SpreadDue()))

@@ -98,10 +98,11 @@ class JobNews(Message, frozen=True, array_like=True, tag=True):
 
 
 class ClaimNews(Message, frozen=True, array_like=True, tag=True):
-    """Spread entries of a claim table; the receiver joins them into its own."""
+    """Spread entries of a claim table; the receiver joins them into its own, and as a relay passes on what is new."""
 
     job: JobId
     claims: Annotated[tuple[Claim, ...], Meta(max_length=CLAIMS_PER_MESSAGE_MAX)]
+    relay: bool = False
 
 
 class TableSummary(Struct, frozen=True, array_like=True):

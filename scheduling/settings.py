@@ -21,18 +21,18 @@ class SchedulingSettings:
     """A majority of five survives two deaths; more only makes each decision slower."""
     spread_interval_s: float = 0.005
     """Claims go out at once after a silence, else together at this interval."""
-    direct_peers_max: int = 256
-    """Up to so many live peers, news goes to all of them; beyond, epidemically.
-
-    Every peer passes epidemic news on, so one piece costs n log n messages against n: it pays only where one sender
-    could not reach all. Measured with 100 peers and 1,000 splits: 832,000 messages against 114,000. To have them wait
-    longer for each other (0.1 s: 154,000) makes duplicates, for a claim must arrive before the next rank's turn.
-    """
+    relay_interval_s: float = 0.02
+    """A relay passes claims on together at this interval: the longer, the fewer messages, and the more races."""
+    direct_peers_max: int = 64
+    """Up to so many live peers, claims go straight to all of them; beyond, over relays."""
     sync_interval_s: float = 1.0
     track_interval_s: float = 0.5
     stagger_s: float = 0.015
     """How much longer each next-ranked peer leaves a newly open task to those before it."""
     progress_interval_s: float = 0.25
+    progress_news_per_s: float = 64.0
+    """So much news of progress each peer hears from all others together: the more slots there are, the more seldom
+    each attempt tells how far it is. Ending and beginning are always told."""
     nearly_done: float = 0.8
     """A loser that has come further than this finishes: stopping it would save little. And who has come so far claims
     its next task, so that the input of that is here when the slot becomes free."""

@@ -73,9 +73,12 @@ class Paces:
         lengths = [length_s for by, length_s in self._lengths if by == peer]
         return median(lengths) if lengths else None
 
-    def slow(self, now: Instant, settings: SchedulingSettings) -> Iterator[tuple[Attempt, int, float]]:
+    def slow(
+        self, now: Instant, settings: SchedulingSettings, silence_s: float
+    ) -> Iterator[tuple[Attempt, int, float]]:
         """Give the attempts that a new one would overtake, with their tasks and the seconds that they still take.
 
+        Silence up to `silence_s` is usual, for progress is told only so often.
         One that has not taken longer yet than a whole one does is not judged: its beginning says too little.
         """
         typical_s = self.typical_s
@@ -84,6 +87,6 @@ class Paces:
         bound_s = max(settings.slow_factor * typical_s, typical_s + settings.speculation_gain_min_s)
         for attempt, pace in self.under_way.items():
             if now - pace.begun_at > typical_s:
-                left_s = pace.left_s(now, typical_s, 2 * settings.progress_interval_s)
+                left_s = pace.left_s(now, typical_s, silence_s)
                 if left_s >= bound_s:
                     yield attempt, pace.task, left_s

@@ -99,9 +99,10 @@ class Slots:
             return None
         return next((running for running in self.running.values() if running.waits_until is not None), None)
 
-    def next_free_s(self, now: Instant) -> float:
-        """Estimate in how many seconds a slot becomes free."""
-        return min((running.left_s(now) for running in self.running.values() if running.computes), default=0.0)
+    def leaders_left_s(self, now: Instant, fraction: float) -> float:
+        """Estimate in how many seconds all attempts are through that are so far."""
+        ripe = (running for running in self.running.values() if running.computes and running.fraction >= fraction)
+        return max((running.left_s(now) for running in ripe), default=0.0)
 
     def leader(self, fraction: float) -> Running | None:
         """Give an attempt that is so far that the next may be claimed ahead, and is not followed by one."""

@@ -60,8 +60,6 @@ class Exchange:
             return
         if learn(job, desk.now, news, desk.flock):
             desk.touch(job)
-            if desk.outbox.is_epidemic(desk.flock):
-                desk.publish(job)
         self._pulse.heard(job, sender, news)
         if job.is_ahead_of(news):
             desk.tell(sender, job.news())
@@ -75,11 +73,11 @@ class Exchange:
             self._intake.heard(message.job, None, sender)
             return
         for claim in message.claims:
-            if job.join(desk.now, claim, desk.flock) is Change.STAGE:
+            change = job.join(desk.now, claim, desk.flock)
+            if change is Change.STAGE:
                 desk.touch(job)
-                # How far an attempt is may be stale at some peers; that would not be worth the traffic.
-                if desk.outbox.is_epidemic(desk.flock):
-                    desk.outbox.add(job.id, claim.phase, claim.task, claim.attempt)
+            if message.relay and change is not Change.NOTHING:
+                desk.relayed.add(job.id, claim.phase, claim.task, claim.attempt)
 
     # --- exchange of tables ---
 

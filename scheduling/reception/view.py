@@ -8,6 +8,7 @@ from ..jobs import JobState, Phase
 from ..replica.job import Job
 from ..status import Condition, JobStatus, Lane, RunningAttempt, TaskState
 from ..tracker.succession import reachable_of
+from ..worker.speculating import slow_attempts
 
 LANES_MAX = 4096
 
@@ -73,7 +74,7 @@ def lanes_of(job: Job, desk: Desk) -> tuple[Lane, ...]:
 
 def _slow_peers(job: Job, desk: Desk) -> frozenset[str]:
     """Find the peers in touch that are at something which would be done sooner elsewhere, if begun there now."""
-    slow = (each for board in job.boards.values() for each in board.paces.slow(desk.now, desk.settings))
+    slow = (each for phase in Phase for each in slow_attempts(job, phase, desk))
     return frozenset(attempt.peer for attempt, _, _ in slow if desk.flock.runs(attempt))
 
 

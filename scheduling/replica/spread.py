@@ -1,31 +1,18 @@
-"""Gather claims for a few milliseconds, and choose to whom and in which portions they go.
-
-With few live peers all news goes to all of them. With many, each piece goes to about log2 n peers drawn by chance,
-and whoever finds it new sends it on likewise (epidemic spreading, Demers 1987); the exchange of tables heals the rest.
-"""
+"""Gather claims for a few milliseconds, and cut them into portions; `routes` says to whom they go."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from math import ceil, log2
-from random import Random
 
 import msgspec
 
-from ...ring.terms import Instant, PeerId
-from ..flock import Flock
+from ...ring.terms import Instant
 from ..jobs import Phase
 from ..messages import CLAIMS_PER_MESSAGE_MAX, Attempt, Claim, ClaimNews
-from ..settings import SchedulingSettings
 from .job import Job
 
 MESSAGE_BYTES_MAX = 128 << 10
 """Most bytes of claims in one message, as control messages share sockets; one claim alone may be larger."""
 
 _ENCODER = msgspec.msgpack.Encoder()
-
-
-def fanout(live: int) -> int:
-    """Tell to how many peers each piece of news goes when they are too many to tell all."""
-    return ceil(log2(live + 1)) + 1
 
 
 def portions(job: str, claims: Iterable[Claim]) -> Iterator[ClaimNews]:
@@ -46,8 +33,9 @@ def portions(job: str, claims: Iterable[Claim]) -> Iterator[ClaimNews]:
 class Outbox:
     """Claims that are new here and still to be sent on."""
 
-    def __init__(self, settings: SchedulingSettings) -> None:
-        self._settings = settings
+    def __init__(self, interval_s: float) -> None:
+        """Gather for `interval_s` seconds at most."""
+        self._interval_s = interval_s
         self._fresh: dict[tuple[str, Phase, int, Attempt], None] = {}
         self._sent_at = Instant(float("-inf"))
         self.armed = False
@@ -65,17 +53,7 @@ class Outbox:
     @property
     def due(self) -> Instant:
         """The time of the next sending; past after a silence."""
-        return Instant(self._sent_at + self._settings.spread_interval_s)
-
-    def is_epidemic(self, flock: Flock) -> bool:
-        """Tell whether peers are too many to tell all of them, so that who hears news sends it on."""
-        return len(flock.live) > self._settings.direct_peers_max
-
-    def targets(self, flock: Flock, rng: Random) -> tuple[PeerId, ...]:
-        """Choose whom to tell."""
-        if not self.is_epidemic(flock):
-            return flock.others
-        return tuple(rng.sample(flock.others, min(fanout(len(flock.live)), len(flock.others))))
+        return Instant(self._sent_at + self._interval_s)
 
     def take(self, now: Instant, jobs: Mapping[str, Job]) -> list[ClaimNews]:
         """Give all waiting claims as messages, and begin anew."""

@@ -20,7 +20,7 @@ class Attempts:
         self._deliveries = Deliveries(desk)
 
     def progressed(self, event: AttemptProgressed) -> None:
-        """Take in how far an attempt is; others hear of it at most every `progress_interval_s`."""
+        """Take in how far an attempt is; others hear of it every `progress_interval_s` of the flock."""
         running = self._desk.slots.running.get(event.attempt)
         if running is None or event.fraction < running.fraction:
             return
@@ -28,7 +28,7 @@ class Attempts:
         if running.fraction < nearly_done <= event.fraction:  # time to claim the next one ahead
             self._desk.touch(self._desk.jobs[running.job])
         running.fraction = event.fraction
-        if self._desk.now - running.told_at >= self._desk.settings.progress_interval_s:
+        if self._desk.now - max(running.told_at, running.begun_at) >= self._desk.flock.progress_interval_s:
             running.told_at = self._desk.now
             self._account(running, Account(Stage.RUNNING, round(event.fraction, 2)))
 

@@ -91,7 +91,7 @@ class Work:
             board.ranks[task] = rank
         # Who failed at a task lets all others try first: the fault may be this machine's.
         turn = rank + self._failures(job, phase, task) * len(desk.flock.workers)
-        due = max(board.opened(task) + turn * desk.settings.stagger_s, desk.backoffs.until(job.id, phase, task))
+        due = max(board.opened(task) + turn * desk.flock.stagger_s, desk.backoffs.until(job.id, phase, task))
         return Candidate(task=task, rank=turn, due=Instant(due))
 
     def _failures(self, job: Job, phase: Phase, task: int) -> int:
@@ -122,7 +122,8 @@ class Work:
         running = desk.slots.running[attempt] = Running(start=start, begun_at=desk.now)
         desk.claim(job, phase, task, attempt, Account(Stage.CLAIMED))
         if way is Way.AHEAD:
-            wait_s = max(desk.settings.ahead_patience_s, 2 * desk.slots.next_free_s(desk.now))
+            left_s = desk.slots.leaders_left_s(desk.now, desk.settings.nearly_done)
+            wait_s = max(desk.settings.ahead_patience_s, 2 * left_s)
             running.waits_until = Instant(desk.now + wait_s)
             desk.emit(PrepareAttempt(start=start))
         else:

@@ -5,11 +5,14 @@ it still takes `slow_factor` times as long as a new attempt would, and if that s
 find the same ones; so they take turns at a task by their lots among the idle, as they do at newly open ones.
 """
 
+from collections.abc import Iterator
+
 from ...ring.terms import Instant, PeerId
 from ..claims.lots import task_lot
 from ..claims.selection import Candidate, Choice, choose, rank_of
 from ..desk import Desk
 from ..jobs import Phase
+from ..messages import Attempt
 from ..replica.job import Job
 
 LOOK_MIN_S = 0.1
@@ -52,7 +55,7 @@ class Speculation:
         for task in slow:
             rank = rank_of(desk.me, task_lot(job.id, phase, task), (), idle)
             # Who is first by lot may look last: the others leave it the time of a look, too.
-            wait_s = rank * desk.settings.stagger_s + (look_s if rank else 0.0)
+            wait_s = rank * desk.flock.stagger_s + (look_s if rank else 0.0)
             due = max(since[task] + wait_s, desk.backoffs.until(job.id, phase, task))
             found.append(Candidate(task=task, rank=0, due=Instant(due)))
         return found
@@ -69,7 +72,7 @@ class Speculation:
     def _slow_tasks(self, job: Job, phase: Phase) -> list[int]:
         flock, board = self._desk.flock, job.boards[phase]
         left: dict[int, float] = {}
-        for attempt, task, left_s in board.paces.slow(self._desk.now, self._desk.settings):
+        for attempt, task, left_s in slow_attempts(job, phase, self._desk):
             is_taken = task in board.results or task in board.speculating or task in board.openings
             if not is_taken and flock.runs(attempt):
                 left[task] = min(left_s, left.get(task, left_s))
@@ -88,3 +91,8 @@ class Speculation:
         for phase in Phase:
             self._next_look.pop((job, phase), None)
             self._slow_since.pop((job, phase), None)
+
+
+def slow_attempts(job: Job, phase: Phase, desk: Desk) -> Iterator[tuple[Attempt, int, float]]:
+    """Give the attempts that a new one would overtake, with their tasks and the seconds that they still take."""
+    return job.boards[phase].paces.slow(desk.now, desk.settings, 2 * desk.flock.progress_interval_s)

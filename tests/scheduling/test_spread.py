@@ -1,5 +1,6 @@
-"""Claims are gathered, cut into bounded messages, and sent to all of few peers or to some of many."""
+"""Claims are gathered and cut into bounded messages; they reach all peers, straight or over relays."""
 
+from collections import Counter
 from hashlib import blake2b
 from random import Random
 
@@ -12,17 +13,19 @@ from murmuration.scheduling.flock import Flock
 from murmuration.scheduling.jobs import JobRecord, JobSpec, Phase, Program, Split, UserError
 from murmuration.scheduling.messages import CLAIMS_PER_MESSAGE_MAX, Account, Attempt, Claim, ClaimNews, Stage
 from murmuration.scheduling.replica.job import Job
-from murmuration.scheduling.replica.spread import MESSAGE_BYTES_MAX, Outbox, fanout, portions
+from murmuration.scheduling.replica.routes import Route, Routes
+from murmuration.scheduling.replica.spread import MESSAGE_BYTES_MAX, Outbox, portions
 from murmuration.scheduling.settings import SchedulingSettings
 
 SETTINGS = SchedulingSettings(vnodes=64, direct_peers_max=16)
 PEERS = tuple(PeerId(blake2b(bytes([number]), digest_size=16).hexdigest()) for number in range(60))
+PEERS_OF_16 = tuple(sorted(PEERS[1:16]))
 MINE = Attempt(PEERS[0], 1 << REFUTATION_BITS, 1)
 JOB = "00000000000000aa"
 
 
-def flock_of(peers: int) -> Flock:
-    flock = Flock(PEERS[0], 1 << REFUTATION_BITS, 1, SETTINGS)
+def flock_of(peers: int, me: int = 0) -> Flock:
+    flock = Flock(PEERS[me], 1 << REFUTATION_BITS, 1, SETTINGS)
     for peer in PEERS[:peers]:
         member = Member(peer, peer[:4], "tcp://a", "tcp://b", "h", "/d")
         flock.learn(Update(member, Liveness.ALIVE, 1 << REFUTATION_BITS))
@@ -54,22 +57,8 @@ def test_portions_of_large_claims_keep_to_the_bytes() -> None:
     assert all(len(msgspec.msgpack.encode(message)) <= MESSAGE_BYTES_MAX + 100 for message in messages)
 
 
-@pytest.mark.parametrize(("live", "expected"), [(2, 3), (17, 6), (50, 7), (1000, 11)])
-def test_fanout_grows_with_the_logarithm(live: int, expected: int) -> None:
-    assert fanout(live) == expected
-
-
-def test_targets_are_all_of_few_and_some_of_many() -> None:
-    outbox = Outbox(SETTINGS)
-    assert set(outbox.targets(flock_of(16), Random(1))) == set(PEERS[1:16])
-    some = outbox.targets(flock_of(50), Random(1))
-    assert len(set(some)) == 7
-    assert PEERS[0] not in some
-    assert outbox.targets(flock_of(1), Random(1)) == ()
-
-
 def test_outbox_sends_the_latest_account_of_an_attempt_once() -> None:
-    outbox, job, flock = Outbox(SETTINGS), job_of(2), flock_of(2)
+    outbox, job, flock = Outbox(0.01), job_of(2), flock_of(2)
     for account in (Account(Stage.CLAIMED), Account(Stage.RUNNING, 0.3)):
         job.join(Instant(0.0), Claim(Phase.MAP, 0, MINE, account), flock)
         outbox.add(JOB, Phase.MAP, 0, MINE)
@@ -80,13 +69,44 @@ def test_outbox_sends_the_latest_account_of_an_attempt_once() -> None:
 
 
 def test_outbox_after_a_silence_is_due_at_once_and_then_at_intervals() -> None:
-    outbox = Outbox(SETTINGS)
+    outbox = Outbox(0.01)
     assert outbox.due < 0.0
     outbox.take(Instant(7.0), {})
-    assert outbox.due == 7.0 + SETTINGS.spread_interval_s
+    assert outbox.due == 7.01
 
 
 def test_outbox_drops_claims_of_a_job_that_is_no_longer_known() -> None:
-    outbox = Outbox(SETTINGS)
+    outbox = Outbox(0.01)
     outbox.add(JOB, Phase.MAP, 0, MINE)
     assert outbox.take(Instant(0.0), {}) == []
+
+
+def test_few_peers_are_told_straight() -> None:
+    assert Routes().of(JOB, flock_of(16)) == Route(near=PEERS_OF_16)
+
+
+@pytest.mark.parametrize("peers", [17, 40, 60])
+def test_news_of_many_reaches_everybody_once_and_nobody_sends_to_all(peers: int) -> None:
+    routes = {PEERS[at]: Routes().of(JOB, flock_of(peers, at)) for at in range(peers)}
+    for sender, route in routes.items():
+        heard = Counter([*route.near, *route.relays])
+        for relay in route.relays:
+            heard.update(routes[relay].near)
+        assert set(heard) == set(PEERS[:peers]) - {sender}
+        assert set(heard.values()) == {1}
+        assert len(route.near) + len(route.relays) < peers / 1.5
+
+
+def test_relays_differ_from_job_to_job() -> None:
+    routes, flock = Routes(), flock_of(60)
+    assert len({routes.of(f"{job:016x}", flock).relays for job in range(10)}) > 5
+
+
+def test_relay_that_dies_has_a_successor_as_soon_as_that_is_seen() -> None:
+    routes, flock = Routes(), flock_of(60)
+    gone = routes.of(JOB, flock).relays[0]
+    member = Member(gone, gone[:4], "tcp://a", "tcp://b", "h", "/d")
+    flock.learn(Update(member, Liveness.SUSPECT, 1 << REFUTATION_BITS))
+    after = routes.of(JOB, flock)
+    assert gone not in after.relays
+    assert len(after.relays) == len(routes.of(JOB, flock).relays)
