@@ -7,8 +7,11 @@ from ..facts import Standing
 from ..terms import PeerId, Vnode
 from .rendezvous import Home, Placement
 
-COMBINED_MAX = 3
-"""With more who move at once, of the orders in which they end only the first, the last and the last but one count."""
+COMBINED_MAX = 5
+"""With more who move at once, of the orders in which they end only the first, the last and the last but one count.
+
+All orders of five are some thirty placements, of 10 to 60 ms each to work out.
+"""
 
 Moves = Mapping[PeerId, tuple[Standing, int]]
 """Who joins or leaves, at which epoch."""

@@ -26,7 +26,7 @@ VNODES_MAX = 1 << 16
 CAP = 1.05
 """Most copies of a peer, as a multiple of its fair share: 1.00 would move a sixth more on a join."""
 
-PLACEMENTS_KEPT = 64
+PLACEMENTS_KEPT = 128
 """Memoised placements: machines in one process share them, and member sets change one at a time."""
 
 

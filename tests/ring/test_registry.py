@@ -15,7 +15,7 @@ from murmuration.ring.events import LeaveRequested, PlanRequested, RemoveRequest
 from murmuration.ring.facts import Liveness, Standing, Update
 from murmuration.ring.membership.beliefs import seniority, with_senior_standing
 from murmuration.ring.messages import FetchVersions, OfferVersions, ServiceDone, StoreVersions, VersionsFetched
-from murmuration.ring.placement.course import course_of
+from murmuration.ring.placement.course import COMBINED_MAX, course_of
 from murmuration.ring.placement.rendezvous import Home
 from murmuration.ring.terms import Quorum
 from murmuration.ring.transfer.transfer import TransferSettings
@@ -70,7 +70,7 @@ def test_removal_outlasts_any_later_epoch() -> None:
 # --- the course ---
 
 
-@given(st.integers(0, 3), st.integers(0, 3))
+@given(st.integers(0, 4), st.integers(0, 4))
 def test_course_begins_with_the_homes_of_now_and_ends_with_the_target(joining: int, leaving: int) -> None:
     homes = [Home(peer(number)) for number in range(3 + leaving + joining)]
     moves = {peer(3 + number): (Standing.LEAVING, 1) for number in range(leaving)}
@@ -79,7 +79,7 @@ def test_course_begins_with_the_homes_of_now_and_ends_with_the_target(joining: i
     course = course_of(current, target, moves)
     assert (course[0], course[-1]) == (current, target)
     assert len(course) == len(set(course))
-    if joining + leaving <= 3:
+    if joining + leaving <= COMBINED_MAX:
         assert len(course) == 2 ** (joining + leaving)
 
 
