@@ -10,7 +10,7 @@ from sound_cluster import PATIENCE_S, SoundCluster
 
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
-from murmuration.client.failures import JobFailed
+from murmuration.client.jobs.failures import JobFailed
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
 
