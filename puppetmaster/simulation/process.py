@@ -38,8 +38,9 @@ from ...scheduling.events import (
     SchedulingEvent,
 )
 from ...scheduling.jobs import Phase
-from ...scheduling.messages import run_name
+from ...scheduling.messages import Attempt, run_name
 from .check_operations import operation_violation, revival
+from .check_stops import stop_violation
 from .disk import Disk, Run, row_of
 from .outgoing import Later, Letter, Outgoing, Working
 from .witness import Witness
@@ -363,14 +364,22 @@ class Process:
     def _drop(self, effect: StopAttempt | DismissJob | ForgetJob) -> None:
         match effect:
             case StopAttempt(attempt=attempt):
-                self._witness.note("attempt stopped")
-                self.attempts.pop(attempt.title, None)
+                self._stop(attempt)
             case DismissJob():
                 pass  # attempts end one by one here, and processes of user code are not played
             case ForgetJob(job=job):
                 self.disk.forget_job(job)
             case _:
                 assert_never(effect)
+
+    def _stop(self, attempt: Attempt) -> None:
+        self._witness.note("attempt stopped")
+        work = self.attempts.pop(attempt.title, None)
+        if work is None or self.is_going:
+            return
+        violation = stop_violation(self.name, self.node.scheduling.jobs[work.start.record.id], work.start)
+        if violation:
+            self._witness.accuse(violation)
 
     def _letter(self, effect: Post | SendTo) -> Letter:
         recipient = effect.to if isinstance(effect, Post) else ""
