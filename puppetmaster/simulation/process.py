@@ -3,7 +3,6 @@
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import assert_never
 
 from ...node.effects import (
@@ -43,6 +42,7 @@ from .check_operations import operation_violation, revival
 from .check_stops import stop_violation
 from .disk import Disk, Run, row_of
 from .outgoing import Later, Letter, Outgoing, Working
+from .times import Pace, unix_ms
 from .witness import Witness
 from .wordcount import (
     SIDE_FILE,
@@ -57,26 +57,10 @@ from .wordcount import (
 )
 
 PROGRESS_STEPS = 6
-BEGINS_UNIX_S = 1_000_000
-"""The clocks' time of day when a schedule begins: two hours or more after 1970, so that no clock is set before that."""
 
 
 Read = Callable[[str, Source], bytes | Run | None]
 """Reads what a source names, on behalf of a peer; None where it is out of reach or gone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How long things take, in seconds: means of exponential times."""
-
-    disk_s: float = 0.0005
-    pull_s: float = 0.003
-    task_s: float = 0.3
-
-
-def unix_ms(told_s: float) -> int:
-    """Tell the time of day at so many seconds of a clock."""
-    return int((BEGINS_UNIX_S + told_s) * 1000)
 
 
 class Process:
