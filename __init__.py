@@ -35,14 +35,14 @@ __all__ = [
 _HOMES = {
     "Client": ".client.api",
     "Conflict": ".ring.errors",
-    "Job": ".client.job",
-    "JobFailed": ".client.failures",
+    "Job": ".client.jobs.job",
+    "JobFailed": ".client.jobs.failures",
     "LocalCluster": ".client.cluster",
     "Mapper": ".node.executor.program_api",
     "Quorum": ".ring.terms",
     "Reducer": ".node.executor.program_api",
     "Unknown": ".ring.errors",
-    "pack_commands": ".client.streaming",
+    "pack_commands": ".client.jobs.streaming",
 }
 
 

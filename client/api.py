@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol, Self, TypedDict, Unpack
+from typing import Any, BinaryIO, Protocol, Self, Unpack
 
 from msgspec.structs import replace
 
@@ -21,8 +21,9 @@ from .jobs.chain import Chain
 from .jobs.functions import pack_functions
 from .jobs.inputs import find_inputs
 from .jobs.job import Job
+from .jobs.options import JobChoices, options_of
 from .jobs.output import Delivery, check_output, output_place
-from .jobs.planning import JobOptions, Planner
+from .jobs.planning import Planner
 from .jobs.programs import find_program, step_names
 from .jobs.rehearsing import prepare_rehearsal
 from .jobs.sampling import in_total_order
@@ -37,7 +38,6 @@ from .store.files import RingFiles
 from .store.kv import KeyValueStore
 from .store.paths import is_ring_path
 from .store.share import Share
-from .units import parse_size
 
 Words = str | PathLike[str] | Sequence[str | PathLike[str]]
 
@@ -51,28 +51,6 @@ class Cluster(Protocol):
     @property
     def urls(self) -> tuple[str, ...]:
         """The control addresses of its peers."""
-
-
-class JobChoices(TypedDict, total=False):
-    """What may be chosen about a job by name: as `JobOptions`, with sizes in bytes or as text (`16MiB`)."""
-
-    name: str
-    reducers: int
-    split_size: int | str | None
-    splits: int | None
-    input_format: str
-    output_format: str
-    output_names: str
-    params: dict[str, str]
-    max_attempts: int
-    timeout_per_split_s: float
-    memory_per_task: int | str
-    speculation: bool
-    priority: int
-    total_order: bool
-    sample_rate: float
-    samples: int
-    max_sampled_splits: int
 
 
 class Client:
@@ -125,7 +103,7 @@ class Client:
             raise CallerError(f"{code.name} has {len(steps)} steps, each a job of its own: use submit_steps")
         self._check_alone(place)
         record = self.plan(code, inputs, place, progress=progress, **choices)
-        options = _options(choices)
+        options = options_of(choices)
         if options.total_order:
             record = in_total_order(record, options, self._start)
         delivery = Delivery(place, self.fs, overwrite=overwrite, stdout=stdout)
@@ -211,7 +189,7 @@ class Client:
         **choices: Unpack[JobChoices],
     ) -> JobRecord:
         """Find and cut the input of a job and describe it, without starting it; raises as `submit`."""
-        options = _options(choices)
+        options = options_of(choices)
         found = find_inputs(_words(inputs), self.fs)
         planner = Planner(self._reader, self._share.session(), self._slots(), progress or Silence())
         return planner.plan(program, found, place, options)
@@ -324,17 +302,6 @@ def find_job(ref: str, statuses: Sequence[JobStatus]) -> str:
         if found:
             raise CallerError(f"{ref!r} means {len(found)} jobs: {', '.join(found[:5])}; give more of the id")
     raise CallerError(f"no job {ref!r}; see `murmur jobs`")
-
-
-def _options(choices: JobChoices) -> JobOptions:
-    chosen: dict[str, Any] = {**choices}
-    for size in ("split_size", "memory_per_task"):
-        if isinstance(chosen.get(size), str):
-            chosen[size] = parse_size(chosen[size])
-    try:
-        return JobOptions(**chosen)
-    except TypeError as error:
-        raise CallerError(f"a job has no such choice: {error}") from error
 
 
 def _urls_of(cluster: Cluster | str | Sequence[str] | None) -> Sequence[str]:

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from ..ring.errors import MurmurationError
 from ..ring.terms import Member, Source
 from ..scheduling.events import (
@@ -21,10 +23,12 @@ from ..scheduling.events import (
     LocalSideFile,
     SchedulingEvent,
 )
-from ..scheduling.jobs import JobRecord, Phase, TaskReport
+from ..scheduling.jobs import JobRecord, Phase, TaskReport, UserError
 from ..scheduling.messages import Attempt, run_name
+from ..scheduling.replica.skipping import DIED, TIMED_OUT
 from .effects import RunAttempt
 from .executor.kept_logs import clear_old_logs
+from .executor.line_note import noted_line
 from .executor.pool import ExecutorPool
 from .executor.tasks import (
     ExecutorWord,
@@ -39,6 +43,7 @@ from .executor.tasks import (
     load_order,
 )
 from .fetching import Fetcher
+from .inputs import in_one_place
 
 
 @dataclass(slots=True)
@@ -140,10 +145,11 @@ class Attempts:
                     self._finished(title, word)
             case TaskFailed(attempt=title, error=error):
                 if title in self._running:
-                    self._end(title, AttemptFailed(attempt=self._attempt(title), error=error))
+                    self._failed(title, error)
             case RunUnreadable(attempt=title, splits=splits):
                 if title in self._running:
-                    lost = AttemptLost(attempt=self._attempt(title), reason="damaged runs", missing=splits)
+                    missing = in_one_place(self._running[title].run, splits)
+                    lost = AttemptLost(attempt=self._attempt(title), reason="damaged runs", missing=missing)
                     self._end(title, lost)
             case _:
                 assert_never(word)
@@ -169,7 +175,11 @@ class Attempts:
                     extents=extents,
                     output=str(self._directory / running.output),
                     side=str(self._directory / running.side),
+                    skip=start.skip,
+                    note=str(self._note(title)),
                 )
+                if start.skip is not None:
+                    scratch.mkdir(parents=True, exist_ok=True)
             else:
                 fetch = partial(self._fetcher.runs, run.runs, start.task, scratch)
                 fetched = await loop.run_in_executor(self._threads, fetch)
@@ -193,6 +203,14 @@ class Attempts:
             running.order = order
         else:
             self._execute(start.record, order)
+
+    def _failed(self, title: str, error: UserError) -> None:
+        """Add to the end of a process which line it was at, if the attempt was careful."""
+        start = self._running[title].run.start
+        if start.skip is not None and error.kind in (DIED, TIMED_OUT) and start.phase is Phase.MAP:
+            file = start.record.files[start.record.splits[start.task].file].name
+            error = replace(error, file=file, line=noted_line(str(self._note(title))))
+        self._end(title, AttemptFailed(attempt=start.attempt, error=error))
 
     def _finished(self, title: str, word: TaskFinished) -> None:
         running = self._running[title]
@@ -234,6 +252,9 @@ class Attempts:
 
     def _scratch(self, title: str) -> Path:
         return self._directory / "scratch" / title
+
+    def _note(self, title: str) -> Path:
+        return self._scratch(title) / "line"
 
     def _clear(self, title: str) -> None:
         scratch = self._scratch(title)

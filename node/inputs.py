@@ -29,7 +29,13 @@ def with_inputs(start: StartAttempt, holders: Holders, members: Mapping[PeerId, 
     if start.phase is Phase.MAP:
         split = start.record.splits[start.task]
         return RunAttempt(start=start, pieces=tuple(_pieces(start.record.files[split.file], split, holders)))
-    return RunAttempt(start=start, runs=tuple(_runs(start, members)))
+    return RunAttempt(start=start, runs=tuple(_runs(start, holders, members)))
+
+
+def in_one_place(run: RunAttempt, splits: Iterable[int]) -> tuple[int, ...]:
+    """Choose of splits whose runs could not be read those that are nowhere else: the others are looked for again."""
+    places = {place.split: place for place in run.runs}
+    return tuple(split for split in splits if split not in places or len(places[split].sources) <= 1)
 
 
 def _pieces(file: InputFile, split: Split, holders: Holders) -> Iterable[Piece]:
@@ -49,21 +55,28 @@ def _pieces(file: InputFile, split: Split, holders: Holders) -> Iterable[Piece]:
         position += chunk.size
 
 
-def _runs(start: StartAttempt, members: Mapping[PeerId, Update]) -> Iterable[RunPlace]:
+def _runs(start: StartAttempt, holders: Holders, members: Mapping[PeerId, Update]) -> Iterable[RunPlace]:
     if start.seal is None:
         return
     remade: dict[int, list[Attempt]] = {}
     for split, attempt in start.remade:
         remade.setdefault(split, []).append(attempt)
+    copies = dict(start.copies)
     for split, winner in enumerate(start.seal.winners):
         attempts = [winner.attempt, *remade.get(split, [])]
         known = [(attempt, members.get(PeerId(attempt.peer))) for attempt in attempts]
         yield RunPlace(
             split=split,
             digest=winner.digest,
-            sources=tuple(
-                run_source(update.member, start.record.id, split, attempt)
-                for attempt, update in known
-                if update is not None
+            sources=(
+                *(
+                    run_source(update.member, start.record.id, split, attempt)
+                    for attempt, update in known
+                    if update is not None
+                ),
+                *(
+                    chunk_source(member, copies[split])
+                    for member in (holders(copies[split]) if split in copies else ())
+                ),
             ),
         )

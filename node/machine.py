@@ -122,8 +122,6 @@ RECORD_PATIENCE_S = 5.0
 CHUNK_PATIENCE_S = 5.0
 CHUNK_BYTES_PER_S = 8 << 20
 """A chunk's placing may take `CHUNK_PATIENCE_S` and its size over this rate; then it is tried anew among the living."""
-OUTPUT_COPIES = 3
-"""A finished job's output has this many durable copies before the task counts as done: two may die at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,13 +353,13 @@ class Node:
             case Decide(job=job, which=which, value=value, acceptors=acceptors):
                 key = register_key(job, which)
                 return DecisionRequested(request=request, key=key, value=value, acceptors=acceptors)
-            case PlaceChunk(digest=digest, size=size, source=source):
+            case PlaceChunk(digest=digest, size=size, source=source, copies=copies):
                 return ChunkOffered(
                     request=request,
                     digest=digest,
                     size=size,
                     source=source,
-                    quorum=Quorum(replicas=OUTPUT_COPIES, writes_required=OUTPUT_COPIES),
+                    quorum=Quorum(replicas=copies, writes_required=copies),
                     patience_s=CHUNK_PATIENCE_S + size / CHUNK_BYTES_PER_S,
                 )
 

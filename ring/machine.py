@@ -157,8 +157,8 @@ class Ring:
                 case MemberChanged(update=update) as changed:
                     outward.append(changed)
                     steps.extend(self._member_changed(now, update))
-                case Operate(operation=DropCopy(versions=versions)) as drop:
-                    self._parts.coordinator.gave_up(versions)
+                case Operate(operation=DropCopy(key=key, versions=versions)) as drop:
+                    self._parts.coordinator.gave_up(key, versions)
                     outward.append(drop)
                 case effect:
                     outward.append(effect)

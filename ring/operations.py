@@ -22,9 +22,9 @@ class MintVersion:
     """Write `value` (None deletes) over what `context` covers with a new dot of `actor`; outcome `VersionsMerged`.
 
     What others hold of the key, `known`, is merged first. Where the `condition` then does not hold, nothing is written
-    and the outcome is `MintConflict`. With `over_corrupt` a copy that cannot be read is replaced. The dot's counter is
-    `above` any that this actor has seen given up. One that `is_foretold` is told as a `MintForetold` before it is
-    durable. In the same step a hint is set down for each of `hints_for`.
+    and the outcome is `MintConflict`. With `over_corrupt` a copy that cannot be read is replaced. One that
+    `is_foretold` is told as a `MintForetold` before it is durable. In the same step a hint is set down for each of
+    `hints_for`.
     """
 
     key: bytes
@@ -35,7 +35,6 @@ class MintVersion:
     condition: Condition = Condition.NONE
     known: Versions | None = None
     over_corrupt: bool = False
-    above: int = 0
     is_foretold: bool = False
     hints_for: tuple[PeerId, ...] = ()
 

@@ -8,6 +8,9 @@ from .jobs import JobRecord, Phase
 from .messages import Attempt, MapSeal, SchedulingMessage
 from .status import JobStatus
 
+OUTPUT_COPIES = 3
+"""Durable copies of output before the attempt that made it counts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tell:
@@ -77,6 +80,10 @@ class StartAttempt:
     attempt: Attempt
     seal: MapSeal | None
     remade: tuple[tuple[int, Attempt], ...] = ()
+    skip: tuple[int, ...] | None = None
+    """Lines of the split that are left out; None if the attempt need not be careful."""
+    copies: tuple[tuple[int, bytes], ...] = ()
+    """Splits whose runs are chunks of the ring as well, and the names of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +105,13 @@ class StopAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceChunk:
-    """Replicate a piece of output in the ring. Ends in `ChunkSettled`."""
+    """Replicate a piece of output in the ring, in so many copies. Ends in `ChunkSettled`."""
 
     request: str
     digest: bytes
     size: int
     source: Source
+    copies: int = OUTPUT_COPIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

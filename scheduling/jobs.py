@@ -126,6 +126,10 @@ class JobSpec(Struct, frozen=True, array_like=True):
     """Whether attempts that go on too slowly are begun once more elsewhere."""
     priority: Annotated[int, Meta(ge=1, le=PRIORITY_MAX)] = PRIORITY
     """The job's weight beside others: jobs that all have work to do get slots in proportion to theirs."""
+    skip_bad_records: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    """Records that may be set aside because user code fails on them."""
+    intermediate_replicas: Annotated[int, Meta(ge=1, le=16)] = 1
+    """Copies of each run; beyond one they are kept in the ring, and a peer that is lost takes no run with it."""
     sampling: Sampling | None = None
     cuts: Annotated[tuple[Annotated[bytes, Meta(max_length=2048)], ...], Meta(max_length=4096)] | None = None
     """Encoded keys at which one partition ends and the next begins; None deals keys by their hash."""
@@ -193,7 +197,7 @@ class TaskReport(Struct, frozen=True, array_like=True):
     seconds: Annotated[float, Meta(ge=0.0)]
     counters: Annotated[dict[Annotated[str, Meta(max_length=128)], int], Meta(max_length=128)] = {}
     part: StoredFile | None = None
-    """A part of the output: of a reduce attempt, or of a map attempt in a job without reducers."""
+    """A part of the output, of a reduce attempt or of a map attempt in a job without reducers; else a run's copy."""
     side: Annotated[tuple[StoredFile, ...], Meta(max_length=16)] = ()
     """What user code has written beside the output."""
 

@@ -65,7 +65,8 @@ def conclude(client: "Client", job: "Job", *, as_json: bool, overwrite: bool = F
     needless = (as_json and status.output == STDOUT) or (not overwrite and is_received(job, status))
     (client.job(job.id) if needless else job).finish()
     where = f"; output in {status.output}" if status.output not in (NOWHERE, STDOUT) else ""
-    click.echo(f"job {status.name} ({job.id}) done after {format_time(status.elapsed_s)}{where}", err=True)
+    near = f"; {status.local_bytes / status.bytes:.0%} of input bytes read locally" if status.local_bytes else ""
+    click.echo(f"job {status.name} ({job.id}) done after {format_time(status.elapsed_s)}{where}{near}", err=True)
 
 
 def is_received(job: "Job", status: "JobStatus") -> bool:

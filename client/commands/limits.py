@@ -24,6 +24,18 @@ def limit_options(command: F) -> F:
                 help="Stop longer attempts.",
             ),
             click.option(
+                "--intermediate-replicas",
+                type=click.IntRange(1, 16),
+                metavar="N",
+                help="Copies of what reducers read; from 2 on, no lost peer has its splits done again.",
+            ),
+            click.option(
+                "--skip-bad-records",
+                type=click.IntRange(0, 1_000_000),
+                metavar="N",
+                help="Set aside up to N records on which the mapper fails.",
+            ),
+            click.option(
                 "--memory-per-task",
                 callback=read_size,
                 metavar="SIZE",

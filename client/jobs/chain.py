@@ -3,19 +3,19 @@
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO, Protocol, Unpack
 
 from msgspec.structs import replace
 
 from ...ring.errors import CallerError
 from ...scheduling.jobs import JobSpec, Program
+from ...scheduling.status import JobStatus
 from ..progress import Progress
+from ..store.files import RingFiles
 from ..store.paths import parent_of
 from .job import Job
+from .options import JobChoices
 from .programs import declared, declared_number, step_names
-
-if TYPE_CHECKING:
-    from ..api import Client, JobChoices
 
 BETWEEN = "ring:/.steps"
 """Where the steps of all chains write what the next step reads: one directory for each chain, which ends with it."""
@@ -24,16 +24,43 @@ NEXT_FORMAT = "key-value"
 """How a step reads the text that the one before has written, unless it says otherwise."""
 
 
+class Submitter(Protocol):
+    """What a chain needs of a client."""
+
+    @property
+    def fs(self) -> RingFiles:
+        """Reach the files in the ring."""
+
+    def job(self, ref: str) -> Job:
+        """Find a job."""
+
+    def jobs(self) -> tuple[JobStatus, ...]:
+        """List the jobs."""
+
+    def submit(
+        self,
+        program: Program,
+        inputs: Sequence[str],
+        output: str,
+        *,
+        overwrite: bool,
+        progress: Progress | None,
+        stdout: BinaryIO | None,
+        **choices: Unpack[JobChoices],
+    ) -> Job:
+        """Start a job."""
+
+
 class Chain:
     """The jobs of a program's steps; going through it submits each once the one before is done."""
 
     def __init__(
         self,
-        client: "Client",
+        client: Submitter,
         program: Program,
         inputs: Sequence[str],
         output: str,
-        choices: "JobChoices",
+        choices: JobChoices,
         *,
         overwrite: bool = False,
         progress: Progress | None = None,
@@ -115,7 +142,7 @@ class Chain:
             **self._chosen(number, step),
         )
 
-    def _chosen(self, number: int, step: Program) -> "JobChoices":
+    def _chosen(self, number: int, step: Program) -> JobChoices:
         """Settle what is chosen for a step: formats of the outer ends and the splits are the caller's to choose."""
         chosen = self._choices.copy()
         if len(self) == 1:

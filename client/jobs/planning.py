@@ -7,8 +7,7 @@ its chunks' borders, and inside chunks, by those who hold them, only where a spl
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,10 +17,6 @@ from ...node.executor.formats import input_format, output_format
 from ...ring.errors import CallerError
 from ...ring.terms import VALUE_BYTES_MAX, Source
 from ...scheduling.jobs import (
-    MEMORY_PER_TASK,
-    MEMORY_PER_TASK_MIN,
-    PRIORITY,
-    PRIORITY_MAX,
     SPLITS_MAX,
     InputFile,
     JobRecord,
@@ -34,6 +29,7 @@ from ..progress import Progress
 from ..store.chunks import ChunkReader
 from ..store.share import ShareSession
 from .inputs import Input, LocalInput, RingInput
+from .options import DEFAULT_FORMAT, JobOptions
 from .programs import declared, declared_number, reduces
 
 MIB = 1 << 20
@@ -55,8 +51,6 @@ TARGETS_MAX = 4_000_000
 """Input is refused before it is cut if so many borders were to be looked for: that alone takes seconds."""
 
 
-DEFAULT_FORMAT = "text"
-
 WHOLE_FILE = "whole-file"
 """The input format that takes a file as one record: each file is one split, whatever the split size."""
 
@@ -65,57 +59,6 @@ SPLIT_SIZE_MAX = 1 << 60
 """Larger than any file: so whoever wants one split for each file may ask for any size."""
 
 FORMATS: dict[str, Callable[[str], object]] = {"input_format": input_format, "output_format": output_format}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobOptions:
-    """What a user may choose about a job, beside its program, input and output.
-
-    `split_size` is in bytes; `splits` asks for exactly so many of about equal size instead. Without either, the size
-    fits the input and the cluster (see `default_split_size`). `memory_per_task` are the bytes that an attempt may
-    take for what it collects, beside the user's own code; what is more goes to disk. With `total_order` the parts of
-    the output follow each other in the order of keys: before the job, about `samples` keys are sampled from at most
-    `max_sampled_splits` splits, of whose records a share of `sample_rate` is mapped [0.1; of small inputs, all].
-    """
-
-    name: str = ""
-    reducers: int | None = None
-    split_size: int | None = None
-    splits: int | None = None
-    input_format: str = DEFAULT_FORMAT
-    output_format: str = DEFAULT_FORMAT
-    output_names: str = "hadoop"
-    params: Mapping[str, str] = field(default_factory=dict)
-    max_attempts: int = 4
-    timeout_per_split_s: float = 0.0
-    memory_per_task: int = MEMORY_PER_TASK
-    speculation: bool = True
-    priority: int = PRIORITY
-    total_order: bool = False
-    sample_rate: float | None = None
-    samples: int = 10_000
-    max_sampled_splits: int = 10
-
-    def __post_init__(self) -> None:
-        if self.split_size is not None and self.splits is not None:
-            raise CallerError("give a split size or a number of splits, not both")
-        if self.split_size is not None and self.split_size < 1:
-            raise CallerError(f"a split size of {self.split_size} bytes cuts nothing; give at least 1")
-        if self.splits is not None and not 1 <= self.splits <= SPLITS_MAX:
-            raise CallerError(f"{self.splits} splits cannot be made; give 1 to {SPLITS_MAX}")
-        if self.memory_per_task < MEMORY_PER_TASK_MIN:
-            raise CallerError(f"{self.memory_per_task} bytes of memory are too few for a task; give at least 1MiB")
-        if not 1 <= self.priority <= PRIORITY_MAX:
-            raise CallerError(f"a priority of {self.priority} is none; give 1 to {PRIORITY_MAX}")
-        self._check_sampling()
-
-    def _check_sampling(self) -> None:
-        if self.sample_rate is not None and not 0 < self.sample_rate <= 1:
-            raise CallerError(
-                f"a sample rate of {self.sample_rate:g} is none: give a share of all records, such as 0.1"
-            )
-        if self.samples < 1 or self.max_sampled_splits < 1:
-            raise CallerError("a sample of nothing parts nothing: give at least one sample and one split")
 
 
 def default_split_size(total: int, slots: int) -> int:
@@ -284,6 +227,8 @@ def _spec(program: Program, output: str, split_size: int, options: JobOptions) -
         max_attempts=options.max_attempts,
         timeout_per_split_s=options.timeout_per_split_s,
         memory_per_task=options.memory_per_task,
+        skip_bad_records=options.skip_bad_records,
+        intermediate_replicas=options.intermediate_replicas,
         speculation=options.speculation,
         priority=options.priority,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from ...ring.errors import CallerError
 from ...scheduling.jobs import PROGRAM_BYTES_MAX, Program
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 WAYS_TO_MAP = frozenset({"map", "mapper"})
 """Top-level names that make a program without a `Mapper` subclass."""

@@ -13,7 +13,7 @@ from ...ring.errors import CallerError
 from ...scheduling.cuts import chosen_cuts
 from ...scheduling.jobs import JobRecord, Sampling, Split
 from .job import Job
-from .planning import JobOptions
+from .options import JobOptions
 
 SAMPLE_RATE = 0.1
 

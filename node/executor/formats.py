@@ -59,6 +59,14 @@ def input_format(name: str) -> Callable[[MapTask], Iterator[Batch]]:
     return _known("input", name, _INPUTS)
 
 
+def line_format(name: str) -> Callable[[int, bytes], tuple[Any, Any]] | None:
+    """Find what makes a record of one line, given its number; None for formats that need to see more than a line.
+
+    What it gives may raise whatever it is that keeps a line from being a record.
+    """
+    return _OF_LINES.get(name)
+
+
 def output_format(name: str) -> Callable[[list[tuple[Any, Any]]], bytes]:
     """Find an output format; raises `UserFault` if there is none of that name."""
     return _known("output", name, _OUTPUTS)
@@ -145,12 +153,7 @@ def _numbered(number: int) -> Pairing:
 
 
 def _key_value(task: MapTask) -> Iterator[Batch]:
-    def halves(walk: Iterator[str]) -> Pairs:
-        for line in walk:
-            key, _, value = line.partition("\t")
-            yield key, value
-
-    return _text_batches(task, lambda _: halves)
+    return _text_batches(task, lambda _: lambda walk: map(_halves, walk))
 
 
 def _jsonl(task: MapTask) -> Iterator[Batch]:
@@ -159,10 +162,19 @@ def _jsonl(task: MapTask) -> Iterator[Batch]:
 
 def _parsed(walk: Iterator[str], first_line: int) -> Pairs:
     for number, line in enumerate(walk, first_line):
-        try:
-            yield number, json.loads(line)
-        except ValueError as error:
-            raise BadRecord(f"not JSON: {error}", "each line must be one JSON value; empty lines are not") from error
+        yield number, _json_value(line)
+
+
+def _json_value(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise BadRecord(f"not JSON: {error}", "each line must be one JSON value; empty lines are not") from error
+
+
+def _halves(line: str) -> tuple[str, str]:
+    key, _, value = line.partition("\t")
+    return key, value
 
 
 def _whole_file(task: MapTask) -> Iterator[Batch]:
@@ -210,4 +222,11 @@ _OUTPUTS: dict[str, Callable[[list[tuple[Any, Any]]], bytes]] = {
     "text": _tabbed,
     "values": _values,
     "jsonl": _json_lines,
+}
+
+_OF_LINES: dict[str, Callable[[int, bytes], tuple[Any, Any]]] = {
+    "text": lambda number, line: (number, str(line, "utf-8")),
+    "bytes-lines": lambda number, line: (number, line),
+    "key-value": lambda _, line: _halves(str(line, "utf-8")),
+    "jsonl": lambda number, line: (number, _json_value(str(line, "utf-8"))),
 }

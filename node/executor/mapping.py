@@ -6,7 +6,9 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, BinaryIO, NoReturn
 
+from ...ring.terms import CHUNK_BYTES_MAX
 from .aggregations import Aggregation
+from .careful import careful
 from .combining import (
     Collector,
     CombinedLists,
@@ -25,13 +27,13 @@ from .faults import UserFault, blaming_user, fault_of
 from .formats import Batch, Pairs, input_format, output_format
 from .inlining import inlining_of
 from .memory import Gauge
-from .outputs import PartWriter, Written
+from .outputs import PartWriter, Written, pieces_of
 from .program import UserProgram
 from .program_api import Context, Mapper, Reducer
 from .runs import encoded
 from .shuffling import Shuffle
 from .side_files import SideFiles
-from .tasks import LoadProgram, MapTask, TaskFinished
+from .tasks import LoadProgram, MapTask, OutputPiece, TaskFinished
 
 LAST_STRETCH = 0.95
 """How far an attempt is when all records are mapped and the run is still to be written."""
@@ -44,7 +46,7 @@ class MapAttempt:
     """One attempt at a split; `fraction` may be asked from another thread while `carry_out` is at work."""
 
     def __init__(self, program: UserProgram, job: LoadProgram, task: MapTask) -> None:
-        self._program = program
+        self._program = program if task.skip is None else careful(program, job, task)
         self._job = job
         self._task = task
         self._side_files = SideFiles(task.side or f"{task.output}.")
@@ -109,9 +111,15 @@ class MapAttempt:
             bytes_out=written.size,
             seconds=seconds,
             counters=self._context.counts(),
-            pieces=written.pieces,
+            pieces=written.pieces or self._copied(written),
             side=self._side_files.finish(),
         )
+
+    def _copied(self, run: Written) -> tuple[OutputPiece, ...]:
+        """Offer a run to be copied, if the job wants that and a chunk can hold it."""
+        if not (self._job.copies_runs and self._job.partitions) or run.size > CHUNK_BYTES_MAX:
+            return ()
+        return pieces_of(self._task.output, CHUNK_BYTES_MAX)
 
     def _blame(self, late: UserFault) -> NoReturn:
         """Raise what is wrong with a pair that does not go into a run, with the record that it came of."""

@@ -11,6 +11,7 @@ from .tasks import OutputPiece
 
 PIECE_BYTES_MAX = 32 << 20
 PAIRS_PER_WRITE = 4096
+READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +83,22 @@ class PartWriter:
         self._offset += piece.size
         self._hasher = ChunkHasher()
         self._newlines = 0
+
+
+def pieces_of(path: str, bytes_max: int = PIECE_BYTES_MAX) -> tuple[OutputPiece, ...]:
+    """Cut a file that is written into pieces of so many bytes at most, which become chunks."""
+    pieces = []
+    with open(path, "rb") as file:  # noqa: PTH123 - spares the import of pathlib
+        offset = 0
+        while piece := _next_piece(file, offset, bytes_max):
+            pieces.append(piece)
+            offset += piece.size
+    return tuple(pieces)
+
+
+def _next_piece(file: BinaryIO, offset: int, bytes_max: int) -> OutputPiece | None:
+    hasher, newlines = ChunkHasher(), 0
+    while content := file.read(min(READ_BYTES, bytes_max - hasher.size)):
+        hasher.update(content)
+        newlines += content.count(b"\n")
+    return OutputPiece(hasher.digest(), offset, hasher.size, newlines) if hasher.size else None

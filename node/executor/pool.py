@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...scheduling.jobs import UserError
+from ...scheduling.replica.skipping import DIED, TIMED_OUT
 from .child import Child, OrderTooLarge
 from .logs import AttemptLog, log_path
 from .tasks import (
@@ -196,7 +197,7 @@ class ExecutorPool:
     def _time_out(self, bench: _Bench, timeout_s: float) -> None:
         self._fail(
             bench,
-            "TimedOut",
+            TIMED_OUT,
             f"the attempt did not end within {timeout_s:g} s",
             hint="give a longer --timeout-per-split, or a smaller --split-size",
         )
@@ -206,7 +207,7 @@ class ExecutorPool:
         if bench.order is not None:
             said = child.log.last_lines() if child.log is not None else ""
             message = f"the process that ran user code {reason}" + (f"; its last output:\n{said}" if said else "")
-            error = UserError(kind="ProcessDied", message=message, hint=OUT_OF_MEMORY if "SIGKILL" in reason else "")
+            error = UserError(kind=DIED, message=message, hint=OUT_OF_MEMORY if "SIGKILL" in reason else "")
             self._end(bench, TaskFailed(attempt=bench.order.attempt, error=error))
         self._top_up_in(SPARE_DIED_DELAY_S if bench.spare else TOP_UP_DELAY_S)
 

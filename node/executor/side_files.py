@@ -3,17 +3,14 @@
 import re
 from typing import IO, Any
 
-from ...ring.digests import ChunkHasher
-from .outputs import PIECE_BYTES_MAX
-from .tasks import OutputPiece, SideOutput
+from .outputs import pieces_of
+from .tasks import SideOutput
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MODES = frozenset({"w", "wb", "wt", "x", "xb", "xt", "a", "ab", "at"})
 
 SIDE_FILES_MAX = 16
 """Side files of one attempt: their names and chunks travel with the gossip of the claim table."""
-
-READ_BYTES = 1 << 20
 
 
 class SideFiles:
@@ -44,26 +41,7 @@ class SideFiles:
         for files in self._files.values():
             for file in files:
                 file.close()
-        return tuple(SideOutput(name=name, pieces=_pieces(self._path(name))) for name in sorted(self._files))
+        return tuple(SideOutput(name=name, pieces=pieces_of(self._path(name))) for name in sorted(self._files))
 
     def _path(self, name: str) -> str:
         return self._prefix + name
-
-
-def _pieces(path: str) -> tuple[OutputPiece, ...]:
-    """Cut a file into pieces that become chunks."""
-    pieces = []
-    with open(path, "rb") as file:  # noqa: PTH123 - spares the import of pathlib
-        offset = 0
-        while piece := _piece(file, offset):
-            pieces.append(piece)
-            offset += piece.size
-    return tuple(pieces)
-
-
-def _piece(file: IO[bytes], offset: int) -> OutputPiece | None:
-    hasher, newlines = ChunkHasher(), 0
-    while hasher.size < PIECE_BYTES_MAX and (content := file.read(READ_BYTES)):
-        hasher.update(content)
-        newlines += content.count(b"\n")
-    return OutputPiece(hasher.digest(), offset, hasher.size, newlines) if hasher.size else None

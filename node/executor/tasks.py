@@ -37,6 +37,8 @@ class LoadProgram(Order, frozen=True, array_like=True, tag=True):
     memory_per_task: int = MEMORY_PER_TASK
     sampling: Sampling | None = None
     cuts: tuple[bytes, ...] | None = None
+    skip_bad_records: int = 0
+    copies_runs: bool = False
 
 
 def load_order(record: JobRecord, peer: str) -> LoadProgram:
@@ -53,6 +55,8 @@ def load_order(record: JobRecord, peer: str) -> LoadProgram:
         memory_per_task=spec.memory_per_task,
         sampling=spec.sampling,
         cuts=spec.cuts,
+        skip_bad_records=spec.skip_bad_records,
+        copies_runs=spec.intermediate_replicas > 1,
     )
 
 
@@ -68,6 +72,10 @@ class MapTask(Order, frozen=True, array_like=True, tag=True):
     output: Path
     side: Path = ""
     """What the paths of side files begin with."""
+    skip: tuple[int, ...] | None = None
+    """Lines to leave out; None if the attempt need not be careful."""
+    note: Path = ""
+    """Where a careful attempt notes which line it is at."""
 
     @property
     def task(self) -> str:
@@ -134,7 +142,10 @@ class SideOutput(Struct, frozen=True, array_like=True):
 
 
 class TaskFinished(Word, frozen=True, array_like=True, tag=True):
-    """The task is through and its output file complete; `pieces` cut a part into chunks (none for a run)."""
+    """The task is through and its output file complete.
+
+    `pieces` cut a part into chunks; of a run there is one piece, if it is to be copied.
+    """
 
     attempt: Annotated[str, Meta(max_length=128)]
     digest: Digest

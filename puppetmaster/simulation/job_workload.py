@@ -77,6 +77,11 @@ def with_side_files(record: JobRecord) -> JobRecord:
     return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, params={WRITES_SIDE_FILES: ""}))
 
 
+def with_bad_records_skipped(record: JobRecord) -> JobRecord:
+    """Have a job set the line aside at which user code raises."""
+    return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, skip_bad_records=1))
+
+
 def stored_input(cluster: Cluster, record: JobRecord, text: bytes) -> JobRecord:
     """Have a job read its text from the ring: put it there as chunks of whole lines, on the disks of their homes."""
     lines = text.splitlines(keepends=True)

@@ -36,7 +36,7 @@ from ...scheduling.events import (
     LocalSideFile,
     SchedulingEvent,
 )
-from ...scheduling.jobs import Phase
+from ...scheduling.jobs import Phase, UserError
 from ...scheduling.messages import Attempt, run_name
 from .check_operations import operation_violation, revival
 from .check_stops import stop_violation
@@ -47,10 +47,10 @@ from .witness import Witness
 from .wordcount import (
     SIDE_FILE,
     WRITES_SIDE_FILES,
+    digestible,
     map_report,
     map_split,
     part_outputs,
-    poison_error,
     reduce_partition,
     reduce_report,
     side_content,
@@ -233,15 +233,15 @@ class Process:
             return AttemptLost(attempt=start.attempt, reason="the input is out of reach")
         if not self.disk.writable:
             return self._refused(work)
-        error = poison_error(text, start.record, start.task)
-        if error is not None:
-            return AttemptFailed(attempt=start.attempt, error=error)
+        given = digestible(text, start.record, start.task, start.skip)
+        if isinstance(given, UserError):
+            return AttemptFailed(attempt=start.attempt, error=given)
         if not start.record.partitions:
-            part = reduce_partition([map_split(text, 1)], 0)
+            part = reduce_partition([map_split(given, 1)], 0)
             return self._part_done(work, part, text.count(b"\n"), len(text))
-        run = map_split(text, start.record.partitions, start.record.spec.cuts)
+        run = map_split(given, start.record.partitions, start.record.spec.cuts)
         self.disk.runs[run_name(start.record.id, start.task, start.attempt)] = run
-        report = map_report(text, run, self._pace.task_s)
+        report = map_report(text, run, self._pace.task_s, skipped=given != text)
         self._witness.mapped(self.name, self.start, start, report)
         return AttemptFinished(attempt=start.attempt, report=report, side=self._side_files(start, text))
 

@@ -53,6 +53,7 @@ RARITIES: Final = {
     "manifest stored": "a job's output went into the ring",
     "sorted in total": "the parts of an output followed each other in order",
     "side files kept": "a job was done whose attempts wrote files beside their runs",
+    "record set aside": "a job was done but for a line at which user code raises",
     "map only": "a job without reducers was done",
     "message doubled": "a message arrived twice",
     "link jammed": "a message waited for a second or longer behind others, on a narrow link",

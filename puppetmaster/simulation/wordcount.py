@@ -10,6 +10,7 @@ from ...ring.terms import Source
 from ...scheduling.cuts import original, ranges_of
 from ...scheduling.events import LocalOutput
 from ...scheduling.jobs import JobRecord, TaskReport, UserError
+from ...scheduling.replica.skipping import SKIPPED
 from .disk import Run
 
 POISON = b"poison"
@@ -50,6 +51,19 @@ def poison_error(text: bytes, record: JobRecord, split: int) -> UserError | None
     return UserError(kind="ValueError", message="poisoned", file=record.files[0].name, line=line)
 
 
+def digestible(text: bytes, record: JobRecord, split: int, skip: tuple[int, ...] | None) -> bytes | UserError:
+    """Give what a map attempt can map: all of its split, or but for the lines that a careful one sets aside."""
+    error = poison_error(text, record, split)
+    if error is None or skip is None:
+        return text if error is None else error
+    return without_poison(text)
+
+
+def without_poison(text: bytes) -> bytes:
+    """Leave out the lines at which user code raises."""
+    return b"".join(line for line in text.splitlines(keepends=True) if POISON not in line)
+
+
 def reduce_partition(runs: list[Run], partition: int) -> bytes:
     """Add up one partition of all runs, and write it as text in key order."""
     total: dict[str, int] = {}
@@ -59,8 +73,8 @@ def reduce_partition(runs: list[Run], partition: int) -> bytes:
     return "".join(f"{word}\t{total[word]}\n" for word in sorted(total)).encode()
 
 
-def map_report(text: bytes, run: Run, seconds: float) -> TaskReport:
-    """Account for a map attempt."""
+def map_report(text: bytes, run: Run, seconds: float, *, skipped: bool = False) -> TaskReport:
+    """Account for a map attempt, and for a line that it has set aside."""
     content = repr([sorted(counts.items()) for counts in run]).encode()
     return TaskReport(
         digest=hashlib.blake2b(content, digest_size=16).digest(),
@@ -69,6 +83,7 @@ def map_report(text: bytes, run: Run, seconds: float) -> TaskReport:
         bytes_in=len(text),
         bytes_out=len(content),
         seconds=seconds,
+        counters={SKIPPED: 1} if skipped else {},
     )
 
 
@@ -94,7 +109,11 @@ def part_outputs(part: bytes, source: Source) -> tuple[LocalOutput, ...]:
 def sequential(text: bytes, record: JobRecord) -> tuple[bytes, ...]:
     """Give the parts that a sequential run gives: the oracle of simulated jobs."""
     if not record.partitions:
-        pieces = (text[split.begin : split.end] for split in record.splits)
+        pieces = (_kept(text[split.begin : split.end], record) for split in record.splits)
         return tuple(reduce_partition([map_split(piece, 1)], 0) for piece in pieces)
-    run = map_split(text, record.partitions, record.spec.cuts)
+    run = map_split(_kept(text, record), record.partitions, record.spec.cuts)
     return tuple(reduce_partition([run], partition) for partition in range(record.partitions))
+
+
+def _kept(text: bytes, record: JobRecord) -> bytes:
+    return without_poison(text) if record.spec.skip_bad_records else text

@@ -9,7 +9,16 @@ from ...scheduling.jobs import PRIORITY, PRIORITY_MAX
 from .cluster import Cluster
 from .ending_workload import EndingWorkload
 from .job_run import JobRun
-from .job_workload import JobWorkload, in_total_order, share_of, some_job, some_text, stored_input, with_side_files
+from .job_workload import (
+    JobWorkload,
+    in_total_order,
+    share_of,
+    some_job,
+    some_text,
+    stored_input,
+    with_bad_records_skipped,
+    with_side_files,
+)
 from .plan import Plan
 from .register_run import RegisterRun
 from .register_workload import RegisterWorkload
@@ -27,6 +36,8 @@ def first_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
     """Cast the client of the job that every plan has."""
     text = some_text(rng, plan.lines, plan.poisoned_line)
     record = some_job(rng, text, plan.splits, plan.partitions, plan.output)
+    if plan.skips_bad_records:
+        record = with_bad_records_skipped(record)
     if plan.writes_side_files:
         record = with_side_files(record)
     if plan.is_in_total_order:
@@ -37,7 +48,8 @@ def first_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
         cluster.texts[share_of(0)] = text
     chance = random.Random(rng.getrandbits(48))
     client = JobWorkload(cluster, record, chance, plan.kill_at, vanishes_at=plan.vanishes_at)
-    return JobRun(cluster, client, text, poison_error(text, record, 0))
+    expected = None if plan.skips_bad_records else poison_error(text, record, 0)
+    return JobRun(cluster, client, text, expected)
 
 
 def second_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload | None:

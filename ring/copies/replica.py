@@ -177,9 +177,7 @@ def _mint(operation: MintVersion, copies: Copies, unix_ms: int) -> Step:
         return {}, MintConflict(versions=held)
     actor = f"{operation.actor}~{repairs}" if repairs else operation.actor
     context = sets.context_of(held) if operation.condition is Condition.IF_ABSENT else operation.context
-    minted = sets.expired(
-        sets.mint(held, context, operation.value, actor, operation.expires_at, operation.above), unix_ms
-    )
+    minted = sets.expired(sets.mint(held, context, operation.value, actor, operation.expires_at), unix_ms)
     is_replaced = marker in writes
     writes |= _copy(operation.key, minted, copies)
     for target in operation.hints_for:

@@ -53,18 +53,16 @@ def canonical(seen: Mapping[str, int], siblings: Iterable[Sibling]) -> Versions:
     return Versions(seen={actor: known[actor] for actor in sorted(known) if known[actor]}, siblings=ordered)
 
 
-def mint(
-    versions: Versions, context: Context, value: bytes | None, actor: str, expires_at: int = 0, above: int = 0
-) -> Versions:
+def mint(versions: Versions, context: Context, value: bytes | None, actor: str, expires_at: int = 0) -> Versions:
     """Write `value` (None deletes) by a new dot of `actor` over what `context` covers; it ends at `expires_at`.
 
-    The dot counts from `above`: so far the actor's dots may be known elsewhere, though `versions` has forgotten them.
+    `versions` must hold all dots of that actor, for the new one covers them.
 
     Raises:
         CallerError: The key would have more concurrent values, writers or writes than a set can carry.
     """
     seen = _upper(versions.seen, context)
-    counter = max(seen.get(actor, 0), above) + 1
+    counter = seen.get(actor, 0) + 1
     if counter > COUNTER_MAX:
         raise CallerError(f"the context claims more writes of {actor} than there can be: read the key for a true one")
     kept = [sibling for sibling in versions.siblings if not _saw(context, sibling.dot)]

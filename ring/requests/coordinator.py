@@ -8,7 +8,7 @@
 
 The copies leave as soon as the store tells what it is about to write, so all homes write at the same time. Where the
 coordinator's own disk then refuses, its copy is hinted like that of any absent primary; and because others may have a
-dot now that its own copy lacks, it goes on under a new name (`turns` has the reason), and foretells nothing until its
+dot now that its own copy lacks, it goes on under a new name for that key (`actors`), and foretells nothing until its
 disk has taken a write.
 
 A conditional put begins with a look at R primaries (`looking`), and ends without a write where its condition fails.
@@ -39,6 +39,7 @@ from ..outcomes import MintConflict, StoreFailed, StoreOutcome, VersionsMerged, 
 from ..owners import Owner
 from ..placement.roster import Roster
 from ..terms import Condition, Incarnation, Instant, PeerId, Quorum, start_of
+from .actors import Actors
 from .looking import Look
 from .quorum import Copy, QuorumSettings, Spread
 from .turns import Turns
@@ -84,15 +85,11 @@ class Coordinator:
     ) -> None:
         """Mint by an actor of this start's own; `drawn` is a random number of 32 bits."""
         self._roster = roster
-        self._first_actor = self._actor = f"{roster.me}.{start_of(incarnation)}.{drawn:08x}"
-        self._losses = 0
-        """How often a foretold mint has failed: each time this peer goes on as another actor."""
+        self._actors = Actors(f"{roster.me}.{start_of(incarnation)}.{drawn:08x}")
         self._foretells = True
         self._tickets = tickets
         self._ids = ids
         self._settings = settings
-        self._given_up = 0
-        """The highest dot of this actor that a copy given up here knew of."""
         self._writes: dict[str, _Write] = {}
         self._alarms = RequestAlarms(Owner.COORDINATOR)
         self._by_identity: dict[bytes, _Write] = {}
@@ -128,10 +125,10 @@ class Coordinator:
         """Ask others for the copies of peers that are no longer alive, and peers that are back for their own."""
         return [effect for write in list(self._writes.values()) for effect in self._advance(now, write)]
 
-    def gave_up(self, versions: Versions) -> None:
+    def gave_up(self, key: bytes, versions: Versions) -> None:
         """Take note that a copy goes: its dots may be known elsewhere, so none of them may be minted again."""
-        own = (count for actor, count in versions.seen.items() if actor.startswith(self._first_actor))
-        self._given_up = max(self._given_up, *own, 0)
+        if self._actors.have_minted(versions):
+            self._actors.part_from(key)
 
     # --- one dot for each request ---
 
@@ -186,12 +183,11 @@ class Coordinator:
             key=order.key,
             value=order.value,
             context=order.context,
-            actor=self._actor,
+            actor=self._actors.of(order.key),
             expires_at=order.expires_at,
             condition=order.condition,
             known=known,
             over_corrupt=order.over_corrupt,
-            above=self._given_up,
             is_foretold=is_foretold,
             hints_for=write.spread.hints_at_once(),
         )
@@ -269,8 +265,7 @@ class Coordinator:
     def _lost(self, now: Instant, write: _Write, reason: str) -> list[RingEffect]:
         """Go on with the copies at others where this peer's disk has refused its own."""
         self._foretells = False
-        self._losses += 1
-        self._actor = f"{self._first_actor}-{self._losses}"
+        self._actors.part_from(write.order.key)
         if not write.has_left:
             return self._refuse(write, reason)
         write.spread.lost_keeper(now)

@@ -61,6 +61,8 @@ class Board:
         self.records = 0
         self.bytes = 0
         self.local_bytes = 0
+        self.counters: Counter[str] = Counter()
+        """The sums of the counters of the attempts that count so far."""
         self.done_by: Counter[str] = Counter()
         self.paces = Paces()
         self.speculating: set[int] = set()
@@ -118,6 +120,8 @@ class Board:
             self.records += sign * result.report.records_in
             self.bytes += sign * result.report.bytes_in
             self.local_bytes += sign * result.report.bytes_in * result.local
+            for name, value in result.report.counters.items():
+                self.counters[name] += sign * value
 
     def _note_waste(self, task: int, row: Row, flock: Flock, result: Result | None) -> None:
         waste = NO_WASTE if result is None else waste_of(row, result.attempt, flock.runs)

@@ -39,7 +39,7 @@ def status_of(job: Job, desk: Desk) -> JobStatus:
         bytes_total=sum(split.end - split.begin for split in job.record.splits),
         lanes=lanes_of(job, desk),
         events=tuple(job.events),
-        counters=job.ending.counters if job.ending is not None else {},
+        counters=job.counters(),
         error=job.ending.error if job.ending is not None else None,
         error_split=job.ending.split if job.ending is not None else -1,
         waiting_for=waiting_for(job, desk),

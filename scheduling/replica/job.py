@@ -1,7 +1,7 @@
 """Keep one peer's replica of one job: its record, claim table, tracker, decisions, and what they come to."""
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import accumulate
@@ -18,7 +18,8 @@ from ..jobs import JobEnding, JobRecord, JobState, Phase, TaskReport, UserError
 from ..messages import Account, Attempt, Claim, JobNews, MapSeal, Stage, Winner
 from ..status import JobEvent, JobStatus
 from .decisions import decode_decision
-from .verdicts import best_attempt, nondeterminism, user_fault
+from .skipping import SKIPPED, too_many_skipped
+from .verdicts import best_attempt, bounded, nondeterminism, user_fault
 
 NOBODY = PeerId("0" * 32)
 """The tracker of a job at epoch 0: its record was seen, but nobody has announced it yet."""
@@ -150,8 +151,8 @@ class Job:
         attempt = best_attempt(self.id, phase, task, standing_attempts(row, sealed))
         result = None if attempt is None else self._result(phase, task, attempt, sealed, flock)
         self.boards[phase].place(now, task, row, flock, result)
-        if result is None and self.fault is None:
-            self._find_fault(phase, task, sealed)
+        if self.fault is None:
+            self._find_fault(phase, task, sealed) if result is None else self._look_at_skipped(task)
         self.version += 1
 
     def _result(self, phase: Phase, task: int, attempt: Attempt, sealed: Winner | None, flock: Flock) -> Result:
@@ -168,6 +169,11 @@ class Job:
         error = user_fault(self.record, row)
         if error is None and sealed is not None:
             error = nondeterminism(task, row, sealed)
+        if error is not None:
+            self.fault = Fault(error=error, task=task)
+
+    def _look_at_skipped(self, task: int) -> None:
+        error = too_many_skipped(self.record, self.boards[Phase.MAP].counters[SKIPPED])
         if error is not None:
             self.fault = Fault(error=error, task=task)
 
@@ -282,13 +288,23 @@ class Job:
         final = self.boards[self.final]
         reports = [_known_report(final.results.get(task)) for task in range(len(final.cells))]
         if self.final is Phase.REDUCE:
-            reports += [self._sealed_report(split) for split in range(len(self.record.splits))]
+            reports += [self.sealed_report(split) for split in range(len(self.record.splits))]
         return reports
 
-    def _sealed_report(self, split: int) -> TaskReport | None:
+    def sealed_report(self, split: int) -> TaskReport | None:
+        """Find a report of the content that is sealed for a split; None while it has not arrived."""
         sealed = self.sealed(Phase.MAP, split)
         reports = (account.report for account in self.table.row(Phase.MAP, split).values())
         return next((each for each in reports if each and sealed and each.digest == sealed.digest), None)
+
+    def counters(self) -> dict[str, int]:
+        """Add up the counters of the attempts that count: so far, or in the end."""
+        if self.ending is not None:
+            return self.ending.counters
+        total: Counter[str] = Counter()
+        for board in self.boards.values():
+            total.update(board.counters)
+        return bounded(total)
 
     # --- what others are told ---
 

@@ -1,13 +1,14 @@
 """Judge from a job's replica what a tracker may propose: the seal of the map phase, and how the job ended."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..claims.board import Board
 from ..claims.lots import attempt_lot
 from ..claims.table import Row
 from ..jobs import JobEnding, JobRecord, JobState, Phase, TaskReport, UserError
 from ..messages import Attempt, MapSeal, Stage, Winner
+from .skipping import charged, errors_of
 
 COUNTERS_MAX = 128
 SIDE_FILES_MAX = 5000
@@ -35,12 +36,11 @@ NONDETERMINISM_HINT = (
 
 def user_fault(record: JobRecord, row: Row) -> UserError | None:
     """Give the error that fails the job for one task: the budget of attempts is used up, or no attempt can succeed."""
-    errors = [row[at].error for at in sorted(row) if row[at].stage is Stage.FAILED]
-    known = [error for error in errors if error is not None]
-    hopeless = [error for error in known if is_load_error(error)]
+    errors = errors_of(row)
+    hopeless = [error for error in errors if is_load_error(error)]
     if hopeless:
         return hopeless[0]
-    return known[-1] if known and len(errors) >= record.spec.max_attempts else None
+    return errors[-1] if errors and len(charged(record, errors)) >= record.spec.max_attempts else None
 
 
 def is_load_error(error: UserError) -> bool:
@@ -99,7 +99,12 @@ def summed_counters(reports: Iterable[TaskReport]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for report in reports:
         total.update(report.counters)
-    return {name: max(-_INT64, min(_INT64, total[name])) for name in sorted(total)[:COUNTERS_MAX]}
+    return bounded(total)
+
+
+def bounded(counters: Mapping[str, int]) -> dict[str, int]:
+    """Keep counters within what a message may carry."""
+    return {name: max(-_INT64, min(_INT64, counters[name])) for name in sorted(counters)[:COUNTERS_MAX]}
 
 
 def side_name(phase: Phase, task: int, name: str) -> str:

@@ -33,12 +33,12 @@ class Attempts:
             self._account(running, Account(Stage.RUNNING, round(event.fraction, 2)))
 
     def finished(self, event: AttemptFinished) -> None:
-        """Take in that user code is through: a run is done, but parts and side files must first be replicated."""
+        """Take in that user code is through: a run is done, but what goes into the ring must first be replicated."""
         running = self._desk.slots.running.get(event.attempt)
         if running is None:
             return
         job = self._desk.jobs[running.job]
-        if running.phase is not job.final and not event.side:
+        if running.phase is not job.final and not (event.side or event.outputs):
             self._end(running, Account(Stage.DONE, 1.0, event.report))
             return
         running.fraction = 1.0

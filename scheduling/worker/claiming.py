@@ -13,6 +13,7 @@ from ..events import TrackDue
 from ..jobs import Phase
 from ..messages import Account, Attempt, Stage
 from ..replica.job import Job
+from ..replica.skipping import lines_to_skip
 from .shares import by_need
 from .speculating import Speculation
 
@@ -115,6 +116,8 @@ class Work:
             attempt=attempt,
             seal=job.seal if is_reduce else None,
             remade=self._remade(job) if is_reduce else (),
+            copies=self._copies(job) if is_reduce else (),
+            skip=None if is_reduce else lines_to_skip(job.record, job.table.row(phase, task)),
         )
         running = desk.slots.running[attempt] = Running(start=start, begun_at=desk.now)
         desk.claim(job, phase, task, attempt, Account(Stage.CLAIMED))
@@ -143,6 +146,14 @@ class Work:
                 if sealed and report and report.digest == sealed.digest and attempt != sealed.attempt:
                     found.append((split, attempt))
         return tuple(sorted(found, key=lambda pair: (pair[0], not self._desk.flock.runs(pair[1]), pair[1])))
+
+    def _copies(self, job: Job) -> tuple[tuple[int, bytes], ...]:
+        """List the splits whose sealed runs are kept in the ring, too."""
+        if job.record.spec.intermediate_replicas == 1:
+            return ()
+        reports = ((split, job.sealed_report(split)) for split in range(len(job.record.splits)))
+        parts = ((split, report.part) for split, report in reports if report is not None)
+        return tuple((split, chunk.digest) for split, part in parts if part is not None for chunk in part.chunks)
 
     def forget(self, job: str) -> None:
         """Drop what was noted about a job."""

@@ -8,7 +8,7 @@ import msgspec
 from ...ring.terms import Instant
 from ..claims.slots import Delivery, Running
 from ..desk import Desk
-from ..effects import PlaceChunk
+from ..effects import OUTPUT_COPIES, PlaceChunk
 from ..events import AttemptFinished, ChunkSettled, LocalOutput
 from ..jobs import ChunkRef, StoredFile, TaskReport
 from ..replica.verdicts import part_name, side_name
@@ -39,7 +39,15 @@ class Deliveries:
         request = f"{running.attempt.title}/{self._placed}"
         delivery.waiting[request] = place
         output = delivery.outputs[place]
-        self._desk.emit(PlaceChunk(request=request, digest=output.digest, size=output.size, source=output.source))
+        self._desk.emit(
+            PlaceChunk(
+                request=request,
+                digest=output.digest,
+                size=output.size,
+                source=output.source,
+                copies=self._copies(running, delivery, place),
+            )
+        )
 
     def settled(self, running: Running, event: ChunkSettled) -> TaskReport | None:
         """Note how one placing ended; give the whole report if it was the last."""
@@ -74,8 +82,8 @@ class Deliveries:
         if delivery.waiting or delivery.failed:
             return None
         part, *side = self._files(running, delivery)
-        is_final = running.phase is self._desk.jobs[running.job].final
-        return msgspec.structs.replace(delivery.report, part=part if is_final else None, side=tuple(side))
+        has_part = self._is_final(running) or part.chunks
+        return msgspec.structs.replace(delivery.report, part=part if has_part else None, side=tuple(side))
 
     def _files(self, running: Running, delivery: Delivery) -> Iterator[StoredFile]:
         """Put the chunks together to files, of which the part is the first."""
@@ -85,9 +93,21 @@ class Deliveries:
             yield StoredFile(self._name(running, name), sum(chunk.size for chunk in chunks), chunks)
 
     def _name(self, running: Running, name: str) -> str:
+        if name == PART and not self._is_final(running):
+            return ""
         if name == PART:
             return part_name(self._desk.jobs[running.job].record, running.phase, running.task)
         return side_name(running.phase, running.task, name)
+
+    def _is_final(self, running: Running) -> bool:
+        return running.phase is self._desk.jobs[running.job].final
+
+    def _copies(self, running: Running, delivery: Delivery, place: int) -> int:
+        """Tell how many copies an output needs: a run as many as the job wants, all else as every output."""
+        (_, pieces_of_part), *_ = delivery.files
+        if self._is_final(running) or place >= pieces_of_part:
+            return OUTPUT_COPIES
+        return running.start.record.spec.intermediate_replicas
 
 
 def _filled(outputs: Iterable[LocalOutput]) -> list[LocalOutput]:

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from murmuration.client.jobs.inputs import LocalInput, find_inputs
-from murmuration.client.jobs.planning import MIB, JobOptions, Planner, default_split_size, shares
+from murmuration.client.jobs.options import JobOptions
+from murmuration.client.jobs.planning import MIB, Planner, default_split_size, shares
 from murmuration.client.jobs.programs import check_source, declared, example_names, find_program
 from murmuration.client.progress import Silence
 from murmuration.client.store.chunks import ChunkReader

@@ -2,7 +2,7 @@
 
 import pytest
 
-from murmuration.client.jobs.planning import JobOptions
+from murmuration.client.jobs.options import JobOptions
 from murmuration.client.jobs.sampling import SAMPLED_WHOLE_BYTES, in_total_order, sampling_of, spread
 from murmuration.ring.errors import CallerError
 from murmuration.scheduling.cuts import original

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from segments import read_segment
 
-from murmuration.node.effects import Piece, RunPlace
+from murmuration.node.effects import Piece, RunAttempt, RunPlace
 from murmuration.node.executor.runs import write_run
 from murmuration.node.fetching import Fetcher
+from murmuration.node.inputs import in_one_place
 from murmuration.node.shelf import PeerShelf
 from murmuration.node.storage.chunks import ChunkStore
 from murmuration.node.transport.bulk_server import BulkServer
@@ -149,3 +150,9 @@ def test_run_that_is_damaged_wherever_it_is_counts_as_gone(own, holder, tmp_path
     spoil(holder.directory / ref, 5)
     place = RunPlace(split=7, digest=digest, sources=(holder.source(ref),))
     assert Fetcher(own).runs([place], 0, tmp_path / "scratch").missing == (7,)
+
+
+def test_run_that_could_not_be_read_is_given_up_only_where_it_is_nowhere_else():
+    source = Source(url="tcp://a", ref="runs/x")
+    places = (RunPlace(split=0, digest=b"", sources=(source,)), RunPlace(split=1, digest=b"", sources=(source, source)))
+    assert in_one_place(RunAttempt(start=None, runs=places), (0, 1, 7)) == (0, 7)

@@ -3,6 +3,7 @@
 import pytest
 
 from murmuration.node.executor.mapping import MapAttempt
+from murmuration.node.executor.outputs import pieces_of
 from murmuration.node.executor.program import load_program
 from murmuration.node.executor.reducing import ReduceAttempt
 from murmuration.node.executor.side_files import SIDE_FILES_MAX, SideFiles
@@ -52,13 +53,11 @@ def test_side_files_of_both_phases_are_told_with_what_is_in_them(tmp_path):
         assert (side.name, piece.newlines, piece.digest) == (name, 2, chunk_digest(content.encode()))
 
 
-def test_side_file_is_cut_into_pieces_that_follow_each_other(tmp_path, monkeypatch):
-    monkeypatch.setattr("murmuration.node.executor.side_files.PIECE_BYTES_MAX", 10)
-    monkeypatch.setattr("murmuration.node.executor.side_files.READ_BYTES", 5)
-    files = SideFiles(str(tmp_path / "x-"))
-    files.open("a", "wb").write(b"y" * 25)
-    (side,) = files.finish()
-    assert [(piece.offset, piece.size) for piece in side.pieces] == [(0, 10), (10, 10), (20, 5)]
+def test_file_is_cut_into_pieces_that_follow_each_other(tmp_path, monkeypatch):
+    monkeypatch.setattr("murmuration.node.executor.outputs.READ_BYTES", 4)
+    (tmp_path / "file").write_bytes(b"y" * 25)
+    pieces = pieces_of(str(tmp_path / "file"), 10)
+    assert [(piece.offset, piece.size) for piece in pieces] == [(0, 10), (10, 10), (20, 5)]
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "_x", "a/b", "../a", "a" * 65, "a\n", "ä"])

@@ -185,7 +185,7 @@ PLANTED_BUGS = (
     PlantedBug(
         "peer's death counts as the user's error",
         "scheduling/replica/verdicts.py",
-        "return known[-1] if known and len(errors) >= record.spec.max_attempts else None",
+        "return errors[-1] if errors and len(charged(record, errors)) >= record.spec.max_attempts else None",
         "return UserError(kind='Died', message='') if len(row) >= record.spec.max_attempts else None",
     ),
     PlantedBug(
@@ -379,8 +379,14 @@ PLANTED_BUGS = (
     PlantedBug(
         "side files of map attempts are not stored",
         "scheduling/worker/attempts.py",
-        "if running.phase is not job.final and not event.side:",
+        "if running.phase is not job.final and not (event.side or event.outputs):",
         "if running.phase is not job.final:",
+    ),
+    PlantedBug(
+        "attempt after a failed one is not careful",
+        "scheduling/worker/claiming.py",
+        "skip=None if is_reduce else lines_to_skip(job.record, job.table.row(phase, task)),",
+        "skip=None,",
     ),
     PlantedBug(
         "ranges dealt from the last to the first",
@@ -429,5 +435,12 @@ PLANTED_BUGS = (
         "scheduling/worker/attempts.py",
         "return winner != running.attempt",
         "return winner == running.attempt",
+    ),
+    PlantedBug(
+        "coordinator keeps its name for a key whose copy it gave up",
+        "ring/requests/actors.py",
+        "self._parted[_name(key)] += 1",
+        "self._parted[_name(key)] += 0",
+        first=1680,
     ),
 )

@@ -100,6 +100,10 @@ class Cluster:
         """How long it takes until the input of an attempt is there."""
         self.prepared: dict[Attempt, float] = {}
         """When the input of which attempts was asked for ahead."""
+        self.counters = {"lines": 5, "attempts": 1}
+        """What each attempt counts."""
+        self.skips: list[tuple[int, ...] | None] = []
+        """What the attempts were told to leave out, in the order of their ends."""
         self.side_files = 0
         """How many files each attempt writes beside its output."""
         self.progress_steps = 2
@@ -337,6 +341,7 @@ class Cluster:
         attempt, key = effect.attempt, (effect.phase, effect.task)
         if attempt in self.stopped:
             return None
+        self.skips.append(effect.skip)
         if key in self.broken:
             return ev.AttemptFailed(attempt=attempt, error=self.broken[key])
         if effect.phase is Phase.MAP and effect.task in self.unreachable:
@@ -345,12 +350,13 @@ class Cluster:
             return ev.AttemptLost(attempt=attempt, reason="runs are gone", missing=missing)
         salt = str(attempt) if self.nondeterministic else ""
         digest = blake2b(f"{effect.record.id}{key}{salt}".encode(), digest_size=32).digest()
-        report = TaskReport(digest, 5, 5, 100, 10, self.task_s, {"lines": 5, "attempts": 1})
+        report = TaskReport(digest, 5, 5, 100, 10, self.task_s, self.counters)
         self.finished[key] += 1
         self.counted[attempt] = report
-        final = effect.phase is Phase.REDUCE or not effect.record.partitions
+        placed = effect.phase is Phase.REDUCE or not effect.record.partitions
+        placed |= effect.record.spec.intermediate_replicas > 1
         source = Source(url="tcp://b", ref="part")
-        outputs = (ev.LocalOutput(digest=digest, size=10, newlines=1, source=source),) if final else ()
+        outputs = (ev.LocalOutput(digest=digest, size=10, newlines=1, source=source),) if placed else ()
         piece = ev.LocalOutput(digest=digest, size=3, newlines=1, source=source)
         side = tuple(ev.LocalSideFile(name=f"n{at}.txt", pieces=(piece,)) for at in range(self.side_files))
         return ev.AttemptFinished(attempt=attempt, report=report, outputs=outputs, side=side)
@@ -361,7 +367,9 @@ class Cluster:
         runs = {split: [winner.attempt] for split, winner in enumerate(effect.seal.winners)}
         for split, attempt in effect.remade:
             runs[split].append(attempt)
-        return tuple(split for split, attempts in runs.items() if self.lost_runs.issuperset(attempts))
+        copied = dict(effect.copies)
+        lost = (split for split, attempts in runs.items() if self.lost_runs.issuperset(attempts))
+        return tuple(split for split in lost if split not in copied)
 
     # --- what must hold ---
 

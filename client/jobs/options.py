@@ -1,0 +1,106 @@
+"""Say what may be chosen about a job, beside its program, input and output, and refuse what cannot be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypedDict
+
+from ...ring.errors import CallerError
+from ...scheduling.jobs import MEMORY_PER_TASK, MEMORY_PER_TASK_MIN, PRIORITY, PRIORITY_MAX, SPLITS_MAX
+from ..units import parse_size
+
+DEFAULT_FORMAT: Final = "text"
+
+
+class JobChoices(TypedDict, total=False):
+    """What may be chosen about a job by name: as `JobOptions`, with sizes in bytes or as text (`16MiB`)."""
+
+    name: str
+    reducers: int
+    split_size: int | str | None
+    splits: int | None
+    input_format: str
+    output_format: str
+    output_names: str
+    params: dict[str, str]
+    max_attempts: int
+    timeout_per_split_s: float
+    memory_per_task: int | str
+    speculation: bool
+    priority: int
+    skip_bad_records: int
+    intermediate_replicas: int
+    total_order: bool
+    sample_rate: float
+    samples: int
+    max_sampled_splits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """What a user may choose about a job, beside its program, input and output.
+
+    `split_size` is in bytes; `splits` asks for exactly so many of about equal size instead. Without either, the size
+    fits the input and the cluster (see `default_split_size`). `memory_per_task` are the bytes that an attempt may
+    take for what it collects, beside the user's own code; what is more goes to disk. With `total_order` the parts of
+    the output follow each other in the order of keys: before the job, about `samples` keys are sampled from at most
+    `max_sampled_splits` splits, of whose records a share of `sample_rate` is mapped [0.1; of small inputs, all].
+    """
+
+    name: str = ""
+    reducers: int | None = None
+    split_size: int | None = None
+    splits: int | None = None
+    input_format: str = DEFAULT_FORMAT
+    output_format: str = DEFAULT_FORMAT
+    output_names: str = "hadoop"
+    params: Mapping[str, str] = field(default_factory=dict)
+    max_attempts: int = 4
+    timeout_per_split_s: float = 0.0
+    memory_per_task: int = MEMORY_PER_TASK
+    skip_bad_records: int = 0
+    intermediate_replicas: int = 1
+    speculation: bool = True
+    priority: int = PRIORITY
+    total_order: bool = False
+    sample_rate: float | None = None
+    samples: int = 10_000
+    max_sampled_splits: int = 10
+
+    def __post_init__(self) -> None:
+        if self.split_size is not None and self.splits is not None:
+            raise CallerError("give a split size or a number of splits, not both")
+        if self.split_size is not None and self.split_size < 1:
+            raise CallerError(f"a split size of {self.split_size} bytes cuts nothing; give at least 1")
+        if self.splits is not None and not 1 <= self.splits <= SPLITS_MAX:
+            raise CallerError(f"{self.splits} splits cannot be made; give 1 to {SPLITS_MAX}")
+        if self.memory_per_task < MEMORY_PER_TASK_MIN:
+            raise CallerError(f"{self.memory_per_task} bytes of memory are too few for a task; give at least 1MiB")
+        if not 1 <= self.priority <= PRIORITY_MAX:
+            raise CallerError(f"a priority of {self.priority} is none; give 1 to {PRIORITY_MAX}")
+        if self.skip_bad_records < 0:
+            raise CallerError(f"{self.skip_bad_records} records cannot be skipped; give how many may be")
+        self._check_sampling()
+
+    def _check_sampling(self) -> None:
+        if self.sample_rate is not None and not 0 < self.sample_rate <= 1:
+            raise CallerError(
+                f"a sample rate of {self.sample_rate:g} is none: give a share of all records, such as 0.1"
+            )
+        if self.samples < 1 or self.max_sampled_splits < 1:
+            raise CallerError("a sample of nothing parts nothing: give at least one sample and one split")
+
+
+def options_of(choices: JobChoices) -> JobOptions:
+    """Turn what was chosen by name into options.
+
+    Raises:
+        CallerError: there is no such choice, or it cannot be.
+    """
+    chosen: dict[str, Any] = {**choices}
+    for size in ("split_size", "memory_per_task"):
+        if isinstance(chosen.get(size), str):
+            chosen[size] = parse_size(chosen[size])
+    try:
+        return JobOptions(**chosen)
+    except TypeError as error:
+        raise CallerError(f"a job has no such choice: {error}") from error

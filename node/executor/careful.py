@@ -1,0 +1,95 @@
+"""Go through a split carefully, once an attempt at it has failed: set bad records aside, and note which is at hand."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from ...scheduling.partitioners import canonical
+from ...scheduling.replica.skipping import DIED, SKIPPED
+from .combining import called_with_both, paired
+from .faults import UserFault, fault, fault_of
+from .formats import line_format
+from .line_note import LineNote
+from .program import UserProgram
+from .program_api import Mapper
+from .tasks import LoadProgram, MapTask
+
+QUARANTINE = "quarantine.jsonl"
+"""The side file in which records are set aside: a JSON object for each, with its place and what was wrong."""
+
+
+def careful(program: UserProgram, job: LoadProgram, task: MapTask) -> UserProgram:
+    """Make of a program one that survives bad records of this split, as many as the job allows.
+
+    Lines are read as bytes then: so one that the input format cannot make a record of is a bad record as well.
+    """
+    reads = line_format(program.input_format)
+    parts = {"own": program.mapper, "job": job, "task": task, "reads": reads and staticmethod(reads)}
+    mapper = type("CarefulMapper", (_CarefulMapper,), parts)
+    return replace(program, mapper=mapper, source=None, input_format="bytes-lines" if reads else program.input_format)
+
+
+class _CarefulMapper(Mapper):
+    own: ClassVar[type[Mapper]]
+    job: ClassVar[LoadProgram]
+    task: ClassVar[MapTask]
+    reads: Callable[[int, bytes], tuple[Any, Any]] | None
+
+    def setup(self) -> None:
+        self._mapper = self.own()
+        self._mapper.context = self.context
+        self._mapper.setup()
+        self._emit = called_with_both(self._mapper.map, self._mapper.map)
+        self._line = self.task.first_line - 1
+        self._left_out = frozenset(self.task.skip or ())
+        self._note = LineNote(self.task.note)
+        self._set_aside = 0
+
+    def map(self, key: Any, value: Any) -> Iterable[tuple[Any, Any]]:
+        """Map a record, or set it aside: none of its pairs counts then."""
+        self._line += 1
+        if self._line in self._left_out:
+            where = {"file": self.task.file, "line": self._line, "record": value}
+            self._quarantine(value, fault(DIED, "it has killed its process before", **where))
+            return ()
+        self._note.write(self._line)
+        try:
+            return self._pairs(key, value)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is set down with the record
+            self._quarantine(value, fault_of(error, file=self.task.file, line=self._line, record=value))
+            return ()
+
+    def _pairs(self, key: Any, value: Any) -> list[tuple[Any, Any]]:
+        """Map a record to pairs that can be part of the output."""
+        if self.reads is not None:
+            key, value = self.reads(key, value)
+        pairs = [(k, v) for k, v in map(paired, self._emit(key, value) or ())]
+        for k, _ in pairs if self.job.partitions else ():
+            canonical(k)
+        return pairs
+
+    def cleanup(self) -> Iterable[tuple[Any, Any]] | None:
+        self._note.write(0)
+        return self._mapper.cleanup()
+
+    def _quarantine(self, value: Any, why: UserFault) -> None:
+        self._set_aside += 1
+        if self._set_aside > self.job.skip_bad_records:
+            raise why
+        self.context.counter(SKIPPED).increment()
+        record = {
+            "file": self.task.file,
+            "line": self._line,
+            "kind": why.error.kind,
+            "message": why.error.message,
+            "record": _shown(value),
+        }
+        with self.context.open(QUARANTINE, "a") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return value if isinstance(value, str) else repr(value)
