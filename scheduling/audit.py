@@ -50,6 +50,8 @@ class Audit:
             account = job.table.account(running.phase, running.task, running.attempt)
             if account is None or account.stage > Stage.RUNNING:
                 raise _broken(job, f"attempt {running.attempt.title} is under way as its claim says")
+            if running.task in job.boards[running.phase].results:
+                raise _broken(job, f"attempt {running.attempt.title} is at a task that is not done yet")
 
     def _look_at_board(self, job: Job, phase: Phase) -> None:
         board, flock = job.boards[phase], self._desk.flock

@@ -84,7 +84,6 @@ CASES: Final = (
     Case(name="tracker killed", faults=("AT 50% of JOB 1 KILL @tracker",)),
     Case(name="tracker killed, restarted", faults=("AT 50% of JOB 1 KILL 1", "AT 50% of JOB 1 RESTART 1")),
     Case(name=f"one slow for {PAUSE_S} s", faults=(f"AT 50% of JOB 1 SLOWW 2 {PAUSE_S}",)),
-    Case(name="the same, speculation", missing="not available yet: slow attempts are not repeated elsewhere"),
     Case(name="one frozen for good", faults=("AT 50% of JOB 1 FREEZEW 2",)),
 )
 """The tracker of a job is the peer that it was submitted at, 1, until that dies."""

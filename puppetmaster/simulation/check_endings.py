@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ...ring.copies.versions import EMPTY, endings
 from .check_store import primaries_of, versions_at
 from .cluster import Cluster
-from .process import unix_ms
+from .times import unix_ms
 
 SET_DOWN_WITHIN_S = 6.0
 """An owner looks for what has ended every five seconds."""

@@ -22,9 +22,10 @@ from .disk import Disk, Run
 from .history import History, Kind
 from .network import Network, queue_s
 from .outgoing import Later, Letter, Outgoing, Working
-from .process import Pace, Process
+from .process import Process
 from .telling import key_of, title_of_message
 from .timeline import Timeline
+from .times import Pace
 from .witness import Witness
 
 LEAVE_PATIENCE_S = 4.0

@@ -8,7 +8,7 @@ from ...ring.facts import Context
 from ...ring.terms import Condition, Quorum
 from .check_endings import Put, unseen, unsettled
 from .cluster import Cluster
-from .process import unix_ms
+from .times import unix_ms
 from .workload import Workload
 
 BEGINS_S = 1.0

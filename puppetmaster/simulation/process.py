@@ -3,7 +3,6 @@
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import assert_never
 
 from ...node.effects import (
@@ -38,10 +37,12 @@ from ...scheduling.events import (
     SchedulingEvent,
 )
 from ...scheduling.jobs import Phase, UserError
-from ...scheduling.messages import run_name
+from ...scheduling.messages import Attempt, run_name
 from .check_operations import operation_violation, revival
+from .check_stops import stop_violation
 from .disk import Disk, Run, row_of
 from .outgoing import Later, Letter, Outgoing, Working
+from .times import Pace, unix_ms
 from .witness import Witness
 from .wordcount import (
     SIDE_FILE,
@@ -56,26 +57,10 @@ from .wordcount import (
 )
 
 PROGRESS_STEPS = 6
-BEGINS_UNIX_S = 1_000_000
-"""The clocks' time of day when a schedule begins: two hours or more after 1970, so that no clock is set before that."""
 
 
 Read = Callable[[str, Source], bytes | Run | None]
 """Reads what a source names, on behalf of a peer; None where it is out of reach or gone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How long things take, in seconds: means of exponential times."""
-
-    disk_s: float = 0.0005
-    pull_s: float = 0.003
-    task_s: float = 0.3
-
-
-def unix_ms(told_s: float) -> int:
-    """Tell the time of day at so many seconds of a clock."""
-    return int((BEGINS_UNIX_S + told_s) * 1000)
 
 
 class Process:
@@ -363,14 +348,22 @@ class Process:
     def _drop(self, effect: StopAttempt | DismissJob | ForgetJob) -> None:
         match effect:
             case StopAttempt(attempt=attempt):
-                self._witness.note("attempt stopped")
-                self.attempts.pop(attempt.title, None)
+                self._stop(attempt)
             case DismissJob():
                 pass  # attempts end one by one here, and processes of user code are not played
             case ForgetJob(job=job):
                 self.disk.forget_job(job)
             case _:
                 assert_never(effect)
+
+    def _stop(self, attempt: Attempt) -> None:
+        self._witness.note("attempt stopped")
+        work = self.attempts.pop(attempt.title, None)
+        if work is None or self.is_going:
+            return
+        violation = stop_violation(self.name, self.node.scheduling.jobs[work.start.record.id], work.start)
+        if violation:
+            self._witness.accuse(violation)
 
     def _letter(self, effect: Post | SendTo) -> Letter:
         recipient = effect.to if isinstance(effect, Post) else ""

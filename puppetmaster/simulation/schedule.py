@@ -21,7 +21,7 @@ from .injuries import inject
 from .job_run import JobRun
 from .job_watches import RedoneWork
 from .plan import Plan, plan_of
-from .process import Pace
+from .times import Pace
 from .workloads import cast
 
 ENTROPY = EntropySettings(exchange_s=2.0, hurry_s=0.5, second_look_s=0.5, tombstone_grace_s=10.0, settle_s=10.0)

@@ -20,8 +20,8 @@ from .cluster import Cluster
 from .conditions import Judge
 from .injuries import inject
 from .job_workload import SHARE, JobWorkload, some_job, some_text
-from .process import Pace
 from .schedule import SETTINGS
+from .times import Pace
 from .translation import OfCluster, Translator
 
 ASK_EVERY_S = 0.05

@@ -395,6 +395,48 @@ PLANTED_BUGS = (
         "return [len(cuts) - bisect_right(cuts, key) for key in keys]",
     ),
     PlantedBug(
+        "speculative attempt is a rival of the one it is to overtake",
+        "scheduling/worker/attempts.py",
+        "rivals = [at for at in active_attempts(row, self._desk.flock) if at.speculative is is_speculative]",
+        "rivals = [at for at in active_attempts(row, self._desk.flock) if at.speculative in (True, is_speculative)]",
+    ),
+    PlantedBug(
+        "attempt at a done task goes on",
+        "scheduling/worker/attempts.py",
+        "if running.task in job.boards[running.phase].results:",
+        "if False:",
+    ),
+    PlantedBug(
+        "task claimed ahead does not wait for its slot",
+        "scheduling/claims/slots.py",
+        "if self._computing >= self.capacity:",
+        "if False:",
+    ),
+    PlantedBug(
+        "released task stays claimed",
+        "scheduling/claims/board.py",
+        "if account.stage <= Stage.RUNNING and flock.runs(attempt)]",
+        "if account.stage <= Stage.RELEASED and flock.runs(attempt)]",
+    ),
+    PlantedBug(
+        "earlier account of an attempt wins",
+        "scheduling/claims/table.py",
+        "return max(one, other, key=lambda account: (account.stage, account.fraction))",
+        "return min(one, other, key=lambda account: (account.stage, account.fraction))",
+    ),
+    PlantedBug(
+        "killed job goes on where it runs",
+        "scheduling/worker/attempts.py",
+        "over = job.killed or not job.live",
+        "over = not job.live",
+    ),
+    PlantedBug(
+        "loser of a race goes on",
+        "scheduling/worker/attempts.py",
+        "return winner != running.attempt",
+        "return winner == running.attempt",
+    ),
+    PlantedBug(
         "coordinator keeps its name for a key whose copy it gave up",
         "ring/requests/actors.py",
         "self._parted[_name(key)] += 1",
