@@ -27,8 +27,6 @@ class Condition(IntEnum):
     WELL = 0
     SLOW = 1
     """It answers, and what it is at takes much longer than elsewhere."""
-    FROZEN = 2
-    """It does not answer, but its process is there and stands still."""
 
 
 class RunningAttempt(Struct, frozen=True, array_like=True):

@@ -77,7 +77,7 @@ PLANTED_BUGS = (
     PlantedBug(
         "dot used again",
         "ring/copies/versions.py",
-        "counter = max(seen.get(actor, 0), above) + 1",
+        "counter = seen.get(actor, 0) + 1",
         "counter = max(1, seen.get(actor, 0))",
     ),
     PlantedBug(
