@@ -149,7 +149,13 @@ def test_leave_goes_on_when_its_watcher_is_interrupted_and_may_be_watched_again(
 def watching_a_leave(flock: Flock) -> Iterator[subprocess.Popen[str]]:
     """Run `murmur leave peer-2`, which waits for a job to end."""
     command = [*MURMUR, "leave", "peer-2", *flock.peer_words()]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watcher:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
+    ) as watcher:
         assert watcher.stderr is not None
         assert "peer peer-2 leaves once the 1 jobs that count on its vote have ended" in watcher.stderr.readline()
         yield watcher

@@ -21,7 +21,7 @@ from murmuration.scheduling.splits import cut_lines, splits_of_file
 
 EXAMPLES = Path(murmuration.__file__).parent / "examples"
 TEXT = b"to be, or\nnot to be\n"
-PROSE = (EXAMPLES.parent / "ARCHITECTURE.md").read_bytes() + b"no newline at the end"
+PROSE = (Path(__file__).parents[2] / "ARCHITECTURE.md").read_bytes() + b"no newline at the end"
 
 
 class Run:

@@ -56,7 +56,7 @@ def _group_of_freeze(plan: Plan) -> int:
 
 def test_history_tells_of_faults_and_of_the_messages_about_the_job() -> None:
     history = History()
-    perform(replace(plan_of(1), splits=3, puts=0), history)
+    perform(replace(plan_of(4), splits=3, puts=0), history)
     lines = relevant(history.lines, "J3: the job has not ended")
     assert any(line.kind is Kind.FAULT for line in lines)
     assert any(line.text.startswith("JobNews") for line in lines)
