@@ -91,3 +91,12 @@ def test_test_files_have_names_of_their_own() -> None:
     """Pytest's importlib mode tells modules apart by their names alone."""
     names = [path.name for path in TESTS if path.name != "conftest.py"]
     assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=_named)
+def test_cases_of_a_test_have_an_order(path: Path) -> None:
+    """Each worker of a parallel run collects for itself: cases from a set would differ from one to the next."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    tables = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "parametrize"]
+    cases = [call.args[1] for call in tables if len(call.args) > 1]
+    assert [case.lineno for case in cases if isinstance(case, ast.Set | ast.SetComp)] == []

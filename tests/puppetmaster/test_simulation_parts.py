@@ -192,7 +192,7 @@ _AS_USUAL = (
 )
 
 
-@pytest.mark.parametrize("kind", {*KINDS, *DISK_LOSSES}, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", dict.fromkeys((*KINDS, *DISK_LOSSES)), ids=lambda kind: kind.__name__)
 def test_trouble_of_every_kind_is_undone_by_its_end(kind: Kind) -> None:
     """What it does to links, a heal at the end would undo anyway; all else nobody undoes but itself."""
     trouble = Trouble("A", frozenset("BCDE"), 1.0, 9.0)
