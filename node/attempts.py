@@ -25,7 +25,7 @@ from ..scheduling.events import (
 )
 from ..scheduling.jobs import JobRecord, Phase, TaskReport, UserError
 from ..scheduling.messages import Attempt, run_name
-from ..scheduling.replica.skipping import DIED, TIMED_OUT
+from ..scheduling.replica.skipping import ENDINGS
 from .effects import RunAttempt
 from .executor.kept_logs import clear_old_logs
 from .executor.line_note import noted_line
@@ -108,7 +108,8 @@ class Attempts:
             self._execute(running.run.start.record, running.order)
 
     def _execute(self, record: JobRecord, order: MapTask | ReduceTask) -> None:
-        self._pool.start(record.id, load_order(record, self._me.name), order, record.spec.timeout_per_split_s)
+        load, spec = load_order(record, self._me.name), record.spec
+        self._pool.start(record.id, load, order, spec.timeout_per_split_s, spec.memory_limit)
 
     def stop(self, attempt: Attempt) -> None:
         """End an attempt, its process included; no event follows."""
@@ -207,7 +208,7 @@ class Attempts:
     def _failed(self, title: str, error: UserError) -> None:
         """Add to the end of a process which line it was at, if the attempt was careful."""
         start = self._running[title].run.start
-        if start.skip is not None and error.kind in (DIED, TIMED_OUT) and start.phase is Phase.MAP:
+        if start.skip is not None and error.kind in ENDINGS and start.phase is Phase.MAP:
             file = start.record.files[start.record.splits[start.task].file].name
             error = replace(error, file=file, line=noted_line(str(self._note(title))))
         self._end(title, AttemptFailed(attempt=start.attempt, error=error))

@@ -22,6 +22,11 @@ depends on it: small enough for four slots on a laptop, large enough that a spli
 
 MEMORY_PER_TASK_MIN = 1 << 20
 
+MEMORY_LIMIT_FACTOR = 4
+MEMORY_LIMIT_LEAST = 1 << 30
+"""Unless a user says otherwise, an attempt may hold so many times what it may collect, and never less than this: so
+nobody meets the limit who leaks nothing, and a machine is not filled by one who does."""
+
 PRIORITY, PRIORITY_MAX = 10, 100
 
 
@@ -133,6 +138,8 @@ class JobSpec(Struct, frozen=True, array_like=True):
     sampling: Sampling | None = None
     cuts: Annotated[tuple[Annotated[bytes, Meta(max_length=2048)], ...], Meta(max_length=4096)] | None = None
     """Encoded keys at which one partition ends and the next begins; None deals keys by their hash."""
+    memory_limit: Annotated[int, Meta(ge=0, le=1 << 62)] = 0
+    """Bytes that all processes of an attempt may hold together; it fails beyond that. 0 means no limit."""
 
 
 class JobRecord(Struct, frozen=True, array_like=True):

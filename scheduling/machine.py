@@ -44,6 +44,7 @@ from .jobs import job_key
 from .reception.exchange import Exchange
 from .reception.intake import Intake
 from .reception.kills import Kills
+from .reception.view import slow_peers
 from .reception.watchers import Watchers
 from .replica.job import Job
 from .retention import Retention
@@ -84,6 +85,12 @@ class Scheduling:
     def load(self) -> float:
         """Tell the share of this peer's slots that are in use, from 0 to 1; a peer without slots is idle."""
         return self._desk.slots.load
+
+    @property
+    def slow_peers(self) -> frozenset[str]:
+        """Name the peers whose attempts at some job go on much more slowly than elsewhere."""
+        live = (job for job in self._desk.jobs.values() if job.live)
+        return frozenset(peer for job in live for peer in slow_peers(job, self._desk))
 
     def electorate(self, job: str) -> tuple[PeerId, ...]:
         """Choose who should decide a job of that id, were it submitted now."""

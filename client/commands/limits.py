@@ -42,6 +42,12 @@ def limit_options(command: F) -> F:
                 help="What a task may collect before it spills to disk [512MiB].",
             ),
             click.option(
+                "--memory-limit",
+                callback=read_size,
+                metavar="SIZE",
+                help="What a task's processes may hold before it fails; 0: no limit [4 x --memory-per-task].",
+            ),
+            click.option(
                 "--priority",
                 type=click.IntRange(1, PRIORITY_MAX),
                 metavar="P",

@@ -58,7 +58,7 @@ def lanes_of(job: Job, desk: Desk) -> tuple[Lane, ...]:
     """Show who is at what, and who has done how much; members that have left appear for what they did."""
     done = job.boards[Phase.MAP].done_by + job.boards[Phase.REDUCE].done_by
     members = dict.fromkeys((*desk.flock.members(), *sorted(done)))
-    slow = _slow_peers(job, desk) if job.live else frozenset()
+    slow = slow_peers(job, desk) if job.live else frozenset()
     lanes = (
         Lane(
             desk.flock.name(peer),
@@ -72,7 +72,7 @@ def lanes_of(job: Job, desk: Desk) -> tuple[Lane, ...]:
     return tuple(lanes)
 
 
-def _slow_peers(job: Job, desk: Desk) -> frozenset[str]:
+def slow_peers(job: Job, desk: Desk) -> frozenset[str]:
     """Find the peers in touch that are at something which would be done sooner elsewhere, if begun there now."""
     slow = (each for phase in Phase for each in slow_attempts(job, phase, desk))
     return frozenset(attempt.peer for attempt, _, _ in slow if desk.flock.runs(attempt))

@@ -437,6 +437,12 @@ PLANTED_BUGS = (
         "return winner == running.attempt",
     ),
     PlantedBug(
+        "peer that is back is still taken for silent",
+        "node/knocks.py",
+        "self._found.pop(peer, None)",
+        "self._found.get(peer)",
+    ),
+    PlantedBug(
         "coordinator keeps its name for a key whose copy it gave up",
         "ring/requests/actors.py",
         "self._parted[_name(key)] += 1",
