@@ -179,8 +179,6 @@ class Attempts:
                     skip=start.skip,
                     note=str(self._note(title)),
                 )
-                if start.skip is not None:
-                    scratch.mkdir(parents=True, exist_ok=True)
             else:
                 fetch = partial(self._fetcher.runs, run.runs, start.task, scratch)
                 fetched = await loop.run_in_executor(self._threads, fetch)
@@ -194,7 +192,11 @@ class Attempts:
                     runs=fetched.segments,
                     output=str(self._directory / running.output),
                     side=str(self._directory / running.side),
+                    skip=start.skip,
+                    note=str(self._note(title)),
                 )
+            if start.skip is not None:
+                scratch.mkdir(parents=True, exist_ok=True)
         except (MurmurationError, OSError, MemoryError) as error:
             reason = str(error) or type(error).__name__
             self._end(title, AttemptLost(attempt=start.attempt, reason=reason))
@@ -206,10 +208,11 @@ class Attempts:
             self._execute(start.record, order)
 
     def _failed(self, title: str, error: UserError) -> None:
-        """Add to the end of a process which line it was at, if the attempt was careful."""
+        """Add to the end of a process which line or key it was at, if the attempt was careful."""
         start = self._running[title].run.start
-        if start.skip is not None and error.kind in ENDINGS and start.phase is Phase.MAP:
-            file = start.record.files[start.record.splits[start.task].file].name
+        if start.skip is not None and error.kind in ENDINGS:
+            is_map = start.phase is Phase.MAP
+            file = start.record.files[start.record.splits[start.task].file].name if is_map else ""
             error = replace(error, file=file, line=noted_line(str(self._note(title))))
         self._end(title, AttemptFailed(attempt=start.attempt, error=error))
 

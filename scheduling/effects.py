@@ -81,7 +81,7 @@ class StartAttempt:
     seal: MapSeal | None
     remade: tuple[tuple[int, Attempt], ...] = ()
     skip: tuple[int, ...] | None = None
-    """Lines of the split that are left out; None if the attempt need not be careful."""
+    """Lines of the split that are left out, or keys of the partition; None if the attempt need not be careful."""
     copies: tuple[tuple[int, bytes], ...] = ()
     """Splits whose runs are chunks of the ring as well, and the names of these."""
 

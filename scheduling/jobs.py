@@ -132,7 +132,7 @@ class JobSpec(Struct, frozen=True, array_like=True):
     priority: Annotated[int, Meta(ge=1, le=PRIORITY_MAX)] = PRIORITY
     """The job's weight beside others: jobs that all have work to do get slots in proportion to theirs."""
     skip_bad_records: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
-    """Records that may be set aside because user code fails on them."""
+    """Records, and keys of reducers, that may be set aside because user code fails on them."""
     intermediate_replicas: Annotated[int, Meta(ge=1, le=16)] = 1
     """Copies of each run; beyond one they are kept in the ring, and a peer that is lost takes no run with it."""
     sampling: Sampling | None = None
@@ -177,7 +177,7 @@ class UserError(Struct, frozen=True, array_like=True):
     traceback: Text = ""
     file: Path = ""
     line: Annotated[int, Meta(ge=0)] = 0
-    """Line number of the record in its file, from 1; 0 where it is no record's fault."""
+    """Number of the record's line in its file, or of the key in its partition, from 1; 0 where neither is to blame."""
     record: Annotated[str, Meta(max_length=4096)] = ""
     """The line or the reduce key, shortened."""
     hint: Annotated[str, Meta(max_length=1024)] = ""

@@ -33,7 +33,7 @@ def limit_options(command: F) -> F:
                 "--skip-bad-records",
                 type=click.IntRange(0, 1_000_000),
                 metavar="N",
-                help="Set aside up to N records on which the mapper fails.",
+                help="Set aside up to N records on which the mapper fails, or keys on which the reducer does.",
             ),
             click.option(
                 "--memory-per-task",

@@ -1,4 +1,4 @@
-"""Decide which records of a split the next attempt leaves out, where a job may skip bad ones.
+"""Decide which records of a split, or keys of a partition, the next attempt leaves out, where a job may skip bad ones.
 
 An attempt goes at full speed until one at its split has failed by user code. From then on attempts are *careful*: what
 raises is set aside at once, for it has raised before; and where a process dies it is known at which record. One that
@@ -29,8 +29,8 @@ def errors_of(row: Row) -> list[UserError]:
     return [each.error for each in accounts if each.stage is Stage.FAILED and each.error is not None]
 
 
-def lines_to_skip(record: JobRecord, row: Row) -> tuple[int, ...] | None:
-    """Give the lines that the next attempt at a split leaves out; None if it need not be careful."""
+def places_to_skip(record: JobRecord, row: Row) -> tuple[int, ...] | None:
+    """Give the lines, or the keys by number, that the next attempt leaves out; None if it need not be careful."""
     errors = errors_of(row)
     if not record.spec.skip_bad_records or not errors:
         return None

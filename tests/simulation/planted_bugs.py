@@ -385,7 +385,7 @@ PLANTED_BUGS = (
     PlantedBug(
         "attempt after a failed one is not careful",
         "scheduling/worker/claiming.py",
-        "skip=None if is_reduce else lines_to_skip(job.record, job.table.row(phase, task)),",
+        "skip=places_to_skip(job.record, job.table.row(phase, task)),",
         "skip=None,",
     ),
     PlantedBug(
