@@ -29,6 +29,7 @@ from ..scheduling.replica.skipping import ENDINGS
 from .effects import RunAttempt
 from .executor.kept_logs import clear_old_logs
 from .executor.line_note import noted_line
+from .executor.logs import LOGS
 from .executor.pool import ExecutorPool
 from .executor.tasks import (
     ExecutorWord,
@@ -44,6 +45,9 @@ from .executor.tasks import (
 )
 from .fetching import Fetcher
 from .inputs import in_one_place
+
+KEPT = ("runs", "parts")
+"""The folders in which each job has one of its own, until some time after its end."""
 
 
 @dataclass(slots=True)
@@ -84,6 +88,11 @@ class Attempts:
         self._emit = emit
         self._running: dict[str, _Running] = {}
         self._fetches: dict[str, asyncio.Task[None]] = {}
+
+    def jobs_left(self) -> tuple[str, ...]:
+        """Name the jobs of which runs or parts lie on the disk."""
+        folders = (self._directory / kind for kind in KEPT)
+        return tuple(sorted({left.name for folder in folders if folder.is_dir() for left in folder.iterdir()}))
 
     def start(self, run: RunAttempt) -> None:
         """Begin an attempt, or only fetch its input ahead; its end comes as an event."""
@@ -126,10 +135,10 @@ class Attempts:
         """End the executors of a job that is over; what it has written stays."""
         self._pool.forget(job)
 
-    def forget(self, job: str) -> None:
+    def forget(self, job: str, *, with_logs: bool) -> None:
         """Remove what a job left here: its executors, runs and parts."""
         self._pool.forget(job)
-        for folder in ("runs", "parts"):
+        for folder in (*KEPT, LOGS) if with_logs else KEPT:
             shutil.rmtree(self._directory / folder / job, ignore_errors=True)
         self._threads.submit(clear_old_logs, self._directory, time.time())
 

@@ -101,6 +101,7 @@ from .wire.replies import ClientReply, JobPrepared, MetricsShown, Refused
 from .wire.requests import (
     CheckChunks,
     DescribeRing,
+    DropJob,
     FindKeys,
     GetKey,
     Hello,
@@ -241,7 +242,7 @@ class Node:
         match event.question:
             case PutKey() | GetKey() | FindKeys() | OfferChunk() as question:
                 return self._asked_of_store(event, question, out)
-            case SubmitJob() | WatchJob() | ListJobs() | KillJob() as question:
+            case SubmitJob() | WatchJob() | ListJobs() | KillJob() | DropJob() as question:
                 return [job_event(self._expect(_Client(event.route, event.request)), question)]
             case LeaveRing() | RemovePeer() | PlanMove() | PlanJoin() as question:
                 refused = move_objection(question, PeerId(self._me.id), self.ring.members)

@@ -122,8 +122,8 @@ class Performer:
                 self._attempts.stop(attempt)
             case DismissJob(job=job):
                 self._attempts.dismiss(job)
-            case ForgetJob(job=job):
-                self._attempts.forget(job)
+            case ForgetJob(job=job, with_logs=with_logs):
+                self._attempts.forget(job, with_logs=with_logs)
             case _:
                 assert_never(effect)
 

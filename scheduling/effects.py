@@ -123,9 +123,10 @@ class DismissJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgetJob:
-    """Remove what the job left on this peer's disk: runs, parts, executors."""
+    """Remove what the job left on this peer's disk: runs, parts, executors; what it printed too if the user said so."""
 
     job: str
+    with_logs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -235,6 +235,9 @@ class JobEnding(Struct, frozen=True, array_like=True):
     bytes: Offset = 0
     side: Annotated[tuple[StoredFile, ...], Meta(max_length=SPLITS_MAX)] = ()
     """What user code has written beside the parts, in attempts that count."""
+    elapsed_s: Annotated[float, Meta(ge=0.0)] = 0.0
+    """Seconds from when its tracker first heard of the job to this ending, and the `attempts` that it knew of."""
+    attempts: Offset = 0
 
     @property
     def files(self) -> tuple[StoredFile, ...]:

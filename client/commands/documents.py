@@ -88,8 +88,8 @@ def peer_document(view: PeerView) -> dict[str, Any]:
     """Spell one peer.
 
     `state` is alive, suspect, dead or left. `condition` is well or slow of one that answers, and of one that does not
-    frozen (its machine takes connections), gone (it refuses them), unreachable or null. `standing` is joining, valid, leaving
-    or removed. `load` (share of slots in use), `disk` (bytes) and `sync` (full or relaxed) are null where unknown.
+    frozen (its machine takes connections), gone (it refuses), unreachable or null. `standing` is joining, valid,
+    leaving or removed. `load` (share of slots in use), `disk` (bytes) and `sync` (full or relaxed) are null if unknown.
     """
     return {
         "name": view.member.name,

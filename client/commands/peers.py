@@ -12,8 +12,8 @@ from ..units import format_size
 from .backup import backup, restore, verify
 from .documents import balance, condition_word, moving_document, peer_document, print_json, ring_document
 from .exits import FAILED, Exit
+from .groups import RingGroup
 from .options import connect, examples, json_option, peer_option
-from .ring_group import RingGroup
 
 if TYPE_CHECKING:
     from ...node.wire.replies import PeerView, RingShown

@@ -18,6 +18,7 @@ from ...ring.effects import Operate
 from ...ring.errors import InvariantBroken
 from ...ring.facts import Liveness, Standing
 from ...ring.terms import Instant, Member, PeerId, Source
+from ...scheduling.events import LeftoversFound
 from ...scheduling.status import Condition
 from .disk import Disk, Run
 from .history import History, Kind
@@ -149,6 +150,8 @@ class Cluster:
         self.witness.forget(process.id)
         seeds = tuple(self.member(other).url for other in self.disks if other != name)[:3]
         self.feed(process, PeerStarted(seeds=seeds))
+        if left := disk.jobs_left():
+            self.feed(process, LeftoversFound(jobs=left))
 
     def run_until(self, done: Callable[[], bool], limit_s: float) -> bool:
         """Let time pass until `done`, or to the instant `limit_s`; tell whether it was done."""

@@ -88,6 +88,7 @@ class Process:
         self.disk = disk
         self.start = disk.starts
         self.serial = serial
+        self.booted_at = now
         self.frozen = False
         self.late: list[Letter | Later | Working] = []
         """What has come while it stood still."""

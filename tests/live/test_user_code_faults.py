@@ -356,7 +356,7 @@ held = []
 def map(number, line):
     if line == "leak":
         while True:
-            held.append(bytes(1 << 22))
+            held.append(b"x" * (1 << 22))
     for word in line.split():
         yield word, 1
 

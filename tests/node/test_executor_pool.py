@@ -154,21 +154,21 @@ def test_whatever_kills_the_process_is_named_with_its_last_output_and_the_next_a
     play(tmp_path, scene)
 
 
-LEAKS = "held = []\ndef map(key, value):\n    while True: held.append(bytes(1 << 22))\n"
+LEAKS = "held = []\ndef map(key, value):\n    while True: held.append(b'x' * (1 << 22))\n"
 FORKS_AND_LEAKS = "import os, time\n" + LEAKS.replace("    while", "    if os.fork(): time.sleep(60)\n    while")
 
 
 @pytest.mark.parametrize("source", [LEAKS, FORKS_AND_LEAKS])
 def test_attempt_that_outgrows_its_memory_is_ended_and_told_and_the_next_one_runs(tmp_path, source):
     async def scene(stage: Stage) -> None:
-        attempt = stage.start(source, memory_limit=256 << 20)
+        attempt = stage.start(source, memory_limit=128 << 20)
         word = await stage.last_word()
         assert isinstance(word, TaskFailed)
         assert (word.attempt, word.error.kind) == (attempt, "MemoryLimitExceeded")
         held = int(word.error.message.partition("held ")[2].partition(" MiB")[0])
-        assert held > 256
+        assert held > 128
         assert "--memory-limit" in word.error.hint
-        stage.start(WORDS, memory_limit=256 << 20)
+        stage.start(WORDS, memory_limit=128 << 20)
         assert isinstance(await stage.last_word(), TaskFinished)
 
     play(tmp_path, scene)

@@ -437,6 +437,12 @@ PLANTED_BUGS = (
         "return winner == running.attempt",
     ),
     PlantedBug(
+        "start does not look for the jobs whose files it finds",
+        "scheduling/reception/leavings.py",
+        "for job in sorted(self._left):",
+        "for job in sorted(self._left)[:0]:",
+    ),
+    PlantedBug(
         "peer that is back is still taken for silent",
         "node/knocks.py",
         "self._found.pop(peer, None)",
