@@ -51,6 +51,8 @@ class SchedulingSettings:
     """How long each next successor leaves the role to the one before it."""
     find_patience_s: float = 3.0
     """How long a question about a job that is not known here waits at least for its record to be found in the ring."""
+    kill_patience_s: float = 10.0
+    """How long a kill waits for the end to be decided: longer than a successor needs to take over."""
     silence_patience_s: float = 3.0
     """How long the tracker role of a peer that lives may say nothing of a job; it speaks every `track_interval_s`."""
     report_patience_s: float = 5.0
