@@ -17,7 +17,7 @@ from ...scheduling.partitioners import canonical
 from ...scheduling.splits import cut_lines, splits_of_file
 from ...scheduling.status import JobStatus
 from .cluster import CLIENT_URL, Cluster
-from .wordcount import POISON, WRITES_SIDE_FILES
+from .wordcount import POISON
 
 PATIENCE_S = 1.0
 """How long the simulated client waits for a peer before it asks another."""
@@ -71,9 +71,10 @@ def in_total_order(record: JobRecord, text: bytes) -> JobRecord:
     return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, cuts=cuts))
 
 
-def with_side_files(record: JobRecord) -> JobRecord:
-    """Have map attempts write files beside their runs."""
-    return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, params={WRITES_SIDE_FILES: ""}))
+def with_parameter(record: JobRecord, name: str) -> JobRecord:
+    """Have user code do what a parameter of that name says."""
+    params = {**record.spec.params, name: ""}
+    return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, params=params))
 
 
 def with_bad_records_skipped(record: JobRecord) -> JobRecord:
