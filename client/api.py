@@ -9,16 +9,17 @@ from typing import Any, BinaryIO, Protocol, Self, Unpack
 from msgspec.structs import replace
 
 from ..node.executor.aggregations import NAMES, aggregation
-from ..node.wire.replies import JobPrepared, JobsShown, JobTaken, MetricsShown, PeersShown, PeerView, RingShown, Welcome
-from ..node.wire.requests import DescribeRing, Hello, ListJobs, ListPeers, PrepareJob, ShowMetrics, SubmitJob
+from ..node.wire.replies import JobPrepared, JobTaken, MetricsShown, PeersShown, PeerView, RingShown, Welcome
+from ..node.wire.requests import DescribeRing, Hello, ListPeers, PrepareJob, ShowMetrics, SubmitJob
 from ..ring.errors import CallerError
 from ..ring.facts import Liveness
-from ..scheduling.jobs import JobRecord, Program
+from ..scheduling.jobs import JobRecord, Program, job_key
 from ..scheduling.status import JobStatus
 from .addresses import find_urls
 from .connection import Connection
 from .jobs.chain import Chain
 from .jobs.functions import pack_functions
+from .jobs.history import Removed, age_s, all_jobs, check_ended, jobs_in_mind, remove_job
 from .jobs.inputs import find_inputs
 from .jobs.job import Job
 from .jobs.options import JobChoices, options_of
@@ -200,7 +201,14 @@ class Client:
         Raises:
             CallerError: there is none, or several.
         """
-        return Job(self._connection, self.fs, find_job(ref, self.jobs()))
+        known = self.jobs()
+        try:
+            name = find_job(ref, known)
+        except CallerError:
+            if (others := self.history()) == known:
+                raise
+            name = find_job(ref, others)
+        return Job(self._connection, self.fs, name)
 
     def attach(self, ref: str, *, overwrite: bool = False, stdout: BinaryIO | None = None) -> Job:
         """Find a job as `job` does; its `wait` receives the output to where the submitter wanted it.
@@ -219,7 +227,37 @@ class Client:
 
     def jobs(self) -> tuple[JobStatus, ...]:
         """List the jobs that the answering peer knows, the newest first."""
-        return self._connection.ask(ListJobs(), JobsShown).statuses
+        return jobs_in_mind(self._connection)
+
+    def history(self) -> tuple[JobStatus, ...]:
+        """List the jobs that the ring has a record of, the newest first, however often its peers have died since.
+
+        Raises:
+            WorldError: so many homes are silent that they may hide records.
+        """
+        return all_jobs(self._connection, self.kv.keys(job_key("")))
+
+    def ended_jobs(self, names: Sequence[str], older_than_s: float | None = None) -> tuple[JobStatus, ...]:
+        """Choose ended jobs: those named, as `job` finds them, and all that ended longer ago than `older_than_s`.
+
+        Raises:
+            CallerError: there is no job of a name, or several, or it has not ended.
+            WorldError: as `history`.
+        """
+        every = self.history()
+        named = {find_job(name, every) for name in names}
+        for status in every:
+            if status.id in named:
+                check_ended(status)
+        return tuple(
+            status
+            for status in every
+            if status.id in named or (older_than_s is not None and status.state.ended and age_s(status) > older_than_s)
+        )
+
+    def remove_job(self, status: JobStatus) -> Removed:
+        """Remove an ended job from the history; raises as `remove_job` of `jobs.history`."""
+        return remove_job(self._connection, status)
 
     def peers(self, *, measured: bool = False) -> tuple[PeerView, ...]:
         """List the members of the cluster, as the answering peer sees them.

@@ -25,10 +25,11 @@ from ..scheduling.events import (
 )
 from ..scheduling.jobs import JobRecord, Phase, TaskReport, UserError
 from ..scheduling.messages import Attempt, run_name
-from ..scheduling.replica.skipping import DIED, TIMED_OUT
+from ..scheduling.replica.skipping import ENDINGS
 from .effects import RunAttempt
 from .executor.kept_logs import clear_old_logs
 from .executor.line_note import noted_line
+from .executor.logs import LOGS
 from .executor.pool import ExecutorPool
 from .executor.tasks import (
     ExecutorWord,
@@ -44,6 +45,9 @@ from .executor.tasks import (
 )
 from .fetching import Fetcher
 from .inputs import in_one_place
+
+KEPT = ("runs", "parts")
+"""The folders in which each job has one of its own, until some time after its end."""
 
 
 @dataclass(slots=True)
@@ -85,6 +89,11 @@ class Attempts:
         self._running: dict[str, _Running] = {}
         self._fetches: dict[str, asyncio.Task[None]] = {}
 
+    def jobs_left(self) -> tuple[str, ...]:
+        """Name the jobs of which runs or parts lie on the disk."""
+        folders = (self._directory / kind for kind in KEPT)
+        return tuple(sorted({left.name for folder in folders if folder.is_dir() for left in folder.iterdir()}))
+
     def start(self, run: RunAttempt) -> None:
         """Begin an attempt, or only fetch its input ahead; its end comes as an event."""
         start = run.start
@@ -108,7 +117,8 @@ class Attempts:
             self._execute(running.run.start.record, running.order)
 
     def _execute(self, record: JobRecord, order: MapTask | ReduceTask) -> None:
-        self._pool.start(record.id, load_order(record, self._me.name), order, record.spec.timeout_per_split_s)
+        load, spec = load_order(record, self._me.name), record.spec
+        self._pool.start(record.id, load, order, spec.timeout_per_split_s, spec.memory_limit)
 
     def stop(self, attempt: Attempt) -> None:
         """End an attempt, its process included; no event follows."""
@@ -125,10 +135,10 @@ class Attempts:
         """End the executors of a job that is over; what it has written stays."""
         self._pool.forget(job)
 
-    def forget(self, job: str) -> None:
+    def forget(self, job: str, *, with_logs: bool) -> None:
         """Remove what a job left here: its executors, runs and parts."""
         self._pool.forget(job)
-        for folder in ("runs", "parts"):
+        for folder in (*KEPT, LOGS) if with_logs else KEPT:
             shutil.rmtree(self._directory / folder / job, ignore_errors=True)
         self._threads.submit(clear_old_logs, self._directory, time.time())
 
@@ -178,8 +188,6 @@ class Attempts:
                     skip=start.skip,
                     note=str(self._note(title)),
                 )
-                if start.skip is not None:
-                    scratch.mkdir(parents=True, exist_ok=True)
             else:
                 fetch = partial(self._fetcher.runs, run.runs, start.task, scratch)
                 fetched = await loop.run_in_executor(self._threads, fetch)
@@ -193,7 +201,11 @@ class Attempts:
                     runs=fetched.segments,
                     output=str(self._directory / running.output),
                     side=str(self._directory / running.side),
+                    skip=start.skip,
+                    note=str(self._note(title)),
                 )
+            if start.skip is not None:
+                scratch.mkdir(parents=True, exist_ok=True)
         except (MurmurationError, OSError, MemoryError) as error:
             reason = str(error) or type(error).__name__
             self._end(title, AttemptLost(attempt=start.attempt, reason=reason))
@@ -205,10 +217,11 @@ class Attempts:
             self._execute(start.record, order)
 
     def _failed(self, title: str, error: UserError) -> None:
-        """Add to the end of a process which line it was at, if the attempt was careful."""
+        """Add to the end of a process which line or key it was at, if the attempt was careful."""
         start = self._running[title].run.start
-        if start.skip is not None and error.kind in (DIED, TIMED_OUT) and start.phase is Phase.MAP:
-            file = start.record.files[start.record.splits[start.task].file].name
+        if start.skip is not None and error.kind in ENDINGS:
+            is_map = start.phase is Phase.MAP
+            file = start.record.files[start.record.splits[start.task].file].name if is_map else ""
             error = replace(error, file=file, line=noted_line(str(self._note(title))))
         self._end(title, AttemptFailed(attempt=start.attempt, error=error))
 

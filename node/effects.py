@@ -9,6 +9,7 @@ from ..ring.terms import Instant, PeerId, Source
 from ..scheduling.effects import DismissJob, ForgetJob, StartAttempt, StopAttempt
 from ..scheduling.events import SchedulingEvent
 from ..scheduling.messages import SchedulingMessage
+from .events import KnockDue
 from .wire.logs import ListLogs, ReadLog
 from .wire.replies import ClientReply
 from .wire.requests import CheckChunks
@@ -30,7 +31,7 @@ class Wake:
     """Hand `event` back at that instant, or soon after."""
 
     at: Instant
-    event: RingEvent | SchedulingEvent
+    event: RingEvent | SchedulingEvent | KnockDue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,14 @@ class MeasureDisk:
     request: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knock:
+    """See whether anybody takes a connection at the control address of a silent peer. Ends in `Knocked`."""
+
+    peer: PeerId
+    url: str
+
+
 NodeEffect = (
     Post
     | SendTo
@@ -100,6 +109,7 @@ NodeEffect = (
     | ScrubChunks
     | LookAtDisk
     | MeasureDisk
+    | Knock
     | Usurped
     | Parted
     | DiskOld

@@ -7,6 +7,7 @@ from ..ring.messages import RingMessage
 from ..ring.terms import PeerId
 from ..scheduling.events import SchedulingEvent
 from ..scheduling.messages import SchedulingMessage
+from ..scheduling.status import Condition
 from .wire.replies import ClientReply
 from .wire.requests import ClientRequest
 
@@ -53,4 +54,29 @@ class DiskMeasured:
     values: dict[str, float]
 
 
-NodeEvent = LookedAtDisk | DiskMeasured | RingEvent | SchedulingEvent | PeerSpoke | ClientAsked | PeerStarted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnockDue:
+    """It is time to knock at a silent peer once more."""
+
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knocked:
+    """A knock has shown how a silent peer is."""
+
+    peer: PeerId
+    condition: Condition
+
+
+NodeEvent = (
+    LookedAtDisk
+    | DiskMeasured
+    | Knocked
+    | KnockDue
+    | RingEvent
+    | SchedulingEvent
+    | PeerSpoke
+    | ClientAsked
+    | PeerStarted
+)

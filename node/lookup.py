@@ -5,19 +5,26 @@ from typing import assert_never
 from ..ring.facts import Liveness
 from ..ring.machine import Ring
 from ..ring.terms import Member, PeerId, Source
+from ..scheduling.machine import Scheduling
+from ..scheduling.status import Condition
 from .inputs import chunk_source
+from .knocks import Knocks
 from .moves import moving, peer_view
 from .wire.replies import ChunkAt, ClientReply, PeersShown, RingShown, Welcome
 from .wire.requests import DescribeRing, Hello, ListPeers, LocateChunk
 
 
 class Lookup:
-    """Looks things up in the storage half."""
+    """Looks things up, mostly in the storage half."""
 
-    def __init__(self, me: Member, version: str, ring: Ring, replicas: int) -> None:
+    def __init__(
+        self, me: Member, version: str, ring: Ring, scheduling: Scheduling, knocks: Knocks, replicas: int
+    ) -> None:
         self._me = me
         self._version = version
         self._ring = ring
+        self._scheduling = scheduling
+        self._knocks = knocks
         self._replicas = replicas
 
     def answer(self, question: Hello | LocateChunk | ListPeers | DescribeRing) -> ClientReply:
@@ -28,11 +35,20 @@ class Lookup:
             case LocateChunk(digest=digest):
                 return ChunkAt(sources=tuple(chunk_source(m, digest) for m in self.holders(digest))[:64])
             case ListPeers():
-                return PeersShown(peers=tuple(peer_view(update) for update in self._ring.members.values()))
+                return self._peers_shown()
             case DescribeRing(key=key):
                 return self._ring_shown(key)
             case _:
                 assert_never(question)
+
+    def _peers_shown(self) -> PeersShown:
+        members, slow = self._ring.members, self._scheduling.slow_peers
+        silent = {peer: self._knocks.condition(update, members) for peer, update in members.items()}
+        return PeersShown(
+            peers=tuple(
+                peer_view(update, Condition.SLOW if peer in slow else silent[peer]) for peer, update in members.items()
+            )
+        )
 
     def _urls(self) -> tuple[str, ...]:
         return tuple(u.member.url for u in self._ring.members.values() if u.liveness is Liveness.ALIVE)

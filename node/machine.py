@@ -61,6 +61,7 @@ from ..scheduling.effects import (
     FindOutput,
     FindRecord,
     ForgetJob,
+    JobSeen,
     OweVotes,
     PlaceChunk,
     PrepareAttempt,
@@ -87,8 +88,9 @@ from ..scheduling.jobs import job_key, register_key
 from ..scheduling.machine import Scheduling
 from ..scheduling.settings import SchedulingSettings
 from .effects import LookAtDisk, MeasureDisk, NodeEffect, Post, ReplyTo, Wake
-from .events import ClientAsked, DiskMeasured, LookedAtDisk, NodeEvent, PeerSpoke, PeerStarted
+from .events import ClientAsked, DiskMeasured, KnockDue, Knocked, LookedAtDisk, NodeEvent, PeerSpoke, PeerStarted
 from .inputs import with_inputs
+from .knocks import Knocks
 from .latency import Latencies
 from .lookup import Lookup
 from .moves import move_event, move_objection
@@ -99,6 +101,7 @@ from .wire.replies import ClientReply, JobPrepared, MetricsShown, Refused
 from .wire.requests import (
     CheckChunks,
     DescribeRing,
+    DropJob,
     FindKeys,
     GetKey,
     Hello,
@@ -170,7 +173,8 @@ class Node:
         self._me = me
         self.ring = Ring(me, incarnation, settings.ring, rng, recorded)
         self.scheduling = Scheduling(PeerId(me.id), incarnation, me.workers, settings.scheduling, rng)
-        self._lookup = Lookup(me, version, self.ring, settings.ring.replicas)
+        self._knocks = Knocks()
+        self._lookup = Lookup(me, version, self.ring, self.scheduling, self._knocks, settings.ring.replicas)
         self._names: Iterator[int] = count(1)
         self._name_root = f"{me.id[:12]}.{incarnation:x}."
         self._waiting: dict[str, _Waiting] = {}
@@ -201,6 +205,7 @@ class Node:
     def check(self) -> None:
         """Assert the invariants of both halves."""
         self.ring.check()
+        self._knocks.check(self.ring.members)
         self.scheduling.check()
 
     def _admit(self, event: NodeEvent, out: list[NodeEffect]) -> list[_Step]:
@@ -215,6 +220,12 @@ class Node:
                 return [Started(seeds=seeds), SchedulingStarted()]
             case StopRequested():
                 return [SchedulingStopped(), event]
+            case Knocked():
+                out += self._knocks.knocked(self._now, event)
+                return []
+            case KnockDue():
+                out += self._knocks.due(event, self.ring.members)
+                return []
             case LookedAtDisk(route=route, request=request, reply=reply):
                 out.append(ReplyTo(route=route, request=request, reply=reply))
                 return []
@@ -231,7 +242,7 @@ class Node:
         match event.question:
             case PutKey() | GetKey() | FindKeys() | OfferChunk() as question:
                 return self._asked_of_store(event, question, out)
-            case SubmitJob() | WatchJob() | ListJobs() | KillJob() as question:
+            case SubmitJob() | WatchJob() | ListJobs() | KillJob() | DropJob() as question:
                 return [job_event(self._expect(_Client(event.route, event.request)), question)]
             case LeaveRing() | RemovePeer() | PlanMove() | PlanJoin() as question:
                 refused = move_objection(question, PeerId(self._me.id), self.ring.members)
@@ -280,6 +291,7 @@ class Node:
             case MendChunk(ticket=ticket, digest=digest, size=size):
                 out.append(PullChunk(ticket=ticket, digest=digest, size=size, sources=self._lookup.elsewhere(digest)))
             case MemberChanged(update=update):
+                out += self._knocks.seen(update)
                 return [MemberSeen(update=update)]
             case RecordSeen(key=key, values=values):
                 return [RecordFound(job=key.removeprefix(b"job/").decode(), value=min(values, default=None))]
@@ -332,6 +344,8 @@ class Node:
             case Answer(request=request, answer=answer):
                 who = self._waiting.pop(request)
                 assert isinstance(who, _Client)
+                if isinstance(answer, JobSeen):
+                    answer = JobSeen(status=self._knocks.shown_in(answer.status, self.ring.members))
                 out.append(ReplyTo(route=who.route, request=who.request, reply=job_reply(answer)))
             case FindRecord() | FindOutput() | StoreRecord() | Decide() | PlaceChunk():
                 return [self._ring_event(effect)]

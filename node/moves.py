@@ -8,6 +8,7 @@ from ..ring.facts import Liveness, Standing, Update
 from ..ring.placement.rendezvous import Home
 from ..ring.terms import PeerId
 from ..ring.transfer.walk import Progress
+from ..scheduling.status import Condition
 from .wire.replies import Moving, PeerView, Refused
 from .wire.requests import LeaveRing, PlanJoin, PlanMove, RemovePeer
 
@@ -53,7 +54,7 @@ def move_event(request: str, question: MoveQuestion) -> LeaveRequested | RemoveR
             assert_never(question)
 
 
-def peer_view(update: Update) -> PeerView:
+def peer_view(update: Update, condition: Condition) -> PeerView:
     """Show one member."""
     return PeerView(
         member=update.member,
@@ -61,6 +62,7 @@ def peer_view(update: Update) -> PeerView:
         incarnation=update.incarnation,
         standing=update.standing,
         epoch=update.epoch,
+        condition=condition,
     )
 
 

@@ -13,6 +13,7 @@ from ..ring.events import LeaveRequested, LinkBroke, StopRequested
 from ..ring.facts import Standing
 from ..ring.outcomes import StoreOutcome, VersionsMerged
 from ..ring.terms import REFUTATION_BITS, Member, PeerId
+from ..scheduling.events import LeftoversFound
 from .attempts import Attempts
 from .config import PeerConfig
 from .edge import Edge
@@ -101,6 +102,8 @@ class Peer:
     def start(self) -> None:
         """Join through the configured addresses, or stand alone."""
         self.feed(PeerStarted(seeds=self._config.join))
+        if left := self._attempts.jobs_left():
+            self.feed(LeftoversFound(jobs=left))
 
     def feed(self, event: NodeEvent) -> None:
         """Hand an event to the machine and carry out what it asks for; events that this causes wait their turn."""

@@ -19,8 +19,8 @@ from ..scheduling.effects import DismissJob, ForgetJob, StopAttempt
 from ..scheduling.messages import SchedulingMessage
 from .attempts import Attempts
 from .clock import Clock
-from .effects import DiskQuestion, LookAtDisk, MeasureDisk, NodeEffect, Post, ReplyTo, RunAttempt, Wake
-from .events import DiskMeasured, LookedAtDisk, NodeEvent
+from .effects import DiskQuestion, Knock, LookAtDisk, MeasureDisk, NodeEffect, Post, ReplyTo, RunAttempt, Wake
+from .events import DiskMeasured, Knocked, LookedAtDisk, NodeEvent
 from .executor.kept_logs import list_logs, read_log
 from .storage.chunks import ChunkStore
 from .storage.measures import disk_metrics
@@ -96,8 +96,8 @@ class Performer:
                 self._clock.call_at(at, self._emit, event)
             case Operate(ticket=ticket, operation=operation):
                 self._operate(ticket, operation)
-            case PullChunk():
-                self._loop.create_task(self._pull(effect))
+            case PullChunk() | Knock():
+                self._loop.create_task(self._pull(effect) if isinstance(effect, PullChunk) else self._knock(effect))
             case ScrubChunks() | LookAtDisk() | MeasureDisk():
                 self._loop.create_task(self._inspect(effect))
             case Usurped() | DiskOld() | Parted():
@@ -122,8 +122,8 @@ class Performer:
                 self._attempts.stop(attempt)
             case DismissJob(job=job):
                 self._attempts.dismiss(job)
-            case ForgetJob(job=job):
-                self._attempts.forget(job)
+            case ForgetJob(job=job, with_logs=with_logs):
+                self._attempts.forget(job, with_logs=with_logs)
             case _:
                 assert_never(effect)
 
@@ -153,6 +153,9 @@ class Performer:
         if self._pulls.get(effect.digest) is running:
             del self._pulls[effect.digest]
         self._emit(ChunkPulled(ticket=effect.ticket, error=error))
+
+    async def _knock(self, effect: Knock) -> None:
+        self._emit(Knocked(peer=effect.peer, condition=await self._transport.knock(effect.url)))
 
     async def _inspect(self, effect: ScrubChunks | LookAtDisk | MeasureDisk) -> None:
         """Look at what is on the disk, in a thread."""

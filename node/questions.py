@@ -20,7 +20,7 @@ from ..ring.events import ChunkOffered, GetRequested, KeysRequested, PutRequeste
 from ..ring.facts import Sibling, Update
 from ..ring.terms import JOINED_BYTES_MAX, JOINED_MAX, PeerId
 from ..scheduling.effects import JobAccepted, JobRefused, JobSeen, JobsSeen, JobUnknown, SchedulingAnswer
-from ..scheduling.events import JobsRequested, JobSubmitted, KillRequested, StatusRequested
+from ..scheduling.events import DropRequested, JobsRequested, JobSubmitted, KillRequested, StatusRequested
 from .wire.replies import (
     ChunkKept,
     ClientReply,
@@ -35,10 +35,11 @@ from .wire.replies import (
     MoveStarted,
     Refused,
 )
-from .wire.requests import FindKeys, GetKey, KillJob, ListJobs, OfferChunk, PutKey, SubmitJob, WatchJob
+from .wire.requests import DropJob, FindKeys, GetKey, KillJob, ListJobs, OfferChunk, PutKey, SubmitJob, WatchJob
 
 StoreQuestion = PutKey | GetKey | FindKeys | OfferChunk
-JobQuestion = SubmitJob | WatchJob | ListJobs | KillJob
+JobQuestion = SubmitJob | WatchJob | ListJobs | KillJob | DropJob
+JobAsked = JobSubmitted | StatusRequested | JobsRequested | KillRequested | DropRequested
 
 
 def store_event(request: str, question: StoreQuestion) -> PutRequested | GetRequested | KeysRequested | ChunkOffered:
@@ -171,7 +172,7 @@ def _ends(siblings: tuple[Sibling, ...]) -> tuple[int, ...]:
     return ends if any(ends) else ()
 
 
-def job_event(request: str, question: JobQuestion) -> JobSubmitted | StatusRequested | JobsRequested | KillRequested:
+def job_event(request: str, question: JobQuestion) -> JobAsked:
     """Turn a question about jobs into scheduling's event."""
     match question:
         case SubmitJob():
@@ -184,6 +185,8 @@ def job_event(request: str, question: JobQuestion) -> JobSubmitted | StatusReque
             return JobsRequested(request=request)
         case KillJob():
             return KillRequested(request=request, job=question.job)
+        case DropJob():
+            return DropRequested(request=request, job=question.job)
         case _:
             assert_never(question)
 

@@ -81,7 +81,7 @@ class StartAttempt:
     seal: MapSeal | None
     remade: tuple[tuple[int, Attempt], ...] = ()
     skip: tuple[int, ...] | None = None
-    """Lines of the split that are left out; None if the attempt need not be careful."""
+    """Lines of the split that are left out, or keys of the partition; None if the attempt need not be careful."""
     copies: tuple[tuple[int, bytes], ...] = ()
     """Splits whose runs are chunks of the ring as well, and the names of these."""
 
@@ -123,9 +123,10 @@ class DismissJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgetJob:
-    """Remove what the job left on this peer's disk: runs, parts, executors."""
+    """Remove what the job left on this peer's disk: runs, parts, executors; what it printed too if the user said so."""
 
     job: str
+    with_logs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,21 @@ class JobsRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DropRequested:
+    """A client wants this peer to forget an ended job."""
+
+    request: str
+    job: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftoversFound:
+    """The disk holds runs or parts of these jobs since an earlier start."""
+
+    jobs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordFound:
     """What the ring holds under a job's key: an encoded `JobRecord`, or None.
 
@@ -205,6 +220,8 @@ SchedulingEvent = (
     | KillRequested
     | StatusRequested
     | JobsRequested
+    | DropRequested
+    | LeftoversFound
     | RecordFound
     | OutputFound
     | RecordStored

@@ -22,6 +22,11 @@ depends on it: small enough for four slots on a laptop, large enough that a spli
 
 MEMORY_PER_TASK_MIN = 1 << 20
 
+MEMORY_LIMIT_FACTOR = 4
+MEMORY_LIMIT_LEAST = 1 << 30
+"""Unless a user says otherwise, an attempt may hold so many times what it may collect, and never less than this: so
+nobody meets the limit who leaks nothing, and a machine is not filled by one who does."""
+
 PRIORITY, PRIORITY_MAX = 10, 100
 
 
@@ -127,12 +132,14 @@ class JobSpec(Struct, frozen=True, array_like=True):
     priority: Annotated[int, Meta(ge=1, le=PRIORITY_MAX)] = PRIORITY
     """The job's weight beside others: jobs that all have work to do get slots in proportion to theirs."""
     skip_bad_records: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
-    """Records that may be set aside because user code fails on them."""
+    """Records, and keys of reducers, that may be set aside because user code fails on them."""
     intermediate_replicas: Annotated[int, Meta(ge=1, le=16)] = 1
     """Copies of each run; beyond one they are kept in the ring, and a peer that is lost takes no run with it."""
     sampling: Sampling | None = None
     cuts: Annotated[tuple[Annotated[bytes, Meta(max_length=2048)], ...], Meta(max_length=4096)] | None = None
     """Encoded keys at which one partition ends and the next begins; None deals keys by their hash."""
+    memory_limit: Annotated[int, Meta(ge=0, le=1 << 62)] = 0
+    """Bytes that all processes of an attempt may hold together; it fails beyond that. 0 means no limit."""
 
 
 class JobRecord(Struct, frozen=True, array_like=True):
@@ -170,7 +177,7 @@ class UserError(Struct, frozen=True, array_like=True):
     traceback: Text = ""
     file: Path = ""
     line: Annotated[int, Meta(ge=0)] = 0
-    """Line number of the record in its file, from 1; 0 where it is no record's fault."""
+    """Number of the record's line in its file, or of the key in its partition, from 1; 0 where neither is to blame."""
     record: Annotated[str, Meta(max_length=4096)] = ""
     """The line or the reduce key, shortened."""
     hint: Annotated[str, Meta(max_length=1024)] = ""
@@ -228,6 +235,9 @@ class JobEnding(Struct, frozen=True, array_like=True):
     bytes: Offset = 0
     side: Annotated[tuple[StoredFile, ...], Meta(max_length=SPLITS_MAX)] = ()
     """What user code has written beside the parts, in attempts that count."""
+    elapsed_s: Annotated[float, Meta(ge=0.0)] = 0.0
+    """Seconds from when its tracker first heard of the job to this ending, and the `attempts` that it knew of."""
+    attempts: Offset = 0
 
     @property
     def files(self) -> tuple[StoredFile, ...]:

@@ -23,9 +23,11 @@ from .events import (
     AttemptLost,
     AttemptProgressed,
     ChunkSettled,
+    DropRequested,
     JobsRequested,
     JobSubmitted,
     KillRequested,
+    LeftoversFound,
     MemberSeen,
     OutputFound,
     RecordFound,
@@ -44,6 +46,8 @@ from .jobs import job_key
 from .reception.exchange import Exchange
 from .reception.intake import Intake
 from .reception.kills import Kills
+from .reception.leavings import Leavings
+from .reception.view import slow_peers
 from .reception.watchers import Watchers
 from .replica.job import Job
 from .retention import Retention
@@ -71,6 +75,7 @@ class Scheduling:
         self._exchange = Exchange(self._desk, self._intake, self._tracking, self._pulse)
         self._watchers = Watchers(self._desk, self._intake, self._tracking)
         self._kills = Kills(self._desk, self._intake)
+        self._leavings = Leavings(self._desk, self._intake)
         self._retention = Retention(self._desk)
         self._audit = Audit(self._desk)
         self._votes_owed = 0
@@ -84,6 +89,12 @@ class Scheduling:
     def load(self) -> float:
         """Tell the share of this peer's slots that are in use, from 0 to 1; a peer without slots is idle."""
         return self._desk.slots.load
+
+    @property
+    def slow_peers(self) -> frozenset[str]:
+        """Name the peers whose attempts at some job go on much more slowly than elsewhere."""
+        live = (job for job in self._desk.jobs.values() if job.live)
+        return frozenset(peer for job in live for peer in slow_peers(job, self._desk))
 
     def electorate(self, job: str) -> tuple[PeerId, ...]:
         """Choose who should decide a job of that id, were it submitted now."""
@@ -115,7 +126,9 @@ class Scheduling:
                 self._exchange.received(event.sender, event.message)
             case MemberSeen():
                 self._attendance.seen(event.update)
-            case JobSubmitted() | KillRequested() | StatusRequested() | JobsRequested():
+            case LeftoversFound():
+                self._leavings.found(event)
+            case JobSubmitted() | KillRequested() | StatusRequested() | JobsRequested() | DropRequested():
                 self._serve(event)
             case SpreadDue() | SyncDue() | TrackDue() | AnswerDue():
                 self._wake(event)
@@ -124,7 +137,7 @@ class Scheduling:
             case _:
                 self._follow(event)
 
-    def _serve(self, event: JobSubmitted | KillRequested | StatusRequested | JobsRequested) -> None:
+    def _serve(self, event: JobSubmitted | KillRequested | StatusRequested | JobsRequested | DropRequested) -> None:
         match event:
             case JobSubmitted():
                 self._intake.submitted(event)
@@ -134,6 +147,9 @@ class Scheduling:
                 self._watchers.asked(event)
             case JobsRequested():
                 self._watchers.asked_for_all(event.request)
+            case DropRequested():
+                if dropped := self._leavings.asked(event):
+                    self._forget(dropped)
             case _:
                 assert_never(event)
 
@@ -154,6 +170,7 @@ class Scheduling:
         match event:
             case RecordFound():
                 self._intake.found(event)
+                self._leavings.record_found(event)
             case OutputFound():
                 self._tracking.output_found(event)
             case RecordStored():
@@ -226,9 +243,12 @@ class Scheduling:
 
     def _retire(self, job: Job) -> None:
         for forgotten in self._retention.look(job):
-            self._tracking.forget(forgotten)
-            self._work.forget(forgotten)
-            self._watchers.forget(forgotten)
+            self._forget(forgotten)
+
+    def _forget(self, job: str) -> None:
+        self._tracking.forget(job)
+        self._work.forget(job)
+        self._watchers.forget(job)
 
     def _spread(self) -> None:
         desk = self._desk

@@ -27,6 +27,12 @@ class Condition(IntEnum):
     WELL = 0
     SLOW = 1
     """It answers, and what it is at takes much longer than elsewhere."""
+    FROZEN = 2
+    """It answers nothing, but its machine takes connections for it: the process stands still, or hangs."""
+    GONE = 3
+    """Its machine refuses connections: the process has ended."""
+    UNREACHABLE = 4
+    """Not even its machine answers: that is down, or behind a cut."""
 
 
 class RunningAttempt(Struct, frozen=True, array_like=True):

@@ -13,9 +13,9 @@ import msgspec
 
 from ...node.wire.replies import PeerView, RingShown
 from ...ring.errors import CallerError
-from ...ring.facts import Context
+from ...ring.facts import Context, Liveness
 from ...scheduling.jobs import UserError
-from ...scheduling.status import JobStatus, Lane, TaskState
+from ...scheduling.status import Condition, JobStatus, Lane, TaskState
 from ..measuring import metrics_of_all
 
 if TYPE_CHECKING:
@@ -61,14 +61,19 @@ def job_document(status: JobStatus) -> dict[str, Any]:
 
 
 def _lane_document(lane: Lane) -> dict[str, Any]:
-    """Spell one peer's part in a job; its `condition` is well, slow or frozen."""
+    """Spell one peer's part in a job; its `condition` is as in `peer_document`."""
     return {
         "name": lane.peer,
         "state": lane.liveness.name.lower(),
-        "condition": lane.condition.name.lower(),
+        "condition": condition_word(lane.liveness, lane.condition),
         "running": len(lane.running),
         "done": lane.tasks_done,
     }
+
+
+def condition_word(liveness: Liveness, condition: Condition) -> str | None:
+    """Spell how a peer is; None where it does not answer and no more is known."""
+    return None if condition is Condition.WELL and liveness is not Liveness.ALIVE else condition.name.lower()
 
 
 def _by_state(states: bytes) -> dict[str, int]:
@@ -82,8 +87,9 @@ def _error_document(error: UserError, split: int) -> dict[str, Any]:
 def peer_document(view: PeerView) -> dict[str, Any]:
     """Spell one peer.
 
-    `state` is alive, suspect, dead or left; `standing` is joining, valid, leaving or removed. `load` (share of slots in
-    use), `disk` (bytes) and `sync` (full or relaxed) are null where they are not known.
+    `state` is alive, suspect, dead or left. `condition` is well or slow of one that answers, and of one that does not
+    frozen (its machine takes connections), gone (it refuses), unreachable or null. `standing` is joining, valid,
+    leaving or removed. `load` (share of slots in use), `disk` (bytes) and `sync` (full or relaxed) are null if unknown.
     """
     return {
         "name": view.member.name,
@@ -96,6 +102,7 @@ def peer_document(view: PeerView) -> dict[str, Any]:
         "incarnation": view.incarnation,
         "load": view.load if view.load >= 0 else None,
         "disk": view.disk_bytes if view.disk_bytes >= 0 else None,
+        "condition": condition_word(view.liveness, view.condition),
         "sync": view.sync or None,
         "workers": view.member.workers,
         "weight": view.member.weight,

@@ -1,57 +1,16 @@
-"""List, show, watch, await and kill jobs: `murmur jobs`, `status`, `top`, `attach`, `wait`, `kill`."""
+"""Show, watch, await and kill jobs: `murmur status`, `top`, `attach`, `wait`, `kill`."""
 
 import contextlib
-from typing import TYPE_CHECKING
 
 import click
 
-from ..units import format_size, format_time
 from .documents import job_document, print_json
 from .following import conclude, follow_to_end
 from .options import connect, json_option, peer_option, plain_option, read_time
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...scheduling.status import JobStatus
-
 job_argument = click.argument("job", metavar="JOB")
 newest_argument = click.argument("job", metavar="[JOB]", default="@")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what stands where the output goes.")
-
-
-@click.command()
-@json_option
-@peer_option
-def jobs(*, as_json: bool, peers: tuple[str, ...]) -> None:
-    """List the jobs that the cluster knows, the newest first."""
-    with connect(peers) as client:
-        statuses = client.jobs()
-    if as_json:
-        print_json([job_document(status) for status in statuses])
-    else:
-        _print_jobs(statuses)
-
-
-def _print_jobs(statuses: "Sequence[JobStatus]") -> None:
-    from ..view.tables import print_table
-    from ..view.words import tally
-
-    rows = [
-        (
-            status.id,
-            status.name,
-            status.state.title,
-            tally(status.map_states),
-            tally(status.reduce_states),
-            format_size(status.bytes_total),
-            format_time(status.elapsed_s),
-            status.tracker,
-        )
-        for status in statuses
-    ]
-    headings = ("id", "name", "state", "splits", "partitions", "input", "time", "tracker")
-    print_table(headings, rows, right=frozenset({"splits", "partitions", "input", "time"}))
 
 
 @click.command()

@@ -10,6 +10,21 @@ from .options import read_size, read_time
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+MEMORY_OPTIONS = (
+    click.option(
+        "--memory-per-task",
+        callback=read_size,
+        metavar="SIZE",
+        help="What a task may collect before it spills to disk [512MiB].",
+    ),
+    click.option(
+        "--memory-limit",
+        callback=read_size,
+        metavar="SIZE",
+        help="What a task's processes may hold before it fails; 0: no limit [4 x --memory-per-task].",
+    ),
+)
+
 
 def limit_options(command: F) -> F:
     """Add `--max-attempts` and the options of its kind."""
@@ -33,14 +48,9 @@ def limit_options(command: F) -> F:
                 "--skip-bad-records",
                 type=click.IntRange(0, 1_000_000),
                 metavar="N",
-                help="Set aside up to N records on which the mapper fails.",
+                help="Set aside up to N records on which the mapper fails, or keys on which the reducer does.",
             ),
-            click.option(
-                "--memory-per-task",
-                callback=read_size,
-                metavar="SIZE",
-                help="What a task may collect before it spills to disk [512MiB].",
-            ),
+            *MEMORY_OPTIONS,
             click.option(
                 "--priority",
                 type=click.IntRange(1, PRIORITY_MAX),

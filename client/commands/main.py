@@ -51,7 +51,7 @@ COMMANDS: Final = {
     "fs": Entry(place=".fs:fs", summary="Store and fetch files in the ring."),
     "submit": Entry(place=".submit:submit", summary="Run a job on the cluster."),
     "run": Entry(place=".submit:run", summary="Run a job on a private cluster of this machine."),
-    "jobs": Entry(place=".jobs:jobs", summary="List the jobs."),
+    "jobs": Entry(place=".history:jobs", summary="List the jobs, and remove ended ones."),
     "status": Entry(place=".jobs:status", summary="Show one job."),
     "top": Entry(place=".jobs:top", summary="Watch a job live."),
     "attach": Entry(place=".jobs:attach", summary="Follow a job to its end; Ctrl-C asks: detach or kill."),

@@ -10,10 +10,10 @@ import click
 from ...node.sync_modes import RELAXED_NOTICE, SYNC_HELP, SYNC_MODES
 from ..units import format_size
 from .backup import backup, restore, verify
-from .documents import balance, moving_document, peer_document, print_json, ring_document
+from .documents import balance, condition_word, moving_document, peer_document, print_json, ring_document
 from .exits import FAILED, Exit
+from .groups import RingGroup
 from .options import connect, examples, json_option, peer_option
-from .ring_group import RingGroup
 
 if TYPE_CHECKING:
     from ...node.wire.replies import PeerView, RingShown
@@ -98,6 +98,7 @@ def _print_peers(views: "tuple[PeerView, ...]") -> None:
         (
             view.member.name,
             view.liveness.name.lower(),
+            condition_word(view.liveness, view.condition) or "?",
             view.standing.name.lower(),
             view.member.url,
             view.member.zone,
@@ -109,7 +110,7 @@ def _print_peers(views: "tuple[PeerView, ...]") -> None:
         )
         for view in views
     ]
-    headings = ("name", "state", "standing", "url", "zone", "workers", "load", "disk", "sync", "id")
+    headings = ("name", "state", "condition", "standing", "url", "zone", "workers", "load", "disk", "sync", "id")
     print_table(headings, rows, right=frozenset({"workers", "load", "disk"}))
     _tell_of_successors(views)
     _tell_of_held_joins(views)

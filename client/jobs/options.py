@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict
 
 from ...ring.errors import CallerError
-from ...scheduling.jobs import MEMORY_PER_TASK, MEMORY_PER_TASK_MIN, PRIORITY, PRIORITY_MAX, SPLITS_MAX
+from ...scheduling.jobs import (
+    MEMORY_LIMIT_FACTOR,
+    MEMORY_LIMIT_LEAST,
+    MEMORY_PER_TASK,
+    MEMORY_PER_TASK_MIN,
+    PRIORITY,
+    PRIORITY_MAX,
+    SPLITS_MAX,
+)
 from ..units import parse_size
 
 DEFAULT_FORMAT: Final = "text"
@@ -25,6 +33,7 @@ class JobChoices(TypedDict, total=False):
     max_attempts: int
     timeout_per_split_s: float
     memory_per_task: int | str
+    memory_limit: int | str | None
     speculation: bool
     priority: int
     skip_bad_records: int
@@ -41,9 +50,11 @@ class JobOptions:
 
     `split_size` is in bytes; `splits` asks for exactly so many of about equal size instead. Without either, the size
     fits the input and the cluster (see `default_split_size`). `memory_per_task` are the bytes that an attempt may
-    take for what it collects, beside the user's own code; what is more goes to disk. With `total_order` the parts of
-    the output follow each other in the order of keys: before the job, about `samples` keys are sampled from at most
-    `max_sampled_splits` splits, of whose records a share of `sample_rate` is mapped [0.1; of small inputs, all].
+    take for what it collects, beside the user's own code; what is more goes to disk. `memory_limit` are the bytes that
+    all its processes may hold together before it fails: 0 for no limit [4 times `memory_per_task`, at least 1 GiB].
+    With `total_order` the parts of the output follow each other in the order of keys: before the job, about `samples`
+    keys are sampled from at most `max_sampled_splits` splits, of whose records a share of `sample_rate` is mapped
+    [0.1; of small inputs, all].
     """
 
     name: str = ""
@@ -57,6 +68,7 @@ class JobOptions:
     max_attempts: int = 4
     timeout_per_split_s: float = 0.0
     memory_per_task: int = MEMORY_PER_TASK
+    memory_limit: int | None = None
     skip_bad_records: int = 0
     intermediate_replicas: int = 1
     speculation: bool = True
@@ -75,11 +87,20 @@ class JobOptions:
             raise CallerError(f"{self.splits} splits cannot be made; give 1 to {SPLITS_MAX}")
         if self.memory_per_task < MEMORY_PER_TASK_MIN:
             raise CallerError(f"{self.memory_per_task} bytes of memory are too few for a task; give at least 1MiB")
+        if self.memory_limit is not None and 0 < self.memory_limit < self.memory_per_task:
+            raise CallerError("a memory limit below what a task may collect ends all attempts; 0 is for none")
         if not 1 <= self.priority <= PRIORITY_MAX:
             raise CallerError(f"a priority of {self.priority} is none; give 1 to {PRIORITY_MAX}")
         if self.skip_bad_records < 0:
             raise CallerError(f"{self.skip_bad_records} records cannot be skipped; give how many may be")
         self._check_sampling()
+
+    @property
+    def bytes_held_max(self) -> int:
+        """Give the bytes that all processes of an attempt may hold together; 0 for no limit."""
+        if self.memory_limit is not None:
+            return self.memory_limit
+        return max(MEMORY_LIMIT_LEAST, MEMORY_LIMIT_FACTOR * self.memory_per_task)
 
     def _check_sampling(self) -> None:
         if self.sample_rate is not None and not 0 < self.sample_rate <= 1:
@@ -97,7 +118,7 @@ def options_of(choices: JobChoices) -> JobOptions:
         CallerError: there is no such choice, or it cannot be.
     """
     chosen: dict[str, Any] = {**choices}
-    for size in ("split_size", "memory_per_task"):
+    for size in ("split_size", "memory_per_task", "memory_limit"):
         if isinstance(chosen.get(size), str):
             chosen[size] = parse_size(chosen[size])
     try:

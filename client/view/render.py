@@ -7,7 +7,7 @@ from rich.text import Text
 
 from ...ring.facts import Liveness
 from ...scheduling.jobs import JobState, Phase
-from ...scheduling.status import Condition, JobEvent, JobStatus, Lane, RunningAttempt
+from ...scheduling.status import JobEvent, JobStatus, Lane, RunningAttempt
 from ..printing import printable
 from . import words
 from .fold import View
@@ -129,7 +129,7 @@ def _lanes(lanes: tuple[Lane, ...], rows: int) -> list[Text]:
 def _lane(lane: Lane, name_width: int) -> Text:
     line = Text()
     line.append(f"{printable(lane.peer):<{name_width}}  ", "bold")
-    style = LIVENESS_STYLES[lane.liveness] if lane.condition is Condition.WELL else "yellow"
+    style = "yellow" if lane.condition in words.TELLING else LIVENESS_STYLES[lane.liveness]
     line.append(f"{words.condition(lane):<7}", style)
     line.append(f"{lane.tasks_done:>6} done")
     for attempt in sorted(lane.running, key=_order):

@@ -16,6 +16,9 @@ LIVENESS: Final = {
     Liveness.LEFT: "left",
 }
 
+TELLING: Final = (Condition.SLOW, Condition.FROZEN)
+"""Of others that do not answer, suspect and dead say enough."""
+
 
 def tally(states: bytes) -> str:
     """Say how many tasks of a phase are done."""
@@ -57,8 +60,8 @@ def attempts(status: JobStatus) -> str:
 
 
 def condition(lane: Lane) -> str:
-    """Say how a peer is: whether it lives, or, where that says more, how it does its part."""
-    return LIVENESS[lane.liveness] if lane.condition is Condition.WELL else lane.condition.name.lower()
+    """Say how a peer is: whether it lives, or, where that says more, that it is slow or stands still."""
+    return lane.condition.name.lower() if lane.condition in TELLING else LIVENESS[lane.liveness]
 
 
 def error_lines(error: UserError, split: int) -> list[str]:

@@ -1,22 +1,19 @@
 """Go through a split carefully, once an attempt at it has failed: set bad records aside, and note which is at hand."""
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from ...scheduling.partitioners import canonical
-from ...scheduling.replica.skipping import DIED, SKIPPED
+from ...scheduling.replica.skipping import DIED
 from .combining import called_with_both, paired
 from .faults import UserFault, fault, fault_of
 from .formats import line_format
 from .line_note import LineNote
 from .program import UserProgram
 from .program_api import Mapper
+from .quarantine import Quarantine, shown
 from .tasks import LoadProgram, MapTask
-
-QUARANTINE = "quarantine.jsonl"
-"""The side file in which records are set aside: a JSON object for each, with its place and what was wrong."""
 
 
 def careful(program: UserProgram, job: LoadProgram, task: MapTask) -> UserProgram:
@@ -44,20 +41,20 @@ class _CarefulMapper(Mapper):
         self._line = self.task.first_line - 1
         self._left_out = frozenset(self.task.skip or ())
         self._note = LineNote(self.task.note)
-        self._set_aside = 0
+        self._quarantine = Quarantine(self.context, self.job.skip_bad_records)
 
     def map(self, key: Any, value: Any) -> Iterable[tuple[Any, Any]]:
         """Map a record, or set it aside: none of its pairs counts then."""
         self._line += 1
         if self._line in self._left_out:
             where = {"file": self.task.file, "line": self._line, "record": value}
-            self._quarantine(value, fault(DIED, "it has killed its process before", **where))
+            self._set_aside(value, fault(DIED, "it has killed its process before", **where))
             return ()
         self._note.write(self._line)
         try:
             return self._pairs(key, value)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is set down with the record
-            self._quarantine(value, fault_of(error, file=self.task.file, line=self._line, record=value))
+            self._set_aside(value, fault_of(error, file=self.task.file, line=self._line, record=value))
             return ()
 
     def _pairs(self, key: Any, value: Any) -> list[tuple[Any, Any]]:
@@ -73,23 +70,5 @@ class _CarefulMapper(Mapper):
         self._note.write(0)
         return self._mapper.cleanup()
 
-    def _quarantine(self, value: Any, why: UserFault) -> None:
-        self._set_aside += 1
-        if self._set_aside > self.job.skip_bad_records:
-            raise why
-        self.context.counter(SKIPPED).increment()
-        record = {
-            "file": self.task.file,
-            "line": self._line,
-            "kind": why.error.kind,
-            "message": why.error.message,
-            "record": _shown(value),
-        }
-        with self.context.open(QUARANTINE, "a") as file:
-            file.write(json.dumps(record) + "\n")
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    return value if isinstance(value, str) else repr(value)
+    def _set_aside(self, value: Any, why: UserFault) -> None:
+        self._quarantine.take(why, {"file": self.task.file, "line": self._line}, {"record": shown(value)})

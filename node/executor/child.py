@@ -45,6 +45,7 @@ class Child:
         """Start the process; raises `OSError` where the system has no room for it."""
         self.log: AttemptLog | None = None
         self.gone = asyncio.Event()
+        self.peak_bytes = 0  # of its largest process; known once it is gone
         self._hear = hear
         self._died = died
         self._loop = asyncio.get_running_loop()
@@ -146,7 +147,8 @@ class Child:
         self._read_output()
         if self._hanging is not None:
             self._hanging.cancel()
-        status = self._process.wait()
+        _, status, used = os.wait4(self.pid, 0)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
         for descriptor in (self._end, self._link, self._output):
             self._loop.remove_reader(descriptor)
         self._loop.remove_writer(self._link)
@@ -155,7 +157,8 @@ class Child:
         os.close(self._end)
         shutil.rmtree(self._scratch, ignore_errors=True)
         self.gone.set()
-        self._died(self, self._breach or _reason(status))
+        self.peak_bytes = used.ru_maxrss << 10
+        self._died(self, self._breach or _reason(self._process.returncode))
 
 
 def _spawn(scratch: Path) -> tuple[subprocess.Popen[bytes], socket.socket, int]:

@@ -15,10 +15,12 @@ Grouping = Callable[[Any], Any]
 
 def grouped(reducer: type[Reducer], grouping: Grouping) -> type[Reducer]:
     """Make a reducer that calls the program's own once for each group."""
-    return type("GroupedReducer", (_Grouped,), {"own": reducer, "grouping": staticmethod(grouping)})
+    return type("GroupedReducer", (GroupedReducer,), {"own": reducer, "grouping": staticmethod(grouping)})
 
 
-class _Grouped(Reducer):
+class GroupedReducer(Reducer):
+    """Calls `own` with the values of all keys of a group."""
+
     own: ClassVar[type[Reducer]]
 
     @staticmethod
@@ -27,6 +29,7 @@ class _Grouped(Reducer):
         raise NotImplementedError
 
     def setup(self) -> None:
+        """Make the program's own reducer ready."""
         self._own = self.own()
         self._own.context = self.context
         self._own.setup()
@@ -44,6 +47,7 @@ class _Grouped(Reducer):
         return pairs
 
     def cleanup(self) -> Iterator[tuple[Any, Any]]:
+        """Reduce the last group, and let the program's own reducer end."""
         yield from self._reduced()
         yield from self._own.cleanup() or ()
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...scheduling.jobs import UserError
-from ...scheduling.replica.skipping import DIED, TIMED_OUT
+from ...scheduling.replica.skipping import DIED, OUT_OF_ROOM, TIMED_OUT
 from .child import Child, OrderTooLarge
+from .footprint import FootprintWatch
 from .logs import AttemptLog, log_path
 from .tasks import (
     ExecutorWord,
@@ -33,6 +34,8 @@ SPARE_DIED_DELAY_S = 5.0
 """Wait before the next spare when one has died unused: something is wrong with this machine."""
 
 OUT_OF_MEMORY = "if nobody did that, memory ran out: try a smaller --split-size, or peers with fewer --workers"
+
+TOO_LARGE = "hold less of the input at once, take a smaller --split-size, or allow more with --memory-limit"
 
 CHILDREN_PER_SLOT = 3
 """Processes kept for each slot at most: busy, spare, and waiting for the next task of another job."""
@@ -82,12 +85,20 @@ class ExecutorPool:
         self._start_child = start_child
         self._loop = asyncio.get_running_loop()
         self._benches: dict[Child, _Bench] = {}
+        self._footprints = FootprintWatch(self._outgrow)
         self._top_up_timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._top_up_in(0.0)
 
-    def start(self, job_key: str, load: LoadProgram, order: MapTask | ReduceTask, timeout_s: float = 0.0) -> None:
-        """Begin an attempt; `timeout_s` of 0 means no limit."""
+    def start(
+        self,
+        job_key: str,
+        load: LoadProgram,
+        order: MapTask | ReduceTask,
+        timeout_s: float = 0.0,
+        memory_limit: int = 0,
+    ) -> None:
+        """Begin an attempt; `timeout_s` and `memory_limit`, in bytes, of 0 mean no limit."""
         try:
             bench = self._bench_for(job_key)
         except OSError as error:
@@ -99,6 +110,8 @@ class ExecutorPool:
         bench.child.log = self._log_of(job_key, order)
         if timeout_s > 0:
             bench.timer = self._loop.call_later(timeout_s, self._time_out, bench, timeout_s)
+        if memory_limit > 0:
+            self._footprints.watch(bench.child.pid, memory_limit)
         try:
             bench.child.send(order if bench.loaded else load)
         except OrderTooLarge as error:
@@ -123,6 +136,7 @@ class ExecutorPool:
     async def close(self) -> None:
         """End all processes and wait until they are gone."""
         self._closed = True
+        self._footprints.close()
         if self._top_up_timer is not None:
             self._top_up_timer.cancel()
         children = list(self._benches)
@@ -150,9 +164,13 @@ class ExecutorPool:
         self._benches[child] = _Bench(child)
         return self._benches[child]
 
+    def _free(self, bench: _Bench) -> None:
+        bench.free()
+        self._footprints.leave(bench.child.pid)
+
     def _discard(self, bench: _Bench) -> None:
         """Kill a process of which nothing more is to be heard."""
-        bench.free()
+        self._free(bench)
         bench.job = ""
         bench.child.kill()
 
@@ -180,7 +198,7 @@ class ExecutorPool:
             self._fail(bench, "OrderTooLarge", str(error))
 
     def _end(self, bench: _Bench, word: ExecutorWord) -> None:
-        bench.free()
+        self._free(bench)
         self._top_up_in(TOP_UP_DELAY_S)
         self._deliver(word)
 
@@ -202,11 +220,17 @@ class ExecutorPool:
             hint="give a longer --timeout-per-split, or a smaller --split-size",
         )
 
+    def _outgrow(self, process: int, held: int) -> None:
+        for bench in [each for each in self._benches.values() if each.child.pid == process]:
+            message = f"the processes of the attempt held {held >> 20} MiB of memory, which is over the limit"
+            self._fail(bench, OUT_OF_ROOM, message, hint=TOO_LARGE)
+
     def _bury(self, child: Child, reason: str) -> None:
         bench = self._benches.pop(child)
         if bench.order is not None:
             said = child.log.last_lines() if child.log is not None else ""
-            message = f"the process that ran user code {reason}" + (f"; its last output:\n{said}" if said else "")
+            peak = f", after holding at most {child.peak_bytes >> 20} MiB"
+            message = f"the process that ran user code {reason}{peak}" + (f"; its last output:\n{said}" if said else "")
             error = UserError(kind=DIED, message=message, hint=OUT_OF_MEMORY if "SIGKILL" in reason else "")
             self._end(bench, TaskFailed(attempt=bench.order.attempt, error=error))
         self._top_up_in(SPARE_DIED_DELAY_S if bench.spare else TOP_UP_DELAY_S)

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from .aggregations import Aggregation, same
+from .careful_keys import careful_reducer
 from .combining import Reduce, paired
 from .faults import InputUnreadable, blaming_user, fault_of
 from .formats import output_format
@@ -28,6 +29,7 @@ class ReduceAttempt:
 
     def __init__(self, program: UserProgram, job: LoadProgram, task: ReduceTask) -> None:
         self._program = program
+        self._job = job
         self._task = task
         self._side_files = SideFiles(task.side or f"{task.output}.")
         self._context = Context(
@@ -108,7 +110,9 @@ class ReduceAttempt:
                     pairs = some if program.finish is same else [(key, program.finish(state)) for key, state in some]
                 part.write(pairs)
         else:
-            self._reduce_with(program, part, groups)
+            task = self._task
+            careful = program if task.skip is None else careful_reducer(program, self._job, task)
+            self._reduce_with(careful, part, groups)
 
     def _reduce_with(self, kind: type[Reducer], part: PartWriter, groups: Iterator[Group]) -> None:
         with blaming_user():

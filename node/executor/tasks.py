@@ -100,6 +100,10 @@ class ReduceTask(Order, frozen=True, array_like=True, tag=True):
     output: Path
     side: Path = ""
     """What the paths of side files begin with."""
+    skip: tuple[int, ...] | None = None
+    """Keys to leave out, by their number from 1; None if the attempt need not be careful."""
+    note: Path = ""
+    """Where a careful attempt notes which key it is at."""
 
     @property
     def task(self) -> str:

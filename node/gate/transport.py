@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 
+from ...scheduling.status import Condition
 from ..transport.control import Arrivals, ControlTransport
 from .neighbours import Neighbours
 from .orders import Direction
@@ -43,6 +44,13 @@ class GatedTransport(ControlTransport):
     def send(self, url: str, frame: bytes) -> None:
         """Send a frame to the process that listens at `url`, as far as the rules let it through."""
         self._outward.take(endpoint_of(url), (url, frame), len(frame))
+
+    async def knock(self, url: str) -> Condition:
+        """Knock, but not across a cut."""
+        endpoint = endpoint_of(url)
+        if self._outward.is_cut(endpoint) or self._inward.is_cut(endpoint):
+            return Condition.UNREACHABLE
+        return await super().knock(url)
 
     def _let_out(self, outgoing: _Outgoing) -> None:
         url, frame = outgoing

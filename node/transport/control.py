@@ -15,8 +15,10 @@ from typing import Final
 import zmq
 
 from ...ring.errors import CallerError, WorldError
+from ...scheduling.status import Condition
 from ..wire.limits import CONTROL_FRAME_BYTES_MAX
 from .addresses import parse_listen_address
+from .knocking import knock
 from .links import Link
 from .sockets import bind, can_receive, has_more_parts, open_socket
 
@@ -73,6 +75,10 @@ class ControlTransport:
     def send(self, url: str, frame: bytes) -> None:
         """Send a frame to the process that listens at `url`, or drop it: it may be lost, but never blocks."""
         self._leave((url, frame))
+
+    async def knock(self, url: str) -> Condition:
+        """See how a peer is that answers nothing: whether its machine takes connections, refuses them, or is silent."""
+        return await knock(url)
 
     def reply(self, routing_id: bytes, frame: bytes) -> None:
         """Send a frame back by the connection that it answers; if its client has gone, that is counted."""

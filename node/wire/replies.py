@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from ...ring.facts import Context, Count, Liveness, Standing
 from ...ring.terms import JOINED_MAX, Id, Key, Member, Name, Source, Value
-from ...scheduling.status import JobStatus
+from ...scheduling.status import Condition, JobStatus
 from .logs import LogRead, LogsListed
 from .roots import Reply
 
@@ -154,6 +154,7 @@ class PeerView(Struct, frozen=True, array_like=True):
     standing: Standing = Standing.VALID
     epoch: int = 0
     sync: Name = ""
+    condition: Condition = Condition.WELL
 
 
 class MoveStarted(Reply, frozen=True, array_like=True, tag=True):

@@ -111,6 +111,12 @@ class KillJob(Request, frozen=True, array_like=True, tag=True):
     job: JobId
 
 
+class DropJob(Request, frozen=True, array_like=True, tag=True):
+    """Forget an ended job at this peer alone, its logs included; answered by `JobTaken`."""
+
+    job: JobId
+
+
 class ListPeers(Request, frozen=True, array_like=True, tag=True):
     """Ask for the member table; answered by `PeersShown`."""
 
@@ -168,6 +174,7 @@ ClientRequest = (
     | WatchJob
     | ListJobs
     | KillJob
+    | DropJob
     | ListPeers
     | LeaveRing
     | RemovePeer

@@ -1,10 +1,10 @@
 """Decide whether peers give back what an ended job no longer needs; the letter is that of the documentation.
 
-J8  some time after a job's end no peer that knows of it runs its user code, or keeps its runs and parts
+J8  some time after a job's end no peer runs its user code, or keeps its runs and parts; one that was away when the job
+    ended learns of that after its start
 
-They wait: a peer that restarts when the others have forgotten a job keeps that job's files, until peers sweep their
-directories at the start; registers and records of ended jobs, and chunks of removed files, are kept for ever, until
-space is given back. Processes, descriptors and memory are looked at on the live stage.
+They wait: registers of ended jobs, and chunks of removed files, are kept for ever, until space is given back.
+Processes, descriptors and memory are looked at on the live stage.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,24 @@ from .process import Process
 SLACK_S = 2.0
 """Peers look after an ended job at this interval at the latest."""
 
+LEARNING_S = 20.0
+"""By then a peer that was started has joined, and has asked the ring for the jobs whose files it keeps."""
+
 
 def hygiene_violations(cluster: Cluster) -> list[str]:
     """Check J8 at every peer that runs."""
-    return [violation for process in cluster.running.values() for violation in _left_by_jobs(cluster, process)]
+    over = {job for process in cluster.running.values() for job in _over_at(cluster, process)}
+    return [violation for process in cluster.running.values() for violation in _left_by_jobs(cluster, process, over)]
 
 
-def _left_by_jobs(cluster: Cluster, process: Process) -> Iterator[str]:
-    ended = {job.id for job in process.node.scheduling.jobs.values() if _is_due(cluster, process, job.ended_at)}
+def _over_at(cluster: Cluster, process: Process) -> set[str]:
+    return {job.id for job in process.node.scheduling.jobs.values() if _is_due(cluster, process, job.ended_at)}
+
+
+def _left_by_jobs(cluster: Cluster, process: Process, over: set[str]) -> Iterator[str]:
+    ended = _over_at(cluster, process)
+    if not process.clock_was_set and cluster.timeline.now > process.booted_at + LEARNING_S:
+        ended |= over - process.node.scheduling.jobs.keys()
     kept = [name for shelf in (process.disk.runs, process.disk.parts) for name in shelf]
     for name in kept:
         if name.split("/")[1] in ended:

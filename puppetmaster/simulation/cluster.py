@@ -8,8 +8,8 @@ from functools import partial
 from itertools import count
 from typing import assert_never
 
-from ...node.effects import ReplyTo
-from ...node.events import ClientAsked, NodeEvent, PeerSpoke, PeerStarted
+from ...node.effects import Knock, ReplyTo
+from ...node.events import ClientAsked, Knocked, NodeEvent, PeerSpoke, PeerStarted
 from ...node.machine import NodeSettings
 from ...node.wire.codec import encode_peer
 from ...node.wire.replies import ClientReply
@@ -18,6 +18,8 @@ from ...ring.effects import Operate
 from ...ring.errors import InvariantBroken
 from ...ring.facts import Liveness, Standing
 from ...ring.terms import Instant, Member, PeerId, Source
+from ...scheduling.events import LeftoversFound
+from ...scheduling.status import Condition
 from .disk import Disk, Run
 from .history import History, Kind
 from .network import Network, queue_s
@@ -148,6 +150,8 @@ class Cluster:
         self.witness.forget(process.id)
         seeds = tuple(self.member(other).url for other in self.disks if other != name)[:3]
         self.feed(process, PeerStarted(seeds=seeds))
+        if left := disk.jobs_left():
+            self.feed(process, LeftoversFound(jobs=left))
 
     def run_until(self, done: Callable[[], bool], limit_s: float) -> bool:
         """Let time pass until `done`, or to the instant `limit_s`; tell whether it was done."""
@@ -281,12 +285,20 @@ class Cluster:
         if isinstance(work, Operate):
             for outgoing in process.operate(self.timeline.now, work):
                 self.let_go(outgoing)
+        elif isinstance(work, Knock):
+            self.feed(process, Knocked(peer=work.peer, condition=self._behind(process.name, self._by_url[work.url])))
         elif process.paused_until > self.timeline.now:
             self.timeline.at(process.paused_until, due)
         else:
             event = process.finish(work, due.fraction, self._read)
             if event is not None:
                 self.feed(process, event)
+
+    def _behind(self, knocker: str, name: str) -> Condition:
+        """Tell what a knock shows: a machine answers for its process as long as that has not ended."""
+        if not (self.network.open(knocker, name) and self.network.open(name, knocker)):
+            return Condition.UNREACHABLE
+        return Condition.FROZEN if name in self.running else Condition.GONE
 
     def feed(self, process: Process, event: NodeEvent) -> None:
         """Hand an event to a process, and let go of what comes of it."""

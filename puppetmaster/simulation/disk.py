@@ -153,6 +153,10 @@ class Disk:
         self.damaged.discard(digest)
         self.met.discard(digest)
 
+    def jobs_left(self) -> tuple[str, ...]:
+        """Name the jobs of which runs or parts lie here."""
+        return tuple(sorted({name.split("/")[1] for shelf in (self.runs, self.parts) for name in shelf}))
+
     def forget_job(self, job: str) -> None:
         """Remove the runs and parts of a job."""
         self._remove(self.runs, job)

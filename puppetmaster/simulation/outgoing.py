@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ...node.effects import ReplyTo, RunAttempt
+from ...node.effects import Knock, ReplyTo, RunAttempt
 from ...node.events import NodeEvent
 from ...ring.effects import Operate, PullChunk, ScrubChunks
 from ...ring.terms import Instant
@@ -42,7 +42,7 @@ class Working:
 
     peer: str
     serial: int
-    work: RunAttempt | PullChunk | ScrubChunks | Operate
+    work: RunAttempt | PullChunk | ScrubChunks | Operate | Knock
     fraction: float = 1.0
 
 

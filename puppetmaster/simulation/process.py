@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from ...node.effects import (
+    Knock,
     LookAtDisk,
     MeasureDisk,
     NodeEffect,
@@ -58,6 +59,7 @@ from .wordcount import (
 
 PROGRESS_STEPS = 6
 
+KNOCK_S = 0.002
 
 Read = Callable[[str, Source], bytes | Run | None]
 """Reads what a source names, on behalf of a peer; None where it is out of reach or gone."""
@@ -86,6 +88,7 @@ class Process:
         self.disk = disk
         self.start = disk.starts
         self.serial = serial
+        self.booted_at = now
         self.frozen = False
         self.late: list[Letter | Later | Working] = []
         """What has come while it stood still."""
@@ -312,7 +315,7 @@ class Process:
                     outgoing.extend(self._next_operation(now))
             case Usurped() | DiskOld() | Parted():
                 self._end(effect)
-            case PullChunk() | ScrubChunks() | LookAtDisk() | MeasureDisk():
+            case PullChunk() | ScrubChunks() | LookAtDisk() | MeasureDisk() | Knock():
                 outgoing.append(self._inspect(effect))
             case RunAttempt():
                 outgoing += self._user_code(effect)
@@ -334,13 +337,15 @@ class Process:
             case _:
                 assert_never(effect)
 
-    def _inspect(self, effect: PullChunk | ScrubChunks | LookAtDisk | MeasureDisk) -> Outgoing:
-        """Look at what is on the disk, or bring something there."""
+    def _inspect(self, effect: PullChunk | ScrubChunks | LookAtDisk | MeasureDisk | Knock) -> Outgoing:
+        """Look at what is on the disk, or bring something there; or knock at another peer's address."""
         match effect:
             case PullChunk():
                 return self._working(self._pace.pull_s, effect)
             case ScrubChunks():
                 return self._working(self._pace.disk_s, effect)
+            case Knock():
+                return (KNOCK_S, Working(self.name, self.serial, effect))
             case LookAtDisk(route=route, request=request, question=question):
                 reply = self.disk.look(question)
                 return self._later(self._pace.disk_s, LookedAtDisk(route=route, request=request, reply=reply))

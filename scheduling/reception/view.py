@@ -19,7 +19,6 @@ def status_of(job: Job, desk: Desk) -> JobStatus:
         return job.retired
     first = job.boards[Phase.MAP]
     waste = total(board.waste for board in job.boards.values())
-    end = job.ended_at if job.ended_at is not None else desk.now
     return JobStatus(
         id=job.id,
         name=job.record.spec.name,
@@ -27,10 +26,10 @@ def status_of(job: Job, desk: Desk) -> JobStatus:
         tracker=desk.flock.name(job.tracker) if job.epoch else "",
         epoch=job.epoch,
         version=job.version,
-        elapsed_s=end - job.heard_at,
-        map_states=bytes(first.cells),
-        reduce_states=bytes(job.boards[Phase.REDUCE].cells),
-        attempts=job.table.attempts,
+        elapsed_s=desk.now - job.heard_at if job.ending is None else job.ending.elapsed_s,
+        map_states=_cells(job, Phase.MAP),
+        reduce_states=_cells(job, Phase.REDUCE),
+        attempts=job.table.attempts if job.ending is None else max(job.ending.attempts, job.table.attempts),
         duplicates=waste.duplicates,
         speculative=job.table.speculative,
         records=job.ending.records if job.state is JobState.DONE and job.ending is not None else first.records,
@@ -54,11 +53,17 @@ def status_of(job: Job, desk: Desk) -> JobStatus:
     )
 
 
+def _cells(job: Job, phase: Phase) -> bytes:
+    """Give the states of a phase's tasks; who learns of a job after its end has heard of no attempt at them."""
+    cells = bytes(job.boards[phase].cells)
+    return bytes([TaskState.DONE]) * len(cells) if job.state is JobState.DONE else cells
+
+
 def lanes_of(job: Job, desk: Desk) -> tuple[Lane, ...]:
     """Show who is at what, and who has done how much; members that have left appear for what they did."""
     done = job.boards[Phase.MAP].done_by + job.boards[Phase.REDUCE].done_by
     members = dict.fromkeys((*desk.flock.members(), *sorted(done)))
-    slow = _slow_peers(job, desk) if job.live else frozenset()
+    slow = slow_peers(job, desk) if job.live else frozenset()
     lanes = (
         Lane(
             desk.flock.name(peer),
@@ -72,7 +77,7 @@ def lanes_of(job: Job, desk: Desk) -> tuple[Lane, ...]:
     return tuple(lanes)
 
 
-def _slow_peers(job: Job, desk: Desk) -> frozenset[str]:
+def slow_peers(job: Job, desk: Desk) -> frozenset[str]:
     """Find the peers in touch that are at something which would be done sooner elsewhere, if begun there now."""
     slow = (each for phase in Phase for each in slow_attempts(job, phase, desk))
     return frozenset(attempt.peer for attempt, _, _ in slow if desk.flock.runs(attempt))

@@ -40,7 +40,10 @@ class Watchers:
             self._reply(event.request, self._desk.jobs.get(event.job))
             return
         patience_s = event.patience_s
-        if event.job not in self._desk.jobs:
+        job = self._desk.jobs.get(event.job)
+        if job is not None and job.live and job.epoch == 0:
+            self._tracking.inquire(job)
+        elif job is None:
             patience_s = max(patience_s, self._desk.settings.find_patience_s)
             self._intake.sought(event.job, patience_s)
         ends = Instant(self._desk.now + patience_s)

@@ -189,7 +189,7 @@ class Job:
             )
 
     def _look_at_skipped(self, task: int) -> None:
-        error = too_many_skipped(self.record, self.boards[Phase.MAP].counters[SKIPPED])
+        error = too_many_skipped(self.record, sum(board.counters[SKIPPED] for board in self.boards.values()))
         if error is not None:
             self.fault = Fault(error=error, task=task)
 

@@ -1,4 +1,4 @@
-"""Decide which records of a split the next attempt leaves out, where a job may skip bad ones.
+"""Decide which records of a split, or keys of a partition, the next attempt leaves out, where a job may skip bad ones.
 
 An attempt goes at full speed until one at its split has failed by user code. From then on attempts are *careful*: what
 raises is set aside at once, for it has raised before; and where a process dies it is known at which record. One that
@@ -14,7 +14,10 @@ from ..messages import Stage
 
 DEATHS_TO_SKIP = 2
 
-DIED, TIMED_OUT = "ProcessDied", "TimedOut"
+DIED, TIMED_OUT, OUT_OF_ROOM = "ProcessDied", "TimedOut", "MemoryLimitExceeded"
+DEATHS = (DIED, OUT_OF_ROOM)
+ENDINGS = (DIED, TIMED_OUT, OUT_OF_ROOM)
+"""How the process of an attempt may end at a record."""
 
 SKIPPED = "skipped_records"
 """The counter of records that were set aside."""
@@ -26,12 +29,12 @@ def errors_of(row: Row) -> list[UserError]:
     return [each.error for each in accounts if each.stage is Stage.FAILED and each.error is not None]
 
 
-def lines_to_skip(record: JobRecord, row: Row) -> tuple[int, ...] | None:
-    """Give the lines that the next attempt at a split leaves out; None if it need not be careful."""
+def places_to_skip(record: JobRecord, row: Row) -> tuple[int, ...] | None:
+    """Give the lines, or the keys by number, that the next attempt leaves out; None if it need not be careful."""
     errors = errors_of(row)
     if not record.spec.skip_bad_records or not errors:
         return None
-    deaths = Counter(error.line for error in errors if error.line and error.kind in (DIED, TIMED_OUT))
+    deaths = Counter(error.line for error in errors if error.line and error.kind in ENDINGS)
     return tuple(sorted(line for line, count in deaths.items() if count >= DEATHS_TO_SKIP))
 
 
@@ -39,10 +42,10 @@ def charged(record: JobRecord, errors: list[UserError]) -> list[UserError]:
     """List the errors that use up the attempts of a task."""
     if not record.spec.skip_bad_records:
         return errors
-    at_records = {error.line for error in errors if error.line and error.kind == DIED}
+    at_records = {error.line for error in errors if error.line and error.kind in DEATHS}
     if len(at_records) > record.spec.skip_bad_records:
         return errors
-    return [error for error in errors if error.kind != DIED or not error.line]
+    return [error for error in errors if error.kind not in DEATHS or not error.line]
 
 
 def too_many_skipped(record: JobRecord, skipped: int) -> UserError | None:

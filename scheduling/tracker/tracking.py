@@ -7,6 +7,8 @@ proposes the same again, learns what was decided, and stores the manifest itself
 first looks whether the manifest was ever stored, for the user may have deleted the output since.
 """
 
+from msgspec.structs import replace
+
 from ...ring.terms import Instant, PeerId
 from ..desk import Desk
 from ..effects import Decide, FindOutput, StoreRecord
@@ -163,7 +165,9 @@ class Tracking:
                 self._desk.claim(job, Phase.MAP, split, sealed.attempt, Account(Stage.LOST, 1.0))
 
     def _end(self, job: Job, ending: JobEnding) -> None:
-        self._propose(job, "end", encode_decision(ending))
+        elapsed_s = max(0.0, self._desk.now - job.heard_at)
+        told = replace(ending, elapsed_s=elapsed_s, attempts=job.table.attempts)
+        self._propose(job, "end", encode_decision(told))
 
     def _propose(self, job: Job, which: str, value: bytes) -> None:
         self._proposed.add((job.id, which))

@@ -13,7 +13,7 @@ from ..events import TrackDue
 from ..jobs import Phase
 from ..messages import Account, Attempt, Stage
 from ..replica.job import Job
-from ..replica.skipping import lines_to_skip
+from ..replica.skipping import places_to_skip
 from .shares import by_need
 from .speculating import Speculation
 
@@ -117,7 +117,7 @@ class Work:
             seal=job.seal if is_reduce else None,
             remade=self._remade(job) if is_reduce else (),
             copies=self._copies(job) if is_reduce else (),
-            skip=None if is_reduce else lines_to_skip(job.record, job.table.row(phase, task)),
+            skip=places_to_skip(job.record, job.table.row(phase, task)),
         )
         running = desk.slots.running[attempt] = Running(start=start, begun_at=desk.now)
         desk.claim(job, phase, task, attempt, Account(Stage.CLAIMED))

@@ -6,7 +6,9 @@ import pytest
 
 from murmuration.client.commands.main import run_command
 from murmuration.client.jobs.failures import JobFailed, JobKilled, WaitTimedOut
+from murmuration.client.jobs.history import Removed
 from murmuration.node.wire.replies import PeerView
+from murmuration.ring.errors import WorldError
 from murmuration.ring.facts import Liveness
 from murmuration.ring.terms import Member
 from murmuration.scheduling.jobs import JobState, StoredFile, UserError
@@ -107,6 +109,8 @@ class FakeClient:
         self.submitted = None
         self.started = False
         self.members = ()
+        self.homes_missing = False
+        self.removed = []
 
     def __enter__(self):
         return self
@@ -126,6 +130,19 @@ class FakeClient:
 
     def jobs(self):
         return (self.bare.status,)
+
+    def history(self):
+        if self.homes_missing:
+            raise WorldError("2 of 5 homes are silent")
+        return (self.bare.status,)
+
+    def ended_jobs(self, names, older_than_s):
+        self.asked = (names, older_than_s)
+        return (self.bare.status,)
+
+    def remove_job(self, status):
+        self.removed.append(status.id)
+        return Removed(status=status, silent=("B",))
 
     def peers(self):
         return self.members
@@ -332,6 +349,31 @@ def test_jobs_lists_a_line_for_each_and_as_json_a_list(client_of, capsys):
     assert line.split()[:5] == [JOB, "wordcount", "done", "3/3", "1/1"]
     assert run_command(["jobs", "--json"]) == 0
     assert [job["id"] for job in json.loads(capsys.readouterr().out)] == [JOB]
+
+
+def test_jobs_in_mind_are_listed_where_the_history_may_be_incomplete_and_this_is_said(client_of, capsys):
+    client_of(FakeJob(status_of())).homes_missing = True
+    assert run_command(["jobs", "--json"]) == 0
+    output = capsys.readouterr()
+    assert [job["id"] for job in json.loads(output.out)] == [JOB]
+    assert "may be missing: 2 of 5 homes are silent" in output.err
+
+
+def test_jobs_rm_removes_what_was_chosen_and_names_who_did_not_answer(client_of, capsys):
+    client = client_of(FakeJob(status_of()))
+    assert run_command(["jobs", "rm", "a", "b", "--older-than", "2h"]) == 0
+    output = capsys.readouterr()
+    assert (client.asked, client.removed) == ((("a", "b"), 7200.0), [JOB])
+    assert output.out == f"{JOB} wordcount done\n"
+    assert "B did not answer" in output.err
+
+
+def test_jobs_rm_removes_nothing_in_a_dry_run_or_without_a_choice(client_of, capsys):
+    client = client_of(FakeJob(status_of()))
+    assert run_command(["jobs", "rm", "a", "--dry-run", "--json"]) == 0
+    (shown,) = json.loads(capsys.readouterr().out)
+    assert (shown["id"], shown["silent"], client.removed) == (JOB, None, [])
+    assert run_command(["jobs", "rm"]) == 2
 
 
 def test_kill_waits_for_the_end_and_tells_it(client_of, capsys):

@@ -53,6 +53,33 @@ def test_bad_records_are_set_aside_and_all_others_count(stage: SoundCluster, tmp
     assert found == BAD
 
 
+FRAIL_REDUCER = """
+import os
+
+def map(number, line):
+    for word in line.split():
+        yield word, 1
+
+def reduce(key, values):
+    if key == "raise":
+        raise ValueError("cannot")
+    if key == "vanish":
+        os._exit(0)
+    yield key, sum(values)
+"""
+
+
+def test_bad_keys_of_reducers_are_set_aside_and_all_others_count(stage: SoundCluster, tmp_path: Path) -> None:
+    job = stage.submit(FRAIL_REDUCER, CONTENT, output=str(tmp_path / "out"), splits=3, reducers=2, skip_bad_records=2)
+    counts = Counter(CONTENT.split())
+    expected = {word: count for word, count in counts.items() if word not in ("raise", "vanish")}
+    assert {word: int(count) for word, count in job.result(PATIENCE_S)} == expected
+    assert job.counters == {"skipped_records": 2}
+    files = sorted((tmp_path / "out").glob("_quarantine-r-*.jsonl"))
+    found = [json.loads(line) for path in files for line in path.read_text().splitlines()]
+    assert {entry["key"]: entry["kind"] for entry in found} == {"raise": "ValueError", "vanish": "ProcessDied"}
+
+
 def test_more_bad_records_than_the_job_allows_fail_it(stage: SoundCluster) -> None:
     with pytest.raises(JobFailed):
         stage.submit(FRAIL, CONTENT, splits=3, skip_bad_records=2).wait(PATIENCE_S)

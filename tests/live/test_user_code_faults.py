@@ -350,6 +350,38 @@ def test_user_code_without_memory_left_fails_with_a_memory_error(stage: SoundClu
     assert "held.append" in error.traceback
 
 
+LEAKER = """
+held = []
+
+def map(number, line):
+    if line == "leak":
+        while True:
+            held.append(b"x" * (1 << 22))
+    for word in line.split():
+        yield word, 1
+
+reduce = "sum"
+"""
+
+
+def test_mapper_that_leaks_fails_its_job_within_seconds_and_harms_no_other(stage: SoundCluster) -> None:
+    other = stage.submit(LEAKER.replace("    for word", "    __import__('time').sleep(0.02)\n    for word"), splits=4)
+    began = time.monotonic()
+    failed = stage.failure(LEAKER, "one\ntwo\nleak\n", splits=3, memory_limit="512MiB", max_attempts=2)
+    assert time.monotonic() - began < 15
+    assert (failed.error.kind, failed.split) == ("MemoryLimitExceeded", 2)
+    assert "MiB of memory" in failed.error.message
+    assert "--memory-limit" in failed.error.hint
+    counts = other.result(PATIENCE_S)
+    assert {word: int(number) for word, number in counts} == Counter(TEXT.split())
+
+
+def test_record_that_takes_all_memory_is_set_aside_where_the_job_skips_bad_ones(stage: SoundCluster) -> None:
+    job = stage.submit(LEAKER, "one\nleak\ntwo\n", splits=1, memory_limit="512MiB", skip_bad_records=1)
+    assert dict(job.result(PATIENCE_S)) == {"one": "1", "two": "1"}
+    assert job.counters["skipped_records"] == 1
+
+
 def test_executor_that_the_system_kills_for_memory_is_told_with_a_way_out(stage: SoundCluster) -> None:
     error = stage.failure(DEATH.replace("DEATH", "os.kill(os.getpid(), signal.SIGKILL)"), "one\n").error
     assert "--split-size" in error.hint

@@ -42,7 +42,7 @@ class Stage:
         self.input.write_bytes(b"a b a\nb a\n")
         self.started = 0
 
-    def start(self, source: str, *, job: str = JOB, timeout_s: float = 0.0) -> str:
+    def start(self, source: str, *, job: str = JOB, timeout_s: float = 0.0, memory_limit: int = 0) -> str:
         """Start a map attempt at the whole input."""
         self.started += 1
         attempt = f"m{self.started}"
@@ -57,7 +57,7 @@ class Stage:
             extents=extents,
             output=str(self.folder / f"{attempt}.run"),
         )
-        self.pool.start(job, self.load(source), task, timeout_s)
+        self.pool.start(job, self.load(source), task, timeout_s, memory_limit)
         return attempt
 
     def load(self, source: str) -> LoadProgram:
@@ -128,7 +128,7 @@ def test_a_job_runs_in_one_process_and_loads_its_program_once(tmp_path):
 
 def test_whatever_kills_the_process_is_named_with_its_last_output_and_the_next_attempt_runs(tmp_path):
     cases = {
-        "os._exit(7)": "exited with code 7; its last output:\nlast words",
+        "os._exit(7)": "MiB; its last output:\nlast words",
         "os._exit(0)": "exited with code 0",
         "os.kill(os.getpid(), 9)": "was killed by SIGKILL (signal 9)",
         "ctypes.string_at(0)": "was killed by SIGSEGV (signal 11)",
@@ -149,6 +149,26 @@ def test_whatever_kills_the_process_is_named_with_its_last_output_and_the_next_a
             error = (await stage.failure(head + body + "\n")).error
             assert (error.kind, reason in error.message) == ("ProcessDied", True), (body, error.message)
         stage.start(WORDS)
+        assert isinstance(await stage.last_word(), TaskFinished)
+
+    play(tmp_path, scene)
+
+
+LEAKS = "held = []\ndef map(key, value):\n    while True: held.append(b'x' * (1 << 22))\n"
+FORKS_AND_LEAKS = "import os, time\n" + LEAKS.replace("    while", "    if os.fork(): time.sleep(60)\n    while")
+
+
+@pytest.mark.parametrize("source", [LEAKS, FORKS_AND_LEAKS])
+def test_attempt_that_outgrows_its_memory_is_ended_and_told_and_the_next_one_runs(tmp_path, source):
+    async def scene(stage: Stage) -> None:
+        attempt = stage.start(source, memory_limit=128 << 20)
+        word = await stage.last_word()
+        assert isinstance(word, TaskFailed)
+        assert (word.attempt, word.error.kind) == (attempt, "MemoryLimitExceeded")
+        held = int(word.error.message.partition("held ")[2].partition(" MiB")[0])
+        assert held > 128
+        assert "--memory-limit" in word.error.hint
+        stage.start(WORDS, memory_limit=128 << 20)
         assert isinstance(await stage.last_word(), TaskFinished)
 
     play(tmp_path, scene)

@@ -2,9 +2,12 @@
 
 import pytest
 
+from murmuration.node.wire.replies import PeersShown
+from murmuration.node.wire.requests import ListPeers
 from murmuration.puppetmaster.language.script import parse_script
 from murmuration.puppetmaster.simulation.stage import Stage
 from murmuration.ring.facts import Standing
+from murmuration.scheduling.status import Condition
 
 WORKERS = "".join(
     f"WORKER {number} tcp://localhost:20001/PM tcp://localhost:3000{number}/W tcp://localhost:30001/W\n"
@@ -52,6 +55,24 @@ def test_join_ends_only_when_all_have_joined_in_the_eyes_of_all() -> None:
     tables = [process.node.ring.members for process in cluster.running.values()]
     assert [len(table) for table in tables] == [8] * 8
     assert {held.standing for table in tables for held in table.values()} == {Standing.VALID}
+
+
+def conditions(stage: Stage, peer: str) -> dict[str, Condition]:
+    """Ask a peer how the others are."""
+    cluster = stage.cluster
+    request = cluster.ask(peer, ListPeers())
+    assert cluster.run_until(lambda: request in cluster.replies, cluster.timeline.now + 5)
+    shown = cluster.replies[request]
+    assert isinstance(shown, PeersShown)
+    return {view.member.name: view.condition for view in shown.peers}
+
+
+def test_frozen_killed_and_cut_off_peers_are_told_apart_and_well_when_they_are_back() -> None:
+    stage = play("FREEZEW 2\nKILL 3\nCUT 1,2,3|4\nWAIT 20\n")
+    silent = {"1": Condition.WELL, "2": Condition.FROZEN, "3": Condition.GONE, "4": Condition.UNREACHABLE}
+    assert conditions(stage, "1") == silent
+    back = play("FREEZEW 2\nKILL 3\nCUT 1,2,3|4\nWAIT 20\nHEAL\nUNFREEZEW 2\nRESTART 3\nJOIN\n")
+    assert set(conditions(back, "1").values()) == {Condition.WELL}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from scheduling_cluster import Cluster, job_record, peer_id
 
 from murmuration.scheduling.jobs import JobState, Phase, UserError
 from murmuration.scheduling.messages import Account, Attempt, Stage
-from murmuration.scheduling.replica.skipping import DIED, SKIPPED, TIMED_OUT, lines_to_skip, too_many_skipped
+from murmuration.scheduling.replica.skipping import DIED, SKIPPED, TIMED_OUT, places_to_skip, too_many_skipped
 from murmuration.scheduling.replica.verdicts import user_fault
 
 SKIPS = job_record(1, skip_bad_records=2)
@@ -29,8 +29,8 @@ def row_of(*errors):
     ],
 )
 def test_lines_at_which_two_attempts_died_are_left_out(errors, lines):
-    assert lines_to_skip(SKIPS, row_of(*errors)) == lines
-    assert lines_to_skip(job_record(1), row_of(*errors)) is None
+    assert places_to_skip(SKIPS, row_of(*errors)) == lines
+    assert places_to_skip(job_record(1), row_of(*errors)) is None
 
 
 def test_deaths_at_known_records_do_not_use_up_the_attempts():

@@ -385,7 +385,7 @@ PLANTED_BUGS = (
     PlantedBug(
         "attempt after a failed one is not careful",
         "scheduling/worker/claiming.py",
-        "skip=None if is_reduce else lines_to_skip(job.record, job.table.row(phase, task)),",
+        "skip=places_to_skip(job.record, job.table.row(phase, task)),",
         "skip=None,",
     ),
     PlantedBug(
@@ -489,6 +489,18 @@ PLANTED_BUGS = (
         "scheduling/replica/verdicts.py",
         "winners.append(Winner(result.attempt, result.report.digest))",
         "winners.append(Winner(board.results[0].attempt, result.report.digest))",
+    ),
+    PlantedBug(
+        "start does not look for the jobs whose files it finds",
+        "scheduling/reception/leavings.py",
+        "for job in sorted(self._left):",
+        "for job in sorted(self._left)[:0]:",
+    ),
+    PlantedBug(
+        "peer that is back is still taken for silent",
+        "node/knocks.py",
+        "self._found.pop(peer, None)",
+        "self._found.get(peer)",
     ),
     PlantedBug(
         "coordinator keeps its name for a key whose copy it gave up",
