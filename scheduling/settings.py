@@ -51,6 +51,8 @@ class SchedulingSettings:
     """How long each next successor leaves the role to the one before it."""
     find_patience_s: float = 3.0
     """How long a question about a job that is not known here waits at least for its record to be found in the ring."""
+    kill_patience_s: float = 10.0
+    """How long a kill waits for the end to be decided: longer than a successor needs to take over."""
     leftovers_patience_s: float = 600.0
     """How long a start looks for jobs whose files it finds on its disk; what is not found waits for the next one."""
     silence_patience_s: float = 3.0

@@ -123,7 +123,7 @@ class JobPrepared(Reply, frozen=True, array_like=True, tag=True):
 
 
 class JobTaken(Reply, frozen=True, array_like=True, tag=True):
-    """The job is stored (or its end is on the way) and survives this peer."""
+    """The job is stored, or its end decided, and either survives this peer."""
 
     job: Id
 

@@ -26,11 +26,11 @@ class Put:
     known_at: float
     is_conditional: bool
     is_at_primaries: bool
-    """Whether W primaries had it when it was reported."""
+    """Whether W primaries had it when it was reported, and were to stay primaries: a newcomer may only have a hint."""
 
 
 def unseen(cluster: Cluster, puts: Iterable[Put]) -> Iterator[str]:
-    """Check S9 where members and disks stay: who minted a conditional put knew of what R primaries had to know."""
+    """Check S9 where homes and disks stay: who minted a conditional put knew of what R primaries had to know."""
     known = tuple(puts)
     for put in known:
         earlier = (old for old in known if old.key == put.key and old.is_at_primaries and old.known_at <= put.asked_at)

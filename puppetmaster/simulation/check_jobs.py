@@ -4,14 +4,17 @@ J1  the output is the sequential one, byte for byte
 J2  the sealed splits tile the input, and their records and the ending's totals add up to it
 J3  the job ends within a bound after the last fault if a majority of its electorate runs, and ends alike at all peers
 J4  a register has one value, ever (the witness sees to that while the schedule runs)
-J5  only user code fails a job, with its error, split and line
+J5  only user code fails a job, with its error, split and line, and only at the fourth time; a record that takes its
+    process along is left out or fails the job
 J6  an epoch never falls (the witness); no done split is done again while its run is within reach (`job_watches`)
 J7  soon after an acknowledged kill nothing of the job runs at a peer in touch (`job_watches`)
 
 J10 the client of some jobs dies: the job ends all the same, and another client that knows its id fetches the output
 
-They wait: J5 for records that kill their executor, and J7 for cut-off peers that stop by themselves, come with the
-completed scheduling; J9 with a program that is not deterministic. J8 stands in `check_hygiene`.
+J9  a program that goes by chance is reported wherever two of its attempts are known, and the seal decides
+
+Part of J2 stands in `check_reads`, of J3 in `check_electorates`, of J6 in `check_stops`; J8 is `check_hygiene`. The
+table of all of them, with what is not promised, is in `docs/proofs.md`.
 """
 
 from bisect import bisect_right
@@ -20,14 +23,16 @@ from collections.abc import Iterator
 import msgspec
 
 from ...ring.facts import Versions
-from ...scheduling.jobs import JobEnding, JobRecord, JobState, Manifest, StoredFile, UserError
+from ...scheduling.jobs import JobEnding, JobRecord, JobState, Manifest, Phase, StoredFile, UserError
 from ...scheduling.messages import MapSeal
 from ...scheduling.replica.decisions import decode_decision
 from ...scheduling.replica.skipping import SKIPPED
+from ...scheduling.replica.verdicts import NONDETERMINISTIC
 from ...scheduling.status import JobStatus
 from ...scheduling.tracker.tracking import output_key
 from .cluster import Cluster
 from .job_workload import JobWorkload
+from .user_faults import CHANCY, parts_by
 from .wordcount import POISON, WRITES_SIDE_FILES, map_split, reduce_partition, sequential, side_content, without_poison
 
 
@@ -54,8 +59,8 @@ def job_violations(cluster: Cluster, workload: JobWorkload, text: bytes, expecte
             if workload.kill_at is None:
                 violations.append("J3: the job was killed, but nobody asked for that")
         case _:
-            violations += _failed(workload, status, expected)
-    return violations
+            violations += _failed(workload, status, text, expected)
+    return [*violations, *_in_silence(cluster, workload.record)]
 
 
 def _is_decidable(cluster: Cluster, record: JobRecord) -> bool:
@@ -75,7 +80,7 @@ def _tiles(record: JobRecord, text: bytes) -> Iterator[str]:
 
 
 def _done(cluster: Cluster, workload: JobWorkload, text: bytes, ending: JobEnding) -> Iterator[str]:
-    expected = sequential(text, workload.record)
+    expected = _oracle(cluster, workload.record, text)
     if len(ending.parts) != len(expected):
         yield f"J1: {len(ending.parts)} parts instead of {len(expected)}"
         return
@@ -91,6 +96,30 @@ def _done(cluster: Cluster, workload: JobWorkload, text: bytes, ending: JobEndin
     yield from _ordered(cluster, workload.record, text, ending)
     if (ending.records, ending.bytes) != (text.count(b"\n"), len(text)):
         yield f"J2: the ending tells of {ending.records} records and {ending.bytes} bytes; that is not the input"
+
+
+def _oracle(cluster: Cluster, record: JobRecord, text: bytes) -> tuple[bytes, ...]:
+    """Give the parts that the job should have: those of a sequential run, or what the seal has made of chance."""
+    values = cluster.witness.decided[record.id, "map"]
+    if CHANCY not in record.spec.params or not values:
+        return sequential(text, record)
+    return parts_by(text, record, decode_decision(min(values), MapSeal).winners)
+
+
+def _in_silence(cluster: Cluster, record: JobRecord) -> Iterator[str]:
+    """Look whether every peer that knows two unlike outcomes of a task says so (J9)."""
+    for name, process in cluster.running.items():
+        job = process.node.scheduling.jobs.get(record.id)
+        if job is None:
+            continue
+        rows = (job.table.row(phase, task) for phase in Phase for task in range(record.tasks(phase)))
+        is_unlike = any(len({account.report.digest for account in row.values() if account.report}) > 1 for row in rows)
+        if is_unlike is not job.goes_by_chance and job.live:
+            yield f"J9: {name} {'says nothing of' if is_unlike else 'makes up'} outcomes that differ"
+        if job.goes_by_chance:
+            cluster.witness.note("chance reported")
+            if CHANCY not in record.spec.params:
+                yield f"J9: {name} says that a program goes by chance which does not"
 
 
 def _side_files(cluster: Cluster, record: JobRecord, text: bytes, ending: JobEnding) -> Iterator[str]:
@@ -145,16 +174,18 @@ def _sealed_records(cluster: Cluster, workload: JobWorkload, text: bytes) -> Ite
         yield f"J2: the sealed runs hold {records} records, the input {lines}"
 
 
-def _failed(workload: JobWorkload, status: JobStatus, expected: UserError | None) -> Iterator[str]:
+def _failed(workload: JobWorkload, status: JobStatus, text: bytes, expected: UserError | None) -> Iterator[str]:
     error = status.error
+    if CHANCY in workload.record.spec.params and error is not None and error.kind == NONDETERMINISTIC:
+        return
     if expected is None or error is None:
         yield f"J5: the job failed, and not by user code: {error}"
         return
     if (error.kind, error.message, error.line) != (expected.kind, expected.message, expected.line):
         yield f"J5: the job failed by {error.kind}:{error.line}, user code by {expected.kind}:{expected.line}"
-    firsts = [split.first_line for split in workload.record.splits]
-    if status.error_split != bisect_right(firsts, expected.line) - 1:
-        yield f"J5: split {status.error_split} is blamed, which does not hold line {expected.line}"
+    begins = [split.begin for split in workload.record.splits]
+    if status.error_split != bisect_right(begins, text.index(POISON)) - 1:
+        yield f"J5: split {status.error_split} is blamed, which does not hold what user code fails at"
 
 
 def ending_violations(cluster: Cluster, workload: JobWorkload) -> list[str]:

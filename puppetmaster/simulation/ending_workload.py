@@ -29,10 +29,12 @@ class EndingWorkload(Workload):
         self._rng = rng
         self._over_s = over_s
         self._is_static = is_static
-        self._asked: dict[str, tuple[PutKey | GetKey, float]] = {}
+        self._asked: dict[str, tuple[PutKey | GetKey, float, bool]] = {}
         self._puts: list[Put] = []
         self._contexts: dict[bytes, Context] = {}
         self._written = 0
+        self._is_founded = False
+        """Whether all members of the new cluster have become homes: it was so, or not, when a question was asked."""
 
     def begin(self) -> None:
         """Have the client step now and then."""
@@ -53,14 +55,14 @@ class EndingWorkload(Workload):
         ignorant = unseen(self._cluster, self._puts) if self._is_static else ()
         return [*unsettled(self._cluster, self._keys), *ignorant]
 
-    def _put(self, question: PutKey, asked_at: float, reply: KeyPut) -> Put:
+    def _put(self, question: PutKey, asked_at: float, reply: KeyPut, *, homes_stay: bool) -> Put:
         return Put(
             key=question.key,
             value=question.value,
             asked_at=asked_at,
             known_at=self._cluster.timeline.now,
             is_conditional=question.condition is not Condition.NONE,
-            is_at_primaries=reply.primaries >= Quorum().writes_required,
+            is_at_primaries=homes_stay and reply.primaries >= Quorum().writes_required,
         )
 
     @property
@@ -86,10 +88,16 @@ class EndingWorkload(Workload):
 
     def _ask(self, question: PutKey | GetKey) -> None:
         peer = self._rng.choice(sorted(self._cluster.disks))
-        self._asked[self._cluster.ask(peer, question)] = question, self._cluster.timeline.now
+        self._is_founded = self._is_founded or self._all_are_homes()
+        self._asked[self._cluster.ask(peer, question)] = question, self._cluster.timeline.now, self._is_founded
+
+    def _all_are_homes(self) -> bool:
+        names = self._cluster.disks.keys()
+        views = [process.node.ring.placement.homes for process in self._cluster.running.values()]
+        return self._cluster.running.keys() == names and all(len(homes) == len(names) for homes in views)
 
     def _take_replies(self) -> None:
-        for request, (question, asked_at) in list(self._asked.items()):
+        for request, (question, asked_at, homes_stay) in list(self._asked.items()):
             reply = self._cluster.replies.pop(request, None)
             if reply is None:
                 continue
@@ -98,7 +106,7 @@ class EndingWorkload(Workload):
             match reply:
                 case KeyPut(context=context) if isinstance(question, PutKey):
                     self._contexts[key] = context
-                    self._puts.append(self._put(question, asked_at, reply))
+                    self._puts.append(self._put(question, asked_at, reply, homes_stay=homes_stay))
                 case KeyConflict(context=context):
                     self._contexts[key] = context
                     self._cluster.witness.note("condition failed")

@@ -5,6 +5,7 @@ from .check_jobs import ending_violations, job_violations
 from .cluster import Cluster
 from .job_watches import KillWatch
 from .job_workload import JobWorkload
+from .user_faults import CHANCY, DIES, FLAKY_ATTEMPTS
 from .workload import Workload
 
 BEGINS_S = 1.0
@@ -56,13 +57,16 @@ class JobRun(Workload):
         job, witness = self.client, self._cluster.witness
         if not job.ended:
             return
-        state = job.statuses_ended[0].state
+        state, params = job.statuses_ended[0].state, job.record.spec.params
         for rarity, reached in (
             ("job failed", state is JobState.FAILED),
             ("job killed", state is JobState.KILLED),
             ("kill too late", state is JobState.DONE and job.killed_at is not None),
             ("map only", state is JobState.DONE and not job.record.partitions),
             ("ended without its client", job.ended_unseen()),
+            ("output by chance", state is JobState.DONE and CHANCY in params),
+            ("failed for a while", state is JobState.DONE and witness.flaky[job.record.id] == FLAKY_ATTEMPTS),
+            ("process killed by a record", state is not JobState.KILLED and DIES in params),
         ):
             if reached:
                 witness.note(rarity)

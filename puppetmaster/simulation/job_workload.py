@@ -5,23 +5,22 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ...node.wire.replies import JobShown, JobTaken, RingShown
-from ...node.wire.requests import ClientRequest, DescribeRing, KillJob, SubmitJob, WatchJob
+from ...node.wire.replies import JobPrepared, JobShown, JobTaken
+from ...node.wire.requests import ClientRequest, KillJob, PrepareJob, SubmitJob, WatchJob
 from ...ring.digests import chunk_digest
 from ...ring.placement.rendezvous import Home, place
 from ...ring.requests.chunks import chunk_key
 from ...ring.terms import PeerId, Source
 from ...scheduling.cuts import chosen_cuts
-from ...scheduling.jobs import ChunkRef, InputFile, JobRecord, JobSpec, Program, job_key
+from ...scheduling.jobs import ChunkRef, InputFile, JobRecord, JobSpec, Program
 from ...scheduling.partitioners import canonical
 from ...scheduling.splits import cut_lines, splits_of_file
 from ...scheduling.status import JobStatus
 from .cluster import CLIENT_URL, Cluster
-from .wordcount import POISON, WRITES_SIDE_FILES
+from .wordcount import POISON
 
 PATIENCE_S = 1.0
 """How long the simulated client waits for a peer before it asks another."""
-ELECTORATE = 5
 SHARE = "share/0"
 """Under which name a lone client serves its text."""
 AWAY_S = (1.0, 10.0)
@@ -72,9 +71,10 @@ def in_total_order(record: JobRecord, text: bytes) -> JobRecord:
     return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, cuts=cuts))
 
 
-def with_side_files(record: JobRecord) -> JobRecord:
-    """Have map attempts write files beside their runs."""
-    return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, params={WRITES_SIDE_FILES: ""}))
+def with_parameter(record: JobRecord, name: str) -> JobRecord:
+    """Have user code do what a parameter of that name says."""
+    params = {**record.spec.params, name: ""}
+    return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, params=params))
 
 
 def with_bad_records_skipped(record: JobRecord) -> JobRecord:
@@ -121,7 +121,6 @@ class JobWorkload:
     _pending: str = ""
     _asked: ClientRequest | None = None
     _asked_at: float = 0.0
-    _is_described: bool = False
 
     @property
     def ended(self) -> bool:
@@ -134,9 +133,8 @@ class JobWorkload:
             return
         reply = self.cluster.replies.pop(self._pending, None)
         match reply:
-            case RingShown(preference=preference):
-                self.record = msgspec.structs.replace(self.record, electorate=preference[:ELECTORATE])
-                self._is_described = True
+            case JobPrepared(electorate=electorate):
+                self.record = msgspec.structs.replace(self.record, electorate=electorate)
             case JobTaken() if isinstance(self._asked, KillJob):
                 self.killed_at = self.cluster.timeline.now
             case JobTaken():
@@ -176,8 +174,8 @@ class JobWorkload:
         self._pending, self._asked_at = self.cluster.ask(peer, self._asked), self.cluster.timeline.now
 
     def _question(self) -> ClientRequest:
-        if not self._is_described:
-            return DescribeRing(key=job_key(self.record.id))
+        if not self.record.electorate:
+            return PrepareJob(job=self.record.id)
         if not self.accepted:
             return SubmitJob(record=self.record)
         is_due = self.kill_at is not None and self.cluster.timeline.now >= self.kill_at

@@ -23,6 +23,14 @@ TOTAL_ORDER_EVERY = 11
 """Every so many schedules sort their output from its first part to its last, if there is more than one."""
 SIDE_FILES_EVERY = 13
 """Every so many schedules have a job whose map attempts write side files."""
+FLAKY_EVERY = 19
+"""Every so many schedules have user code that fails for a while."""
+CHANCY_EVERY = 23
+"""Every so many schedules have user code that goes by chance, if there is something to reduce."""
+FOUNDED_BY_THREE_EVERY = 16
+"""Every so many schedules begin with three peers, and two join at just the time when the first job comes."""
+FOUNDERS = 3
+JOINING_S = (0.6, 1.0)
 LATECOMER_SHARE = 0.08
 """Such a share of the schedules has a latecomer, half of the time one of the usual peers: jobs begin without it."""
 LATECOMER = 7
@@ -85,6 +93,22 @@ class Plan:
         return self.poisoned_line >= 0 and self.seed % 2 == 1
 
     @property
+    def has_deadly_record(self) -> bool:
+        """Tell whether user code ends its process, instead of raising, at the line that it cannot digest."""
+        return self.poisoned_line >= 0 and self.seed % 4 >= 2
+
+    @property
+    def is_flaky(self) -> bool:
+        """Tell whether user code of the first job raises for a while, but not as often as fails it."""
+        return self.seed % FLAKY_EVERY == FLAKY_EVERY // 2 and self.poisoned_line < 0
+
+    @property
+    def is_chancy(self) -> bool:
+        """Tell whether user code of the first job gives something else each time."""
+        is_turn = self.seed % CHANCY_EVERY == CHANCY_EVERY // 2
+        return is_turn and self.partitions > 0 and self.poisoned_line < 0 and not self.is_in_total_order
+
+    @property
     def over_s(self) -> float:
         """When the clients of the store stop."""
         return self.trouble_s + 1.0
@@ -136,6 +160,9 @@ def plan_of(seed: int, peers: int = 5, splits: int = 12) -> Plan:
     )
     if seed % MOVES_EVERY == MOVES_EVERY - 1:
         return _with_moves_only(plan, rng)
+    if seed % FOUNDED_BY_THREE_EVERY == FOUNDED_BY_THREE_EVERY - 1 and peers > FOUNDERS:
+        coming = {name: rng.uniform(*JOINING_S) for name in names[FOUNDERS:]}
+        return _with_latecomers(replace(plan, peers=FOUNDERS), coming)
     if rng.random() >= LATECOMER_SHARE:
         return plan
     comes_at, is_further = rng.uniform(1.0, TROUBLE_S), rng.random() < 0.5
@@ -154,6 +181,11 @@ def _with_moves_only(plan: Plan, rng: random.Random) -> Plan:
 
 def _with_latecomer(plan: Plan, comes_at: float) -> Plan:
     """Let one more peer join while the schedule is under way."""
-    late = names_of(plan.peers + 1)[-1]
-    faults = (*plan.faults, Planned(comes_at, Restart(peer=late), LATECOMER))
-    return replace(plan, latecomers=frozenset({late}), faults=tuple(sorted(faults, key=lambda planned: planned.at)))
+    return _with_latecomers(plan, {names_of(plan.peers + 1)[-1]: comes_at})
+
+
+def _with_latecomers(plan: Plan, coming: dict[str, float]) -> Plan:
+    """Let peers join at their times."""
+    joins = [Planned(comes_at, Restart(peer=late), LATECOMER) for late, comes_at in coming.items()]
+    faults = sorted([*plan.faults, *joins], key=lambda planned: planned.at)
+    return replace(plan, latecomers=frozenset(coming), faults=tuple(faults))

@@ -44,11 +44,11 @@ from .check_stops import stop_violation
 from .disk import Disk, Run, row_of
 from .outgoing import Later, Letter, Outgoing, Working
 from .times import Pace, unix_ms
+from .user_faults import digestible, is_flaky, salted
 from .witness import Witness
 from .wordcount import (
     SIDE_FILE,
     WRITES_SIDE_FILES,
-    digestible,
     map_report,
     map_split,
     part_outputs,
@@ -236,13 +236,16 @@ class Process:
             return AttemptLost(attempt=start.attempt, reason="the input is out of reach")
         if not self.disk.writable:
             return self._refused(work)
+        if is_flaky(start.record, start.task, self._witness.flaky[start.record.id]):
+            self._witness.flaky[start.record.id] += 1
+            return AttemptFailed(attempt=start.attempt, error=UserError(kind="OSError", message="not yet"))
         given = digestible(text, start.record, start.task, start.skip)
         if isinstance(given, UserError):
             return AttemptFailed(attempt=start.attempt, error=given)
         if not start.record.partitions:
             part = reduce_partition([map_split(given, 1)], 0)
             return self._part_done(work, part, text.count(b"\n"), len(text))
-        run = map_split(given, start.record.partitions, start.record.spec.cuts)
+        run = map_split(salted(given, start.record, start.attempt), start.record.partitions, start.record.spec.cuts)
         self.disk.runs[run_name(start.record.id, start.task, start.attempt)] = run
         report = map_report(text, run, self._pace.task_s, skipped=given != text)
         self._witness.mapped(self.name, self.start, start, report)
@@ -266,6 +269,7 @@ class Process:
 
     def _reduce(self, work: RunAttempt, read: Read) -> SchedulingEvent:
         start, runs, missing = work.start, [], []
+        self._witness.reads(self.name, work)
         for place in work.runs:
             run = self._run(place, read)
             if run is None:
@@ -300,6 +304,7 @@ class Process:
                 self._witness.posted(self.id, message)
                 outgoing.append(self._letter(effect))
             case ReplyTo(route=route):
+                self._witness.replied(self.name, effect.reply, self.node.ring.members)
                 outgoing.append(Letter(self.name, route.decode(), effect))
             case Wake(at=at, event=event):
                 told_in_s = self._steady.on_clock(at) - self.clock_offset_s - now

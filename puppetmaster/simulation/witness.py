@@ -1,15 +1,19 @@
 """See what passes in a schedule: the facts that checkers judge at its end, and the rare states that it reached.
 
 A witness only looks. What it can judge on the spot it sets down as a violation at once: an epoch that falls (J6), a
-register that takes a second value (J4), a dot with two values (S3), an answer from a damaged row (S6).
+register that takes a second value (J4), an electorate that is too small (J3), a reducer that reads other runs than the
+sealed ones (J2), a dot with two values (S3), an answer from a damaged row (S6).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ...node.effects import RunAttempt
+from ...node.wire.replies import ClientReply, JobPrepared
 from ...ring.copies.versions import EMPTY, join, live_values
 from ...ring.events import MintForetold
-from ...ring.facts import Ballot, Context, Dot, Versions
+from ...ring.facts import Ballot, Context, Dot, Update, Versions
 from ...ring.messages import Accepted, Promised, StoreVersions
 from ...ring.operations import (
     AcceptBallot,
@@ -27,6 +31,8 @@ from ...scheduling.effects import StartAttempt
 from ...scheduling.jobs import TaskReport
 from ...scheduling.messages import Attempt, ClaimNews, JobNews
 from ...scheduling.replica.job import outranks
+from .check_electorates import electorate_violation, has_newcomer
+from .check_reads import reads_violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,8 @@ class Witness:
         """Ids whose disk was replaced by a copy that lacks a start which others know of."""
         self.claim_messages = 0
         """Messages that spread claims; most of what large clusters say."""
+        self.flaky: Counter[str] = Counter()
+        """How often user code that fails for a while has raised, by job."""
         self._remapped: set[tuple[str, int]] = set()
         self._values: dict[tuple[bytes, str, int], bytes | None] = {}
         self._foretold: set[tuple[bytes, Dot]] = set()
@@ -115,6 +123,16 @@ class Witness:
         if outranks(*rank, news.epoch, news.tracker):
             self.accuse(f"J6: {peer[:8]} follows epoch {news.epoch} after it has followed {rank[0]}")
         self._ranks[peer, news.job] = (news.epoch, news.tracker)
+
+    def replied(self, name: str, reply: ClientReply, members: Mapping[PeerId, Update]) -> None:
+        """Look at what a peer answers a client, given the members that it knows."""
+        if not isinstance(reply, JobPrepared):
+            return
+        violation = electorate_violation(name, reply.electorate, members)
+        if violation:
+            self.accuse(violation)
+        if has_newcomer(reply.electorate, members):
+            self.note("newcomer votes")
 
     def has_passed(self, job: str, epoch: int) -> bool:
         """Tell whether a higher epoch of a job has been spoken of."""
@@ -222,6 +240,12 @@ class Witness:
         if any((old.job, old.split) == (task.record.id, task.task) for old in self.mapped_by.values()):
             self.note("split mapped twice")
         self.mapped_by[task.attempt] = Mapped(task.record.id, task.task, peer, start, report)
+
+    def reads(self, name: str, work: RunAttempt) -> None:
+        """Look at what an attempt at a partition is about to read."""
+        violation = reads_violation(name, work)
+        if violation:
+            self.accuse(violation)
 
     def redone(self, job: str) -> int:
         """Count splits of a job that were mapped again after its map phase was sealed."""

@@ -51,14 +51,6 @@ def poison_error(text: bytes, record: JobRecord, split: int) -> UserError | None
     return UserError(kind="ValueError", message="poisoned", file=record.files[0].name, line=line)
 
 
-def digestible(text: bytes, record: JobRecord, split: int, skip: tuple[int, ...] | None) -> bytes | UserError:
-    """Give what a map attempt can map: all of its split, or but for the lines that a careful one sets aside."""
-    error = poison_error(text, record, split)
-    if error is None or skip is None:
-        return text if error is None else error
-    return without_poison(text)
-
-
 def without_poison(text: bytes) -> bytes:
     """Leave out the lines at which user code raises."""
     return b"".join(line for line in text.splitlines(keepends=True) if POISON not in line)

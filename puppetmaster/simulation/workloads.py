@@ -17,14 +17,15 @@ from .job_workload import (
     some_text,
     stored_input,
     with_bad_records_skipped,
-    with_side_files,
+    with_parameter,
 )
 from .plan import Plan
 from .register_run import RegisterRun
 from .register_workload import RegisterWorkload
 from .store_run import StoreRun
 from .store_workload import StoreWorkload
-from .wordcount import poison_error
+from .user_faults import CHANCY, DIES, FLAKY, expected_error
+from .wordcount import WRITES_SIDE_FILES
 from .workload import Workload
 
 Cast = Callable[[Plan, Cluster, random.Random], Workload | None]
@@ -38,8 +39,14 @@ def first_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
     record = some_job(rng, text, plan.splits, plan.partitions, plan.output)
     if plan.skips_bad_records:
         record = with_bad_records_skipped(record)
-    if plan.writes_side_files:
-        record = with_side_files(record)
+    for parameter, is_wanted in (
+        (WRITES_SIDE_FILES, plan.writes_side_files),
+        (DIES, plan.has_deadly_record),
+        (FLAKY, plan.is_flaky),
+        (CHANCY, plan.is_chancy),
+    ):
+        if is_wanted:
+            record = with_parameter(record, parameter)
     if plan.is_in_total_order:
         record = in_total_order(record, text)
     if plan.is_input_stored:
@@ -48,8 +55,7 @@ def first_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
         cluster.texts[share_of(0)] = text
     chance = random.Random(rng.getrandbits(48))
     client = JobWorkload(cluster, record, chance, plan.kill_at, vanishes_at=plan.vanishes_at)
-    expected = None if plan.skips_bad_records else poison_error(text, record, 0)
-    return JobRun(cluster, client, text, expected)
+    return JobRun(cluster, client, text, expected_error(text, record))
 
 
 def second_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload | None:

@@ -129,7 +129,7 @@ class Board:
             self._wastes.pop(task, None)
         else:
             self._wastes[task] = waste
-        if sum(account.stage >= Stage.DONE for account in row.values()) > 1:
+        if len(row) > 1 and sum(account.stage >= Stage.DONE for account in row.values()) > 1:
             self.repeated.add(task)
 
 

@@ -8,18 +8,23 @@ state-based CRDTs). Nothing is ever taken out.
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from hashlib import blake2b
+from types import MappingProxyType
 
 import msgspec
 
 from ..jobs import Phase, TaskReport
 from ..messages import Account, Attempt, Claim, Stage
 
-BUCKETS = 128
-"""Tables are compared by so many digests, so that only the parts that differ travel."""
+BUCKETS_MIN, BUCKETS_MAX = 16, 1024
+TASKS_PER_BUCKET = 8
+"""Tables are compared by digests of so many tasks each, as far as `BUCKETS_MAX` goes. While a job is under way, two
+tables always differ by what is on its way: the finer the digests, the less travels for each such claim."""
 
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic")
 
 Row = Mapping[Attempt, Account]
+
+_NO_ROW: Row = MappingProxyType({})
 
 
 class Change(IntEnum):
@@ -42,19 +47,29 @@ def report_of(account: Account | None) -> TaskReport | None:
     return account.report if account is not None and account.stage is Stage.DONE else None
 
 
+def buckets_of(tasks: int) -> int:
+    """Tell into how many pieces a table of so many tasks is cut to be compared: a power of two, alike at all peers."""
+    wanted = max(1, -(-tasks // TASKS_PER_BUCKET))
+    return min(BUCKETS_MAX, max(BUCKETS_MIN, 1 << (wanted - 1).bit_length()))
+
+
 class ClaimTable:
     """All that is known of all attempts at one job's tasks."""
 
-    def __init__(self) -> None:
-        self._rows: dict[tuple[Phase, int], dict[Attempt, Account]] = {}
-        self._buckets = [0] * BUCKETS
+    def __init__(self, tasks: int = 0) -> None:
+        """Begin with nothing; a phase has `tasks` at the most."""
+        self._rows: dict[Phase, dict[int, dict[Attempt, Account]]] = {phase: {} for phase in Phase}
+        self._buckets = [0] * buckets_of(tasks)
         self.attempts = 0
         self.speculative = 0
         """How many of the attempts are speculative."""
 
     def join(self, claim: Claim) -> Change:
         """Join one claim into the table."""
-        row = self._rows.setdefault((claim.phase, claim.task), {})
+        rows = self._rows[claim.phase]
+        row = rows.get(claim.task)
+        if row is None:
+            row = rows[claim.task] = {}
         old = row.get(claim.attempt)
         if old is None:
             self.attempts += 1
@@ -76,25 +91,27 @@ class ClaimTable:
         # All that is under way counts as one, however far it is: else busy tables would never be equal.
         final = account if account.stage > Stage.RUNNING else None
         entry = _ENCODER.encode((claim.phase, claim.task, claim.attempt, final))
-        self._buckets[claim.task % BUCKETS] ^= int.from_bytes(blake2b(entry, digest_size=8).digest())
+        self._buckets[claim.task % len(self._buckets)] ^= int.from_bytes(blake2b(entry, digest_size=8).digest())
 
     def row(self, phase: Phase, task: int) -> Row:
         """Give the attempts at a task with their accounts."""
-        return self._rows.get((phase, task), {})
+        return self._rows[phase].get(task, _NO_ROW)
 
     def account(self, phase: Phase, task: int, attempt: Attempt) -> Account | None:
         """Give the account of one attempt, None if it is not known."""
         return self.row(phase, task).get(attempt)
 
     def buckets(self) -> tuple[bytes, ...]:
-        """Digest the table in `BUCKETS` pieces; equal digests are equal pieces but for how far running attempts are."""
+        """Digest the table in pieces; equal digests are equal pieces but for how far running attempts are."""
         return tuple(bucket.to_bytes(8) for bucket in self._buckets)
 
     def differing(self, theirs: tuple[bytes, ...]) -> Iterator[Claim]:
         """Give the claims in all buckets whose digests are not `theirs`; all claims if there are none to compare."""
         mine = self.buckets()
-        wanted = {at for at in range(BUCKETS) if len(theirs) != BUCKETS or theirs[at] != mine[at]}
-        for (phase, task), row in self._rows.items():
-            if task % BUCKETS in wanted:
-                for attempt, account in row.items():
-                    yield Claim(phase, task, attempt, account)
+        count = len(mine)
+        wanted = {at for at in range(count) if len(theirs) != count or theirs[at] != mine[at]}
+        for phase, rows in self._rows.items():
+            for task, row in rows.items():
+                if task % count in wanted:
+                    for attempt, account in row.items():
+                        yield Claim(phase, task, attempt, account)

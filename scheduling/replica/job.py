@@ -19,7 +19,7 @@ from ..messages import Account, Attempt, Claim, JobNews, MapSeal, Stage, Winner
 from ..status import JobEvent, JobStatus
 from .decisions import decode_decision
 from .skipping import SKIPPED, too_many_skipped
-from .verdicts import best_attempt, bounded, nondeterminism, user_fault
+from .verdicts import NONDETERMINISM_HINT, best_attempt, bounded, nondeterminism, unlike, user_fault
 
 NOBODY = PeerId("0" * 32)
 """The tracker of a job at epoch 0: its record was seen, but nobody has announced it yet."""
@@ -57,7 +57,7 @@ class Job:
         self.id = record.id
         self.heard_at = now
         self.tracked_at = now
-        self.table = ClaimTable()
+        self.table = ClaimTable(max(record.tasks(phase) for phase in Phase))
         self.boards = {phase: Board(record.tasks(phase), rng) for phase in Phase}
         self.epoch = 0
         self.tracker = NOBODY
@@ -73,6 +73,8 @@ class Job:
         self.ending_value: bytes | None = None
         self.ended_at: Instant | None = None
         self.fault: Fault | None = None
+        self.goes_by_chance = False
+        """Whether two attempts at one task were seen to come out differently."""
         self.version = 1
         self.events: list[JobEvent] = []
         self.state = JobState.PLANNING
@@ -126,7 +128,9 @@ class Job:
             self.active[claim.attempt.peer].discard(key)
         if change is Change.STAGE:
             self._tell_of(now, claim, account, flock)
-        self.refresh(now, claim.phase, claim.task, flock)
+            self.refresh(now, claim.phase, claim.task, flock)
+        else:  # how far an attempt is moves no cell
+            self.version += 1
         return change
 
     def _tell_of(self, now: Instant, claim: Claim, account: Account, flock: Flock) -> None:
@@ -151,6 +155,8 @@ class Job:
         attempt = best_attempt(self.id, phase, task, standing_attempts(row, sealed))
         result = None if attempt is None else self._result(phase, task, attempt, sealed, flock)
         self.boards[phase].place(now, task, row, flock, result)
+        if len(row) > 1 and not self.goes_by_chance:
+            self._look_for_chance(now, phase, task, flock)
         if self.fault is None:
             self._find_fault(phase, task, sealed) if result is None else self._look_at_skipped(task)
         self.version += 1
@@ -171,6 +177,16 @@ class Job:
             error = nondeterminism(task, row, sealed)
         if error is not None:
             self.fault = Fault(error=error, task=task)
+
+    def _look_for_chance(self, now: Instant, phase: Phase, task: int, flock: Flock) -> None:
+        """Tell, once for a job, that its program does not give the same again: the seal decides, but not in silence."""
+        pair = unlike(self.table.row(phase, task))
+        if pair is not None:
+            self.goes_by_chance = True
+            one, other = (flock.name(attempt.peer) for attempt in pair)
+            self.tell(
+                now, f"{task_title(phase, task)} came out differently at {one} and at {other}: {NONDETERMINISM_HINT}"
+            )
 
     def _look_at_skipped(self, task: int) -> None:
         error = too_many_skipped(self.record, sum(board.counters[SKIPPED] for board in self.boards.values()))

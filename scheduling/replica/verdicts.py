@@ -28,6 +28,7 @@ LOAD_ERRORS = frozenset(
 )
 """Errors of the program as a whole, where no record is to blame: another attempt would meet them again."""
 
+NONDETERMINISTIC = "NonDeterministicProgram"
 NONDETERMINISM_HINT = (
     "map must give the same pairs for the same input every time: "
     "no clock, no chance, no order of a set, no state from outside"
@@ -54,11 +55,20 @@ def nondeterminism(task: int, row: Row, sealed: Winner) -> UserError | None:
         return None
     name = sealed.digest.hex()[:12]
     message = f"split {task} was sealed as {name}, its output is lost, and made again it came out different"
-    return UserError(kind="NonDeterministicProgram", message=message, hint=NONDETERMINISM_HINT)
+    return UserError(kind=NONDETERMINISTIC, message=message, hint=NONDETERMINISM_HINT)
 
 
-def best_attempt(job: str, phase: Phase, task: int, standing: Iterable[Attempt]) -> Attempt | None:
+def unlike(row: Row) -> tuple[Attempt, Attempt] | None:
+    """Find two attempts at a task that came out differently: the program goes by chance."""
+    done = sorted(attempt for attempt in row if row[attempt].report is not None)
+    digests = {attempt: report.digest for attempt in done if (report := row[attempt].report) is not None}
+    return next(((done[0], other) for other in done if digests[other] != digests[done[0]]), None)
+
+
+def best_attempt(job: str, phase: Phase, task: int, standing: Sequence[Attempt]) -> Attempt | None:
     """Choose among attempts whose output stands the one that every peer would choose."""
+    if len(standing) == 1:  # as a rule; drawing lots takes longer than all else that a claim brings about
+        return standing[0]
     return min(standing, key=lambda attempt: attempt_lot(job, phase, task, attempt), default=None)
 
 

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.scheduling.claims.table import BUCKETS, Change, ClaimTable, joined
+from murmuration.scheduling.claims.table import BUCKETS_MAX, BUCKETS_MIN, Change, ClaimTable, buckets_of, joined
 from murmuration.scheduling.jobs import Phase, TaskReport, UserError
 from murmuration.scheduling.messages import Account, Attempt, Claim, Stage
 
@@ -116,12 +116,12 @@ def test_table_asked_with_equal_buckets_gives_nothing() -> None:
 
 def test_table_digests_ignore_how_far_a_running_attempt_is() -> None:
     attempt = Attempt("a" * 32, 1, 1)
-    table = table_of([Claim(Phase.MAP, BUCKETS + 1, attempt, Account(Stage.CLAIMED))])
+    table = table_of([Claim(Phase.MAP, BUCKETS_MIN + 1, attempt, Account(Stage.CLAIMED))])
     before = table.buckets()
-    assert table.join(Claim(Phase.MAP, BUCKETS + 1, attempt, Account(Stage.RUNNING, 0.5))) is Change.STAGE
-    assert table.join(Claim(Phase.MAP, BUCKETS + 1, attempt, Account(Stage.RUNNING, 0.7))) is Change.FRACTION
+    assert table.join(Claim(Phase.MAP, BUCKETS_MIN + 1, attempt, Account(Stage.RUNNING, 0.5))) is Change.STAGE
+    assert table.join(Claim(Phase.MAP, BUCKETS_MIN + 1, attempt, Account(Stage.RUNNING, 0.7))) is Change.FRACTION
     assert table.buckets() == before
-    assert table.join(Claim(Phase.MAP, BUCKETS + 1, attempt, Account(Stage.RELEASED))) is Change.STAGE
+    assert table.join(Claim(Phase.MAP, BUCKETS_MIN + 1, attempt, Account(Stage.RELEASED))) is Change.STAGE
     assert table.buckets() != before
 
 
@@ -129,3 +129,24 @@ def test_lost_outranks_done_and_done_outranks_all_else() -> None:
     order = [Stage.CLAIMED, Stage.RUNNING, Stage.RELEASED, Stage.FAILED, Stage.DONE, Stage.LOST]
     accounts = [Account(stage) for stage in order]
     assert [joined(low, high) for low, high in pairwise(accounts)] == accounts[1:]
+
+
+@given(st.integers(0, 20_000))
+def test_table_is_cut_into_pieces_of_a_few_tasks_as_far_as_a_message_can_name_them(tasks: int) -> None:
+    pieces = buckets_of(tasks)
+    assert BUCKETS_MIN <= pieces <= BUCKETS_MAX
+    assert pieces & (pieces - 1) == 0
+    assert pieces == BUCKETS_MAX or tasks <= 8 * pieces
+
+
+def test_table_that_differs_in_one_task_of_many_gives_that_and_few_others() -> None:
+    attempts = [Attempt("a" * 32, 1, task) for task in range(4000)]
+    claims = [Claim(Phase.MAP, at.number, at, Account(Stage.CLAIMED)) for at in attempts]
+    one, other = ClaimTable(4000), ClaimTable(4000)
+    for claim in claims:
+        one.join(claim)
+        other.join(claim)
+    one.join(Claim(Phase.MAP, 7, attempts[7], Account(Stage.RELEASED)))
+    given = list(one.differing(other.buckets()))
+    assert any(claim.task == 7 for claim in given)
+    assert len(given) <= 8

@@ -41,6 +41,27 @@ def test_tracker_killed_half_way_is_succeeded_at_epoch_two_and_nothing_done_is_r
     assert cluster.now < killed_at + 5.0
 
 
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.4, 0.6, 0.8, 0.95])
+def test_death_of_the_tracker_at_any_moment_costs_five_seconds_at_most_and_redoes_nothing_done(share: float) -> None:
+    clean = Cluster(5, 7)
+    clean.submit(job_record(40, 4))
+    clean.run_until(clean.done)
+    cluster = Cluster(5, 7)
+    record = job_record(40, 4)
+    cluster.submit(record)
+    cluster.run_for(0.05 + share * clean.now)
+    known = cluster.job(cluster.peers[1])
+    done = {
+        split for split, result in known.boards[Phase.MAP].results.items() if result.attempt.peer != cluster.peers[0]
+    }
+    killed_at = cluster.now
+    cluster.kill(cluster.peers[0])
+    cluster.run_until(cluster.done)
+    assert cluster.now <= clean.now + 5.0
+    assert not {task for at, _, phase, task, _ in cluster.begun if at > killed_at and phase is Phase.MAP} & done
+    cluster.assert_exact(record)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_two_peers_killed_one_after_the_other_the_job_still_ends_exactly(seed: int) -> None:
     cluster = Cluster(5, seed)
@@ -104,6 +125,27 @@ def test_user_error_fails_the_job_after_its_budget(peers: int) -> None:
     failed = [peer for _, peer, phase, task, _ in cluster.begun if (phase, task) == (Phase.MAP, 3)]
     assert len(failed) == 4
     assert len(set(failed)) == min(peers, 4), "each failure is followed by a try elsewhere"
+
+
+def test_two_attempts_that_come_out_differently_are_told_of_once_by_all_who_know_both() -> None:
+    cluster = Cluster(3, task_s=5.0)
+    cluster.submit(job_record(3, 1))
+    cluster.run_for(0.5)
+    attempts = [Attempt(peer, 1 << REFUTATION_BITS, 90) for peer in cluster.peers[:2]]
+    reports = [TaskReport(bytes([at]) * 32, 5, 5, 100, 10, 0.1) for at in range(2)]
+    for split in (0, 1):
+        for attempt, report in zip(attempts, reports, strict=True):
+            claim = Claim(Phase.MAP, split, attempt, Account(Stage.DONE, 1.0, report))
+            for peer in cluster.peers:
+                received = ev.SchedulingMessageReceived(sender=attempt.peer, message=ClaimNews(JOB, (claim,)))
+                cluster.do(peer, received)
+    for peer in cluster.peers:
+        job = cluster.job(peer)
+        told = [event.text for event in job.events if "came out differently" in event.text]
+        assert job.goes_by_chance
+        assert len(told) == 1
+        assert told[0].startswith("split 0 came out differently at p")
+        assert job.fault is None
 
 
 def test_program_that_does_not_load_fails_the_job_at_once() -> None:

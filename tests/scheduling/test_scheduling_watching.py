@@ -1,9 +1,10 @@
 """Clients watch, list and kill jobs at any peer."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from scheduling_cluster import JOB, Cluster, job_record
+from scheduling_cluster import JOB, SETTINGS, Cluster, job_record
 
 from murmuration.scheduling import effects as out
 from murmuration.scheduling import events as ev
@@ -25,6 +26,45 @@ def test_kill_stops_all_attempts_everywhere_at_once() -> None:
     assert cluster.dismissed == {JOB: 5}
     cluster.run_for(5.0)
     assert len(cluster.begun) == 10
+
+
+def test_kill_is_acknowledged_only_when_the_end_is_decided_so_that_no_death_undoes_it() -> None:
+    cluster = Cluster(5, task_s=30.0)
+    cluster.submit(job_record(10))
+    cluster.run_for(1.0)
+    cluster.kill(cluster.peers[0])
+    cluster.do(cluster.peers[3], ev.KillRequested(request="kill", job=JOB))
+    cluster.run_for(0.1)
+    assert not cluster.registers
+    assert "kill" not in cluster.answers
+    assert len(cluster.stopped) == 8
+    cluster.run_until(lambda: "kill" in cluster.answers, limit_s=cluster.settings.kill_patience_s)
+    assert cluster.answers["kill"] == out.JobAccepted(job=JOB)
+    assert (JOB, "end") in cluster.registers
+
+
+def test_kill_whose_end_cannot_be_decided_stops_all_and_is_told_to_be_asked_for_again() -> None:
+    cluster = Cluster(5, task_s=30.0)
+    cluster.submit(job_record(10))
+    cluster.run_for(1.0)
+    for peer in cluster.peers[:3]:
+        cluster.kill(peer)
+    cluster.do(cluster.peers[3], ev.KillRequested(request="kill", job=JOB))
+    cluster.run_until(lambda: "kill" in cluster.answers, limit_s=cluster.settings.kill_patience_s + 0.1)
+    answer = cluster.answers["kill"]
+    assert isinstance(answer, out.JobRefused)
+    assert "kill it again" in answer.reason
+    assert len(cluster.stopped) == 4
+
+
+def test_kills_that_wait_are_bounded() -> None:
+    cluster = Cluster(5, settings=replace(SETTINGS, answers_parked_max=2))
+    cluster.unreadable = "no majority"
+    for number in range(3):
+        cluster.do(cluster.peers[0], ev.KillRequested(request=f"k{number}", job=JOB))
+    cluster.run_for(0.1)
+    assert isinstance(cluster.answers["k2"], out.JobRefused)
+    assert not {"k0", "k1"} & cluster.answers.keys()
 
 
 def test_kill_of_an_unknown_job_is_answered_so() -> None:
