@@ -19,7 +19,7 @@ from ...ring.digests import chunk_digest
 from .batches.layout import RECORD_KIND
 from .faults import InputUnreadable, blaming_user
 from .outputs import Written
-from .run_layout import BLOCK, ENTRY, FOOTER, MAGIC, index_range, segment_of, sound_blocks
+from .run_layout import BLOCK, ENTRY, FOOTER, MAGIC, block_sum, index_range, segment_of, sound_blocks
 
 Columns = tuple[list[Any], list[Any] | tuple[Any, ...]]
 """Keys, and for each the list of its values; a tuple holds one value for each, or the state of an aggregation."""
@@ -81,7 +81,7 @@ class RunWriter:
     def write_body(self, body: bytes, records: int) -> None:
         """Write a block that is made already, and holds so many records."""
         self._file.write(body)
-        self._table += BLOCK.pack(len(body), chunk_digest(body))
+        self._table += BLOCK.pack(len(body), block_sum(body))
         self._offset += len(body)
         self._records += records
 
