@@ -200,14 +200,12 @@ class Client:
 
         Raises:
             CallerError: there is none, or several.
+            WorldError: the answering peer has none in mind, and so many homes are silent that they may hide its record.
         """
-        known = self.jobs()
         try:
-            name = find_job(ref, known)
+            name = find_job(ref, self.jobs())
         except CallerError:
-            if (others := self.history()) == known:
-                raise
-            name = find_job(ref, others)
+            name = find_job(ref, self.history())
         return Job(self._connection, self.fs, name)
 
     def attach(self, ref: str, *, overwrite: bool = False, stdout: BinaryIO | None = None) -> Job:

@@ -59,11 +59,19 @@ class FootprintWatch:
         while self._watched:
             await asyncio.sleep(look_again_s([each.limit - each.held for each in self._watched.values()]))
             limits = {process: each.limit for process, each in self._watched.items()}
-            for process, held in (await asyncio.to_thread(weigh, limits)).items():
-                if (watched := self._watched.get(process)) is not None:
-                    watched.held = held
-                    if held > watched.limit:
-                        self._exceeded(process, held)
+            try:
+                weighed = await asyncio.to_thread(weigh, limits)
+            except (OSError, RuntimeError):  # no descriptor or no thread is to be had: the next look may have more luck
+                continue
+            for process, held in weighed.items():
+                self._take(process, held)
+
+    def _take(self, process: int, held: int) -> None:
+        watched = self._watched.get(process)
+        if watched is not None:
+            watched.held = held
+            if held > watched.limit:
+                self._exceeded(process, held)
 
 
 def look_again_s(rooms: list[int]) -> float:

@@ -135,6 +135,7 @@ def test_slow_peer_is_shown_as_slow_and_the_others_as_well() -> None:
     assert shown == {"p0": Condition.WELL, "p1": Condition.WELL, "p2": Condition.WELL, "p3": Condition.WELL} | {
         "p4": Condition.SLOW
     }
+    assert cluster.machines[cluster.peers[0]].slow_peers == {cluster.peers[4]}
 
 
 def test_attempts_are_judged_by_what_is_heard_although_messages_get_lost() -> None:

@@ -171,6 +171,7 @@ CATALOGUE = (
         24,
         "user code leaks memory",
         (
+            USER + "mapper_that_leaks_fails_its_job_within_seconds_and_harms_no_other",
             USER + "user_code_without_memory_left_fails_with_a_memory_error",
             USER + "executor_that_the_system_kills_for_memory_is_told_with_a_way_out",
         ),
