@@ -8,6 +8,7 @@ row fails if 1 % of the splits were begun twice, or if peers do not agree in the
 """
 
 import argparse
+import gc
 import heapq
 import json
 import resource
@@ -188,6 +189,7 @@ class Flock:
 def play(peers: int, splits: int, slots: int, task_s: float, loss: float) -> Row:
     """Play one size."""
     begun = time.process_time()
+    gc.disable()  # all objects of all peers in one process: collecting would take longer than playing
     flock = Flock(peers, slots, task_s, loss, SchedulingSettings(vnodes=64))
     flock.run(record_of(splits))
     jobs = [machine.jobs[JOB] for machine in flock.machines]

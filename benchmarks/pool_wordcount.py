@@ -1,6 +1,6 @@
 """Count words as one would by hand on one machine: the honest peer that `murmur run wordcount` is measured against.
 
-    python benchmarks/pool_wordcount.py FILE OUTPUT [--processes 2]
+    python benchmarks/pool_wordcount.py FILE OUTPUT [--processes 2] [--batch-bytes 1048576]
 
 A pool of processes, each `Counter(text.split())` over its share of the lines; merged, sorted, and written as
 `key<TAB>value`. It keeps the whole share in memory, survives nothing, and has no cluster.
@@ -26,18 +26,22 @@ def line_borders(path: Path, pieces: int) -> list[int]:
     return [*borders, size]
 
 
-def count_words(share: tuple[Path, int, int]) -> Counter[str]:
-    """Count the words between two positions of a file."""
-    path, begin, end = share
+def count_words(share: tuple[Path, int, int, int]) -> Counter[str]:
+    """Count the words between two positions of a file: at once, or so many bytes at a time and the line they end in."""
+    path, begin, end, batch_bytes = share
+    counts: Counter[str] = Counter()
     with path.open("rb") as file:
         file.seek(begin)
-        return Counter(file.read(end - begin).decode().split())
+        while (left := end - file.tell()) > 0:
+            text = file.read(min(left, batch_bytes or left))
+            counts.update(Counter((text + (b"" if len(text) == left else file.readline())).decode().split()))
+    return counts
 
 
-def word_count(path: Path, output: Path, processes: int) -> int:
+def word_count(path: Path, output: Path, processes: int, batch_bytes: int) -> int:
     """Count, merge, sort and write; give the number of distinct words."""
     borders = line_borders(path, processes)
-    shares = [(path, begin, end) for begin, end in pairwise(borders)]
+    shares = [(path, begin, end, batch_bytes) for begin, end in pairwise(borders)]
     counts: Counter[str] = Counter()
     with multiprocessing.Pool(processes) as pool:
         for part in pool.imap(count_words, shares):
@@ -53,9 +57,10 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--batch-bytes", type=int, default=0, help="of a whole share, unless given")
     arguments = parser.parse_args()
     began = time.perf_counter()
-    words = word_count(arguments.file, arguments.output, arguments.processes)
+    words = word_count(arguments.file, arguments.output, arguments.processes, arguments.batch_bytes)
     print(f"{time.perf_counter() - began:.3f} s, {words} distinct words")
 
 

@@ -1,7 +1,8 @@
 """Sort lines by their bytes, as `LC_ALL=C sort` does: `murmur run sort FILE... -o OUT --total-order -r 4`.
 
 Each part of the output is sorted; with `--total-order` so are all of them in a row. With `--input-format key-value`
-lines are sorted by what stands before the first tab, and those with the same key stay in the order of the input.
+lines are sorted by what stands before the first tab, and those with the same key stay in the order of the input; with
+`--input-format fixed:100:10 --output-format fixed`, records of 100 bytes are sorted by their first 10.
 Hadoop's `-m -r -inFormat -outFormat -outKey -outValue -totalOrder` are understood.
 """
 
@@ -12,14 +13,11 @@ output_format = "values"
 
 
 class LineMapper(Mapper):
-    """Gives each line under what it is sorted by."""
+    """Passes all lines on, each under what it is sorted by."""
 
-    def map(self, key, value):
-        """See a line number and a line, or the two halves of a line."""
-        if isinstance(key, int):
-            yield value, value
-        else:
-            yield key, f"{key}\t{value}"
+    def map_batch(self, batch):
+        """See many lines, or records."""
+        return batch
 
 
 reducer = "identity"

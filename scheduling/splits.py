@@ -102,6 +102,18 @@ def splits_of_chunks(file_number: int, chunks: Sequence[ChunkRef], cuts: Mapping
     return _splits_between(file_number, (*borders, (position, newlines)))
 
 
+def splits_of_records(file_number: int, records: int, width: int, splits: int) -> list[Split]:
+    """Cut a file of records of `width` bytes into exactly `splits` splits, the sizes of which differ by one record.
+
+    They are numbered as lines are, from 1.
+    """
+    borders = [number * records // splits for number in range(splits + 1)]
+    return [
+        Split(file=file_number, begin=begin * width, end=end * width, first_line=begin + 1)
+        for begin, end in pairwise(borders)
+    ]
+
+
 def _splits_between(file_number: int, borders: Iterable[Border]) -> list[Split]:
     return [
         Split(file=file_number, begin=begin, end=end, first_line=newlines + 1)

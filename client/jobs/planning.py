@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from ...node.executor.batches.layout import fixed_layout
+from ...node.executor.careful import NEEDS_MAP
 from ...node.executor.faults import UserFault
 from ...node.executor.formats import input_format, output_format
 from ...ring.errors import CallerError
@@ -24,13 +26,21 @@ from ...scheduling.jobs import (
     Program,
     Split,
 )
-from ...scheduling.splits import Cut, chunks_to_cut, cut_into, cut_lines, splits_of_chunks, splits_of_file
+from ...scheduling.splits import (
+    Cut,
+    chunks_to_cut,
+    cut_into,
+    cut_lines,
+    splits_of_chunks,
+    splits_of_file,
+    splits_of_records,
+)
 from ..progress import Progress
 from ..store.chunks import ChunkReader
 from ..store.share import ShareSession
 from .inputs import Input, LocalInput, RingInput
 from .options import DEFAULT_FORMAT, JobOptions
-from .programs import declared, declared_number, reduces
+from .programs import declared, declared_number, maps_batches, reduces
 
 MIB = 1 << 20
 
@@ -83,10 +93,18 @@ class Planner:
             CallerError: the input cannot be read, or makes too many splits for one job.
             WorldError: a chunk to cut can be had nowhere.
         """
+        if options.skip_bad_records and maps_batches(program):
+            raise CallerError(f"{NEEDS_MAP}, and {program.name} writes map_batch")
         total = sum(item.size for item in inputs)
+        input_name = _format(program, "input_format", options.input_format)
+        fixed = fixed_layout(input_name)
         split_size = min(options.split_size or default_split_size(total, self._slots), SPLIT_SIZE_MAX)
-        if _format(program, "input_format", options.input_format) == WHOLE_FILE:
+        if input_name == WHOLE_FILE:
             splits = [Split(file=number, begin=0, end=item.size, first_line=1) for number, item in enumerate(inputs)]
+        elif fixed is not None:
+            if options.splits is not None:
+                split_size = max(1, -(-total // options.splits))
+            splits = _cut_records(inputs, fixed[0], split_size, options.splits)
         elif options.splits is not None:
             split_size = max(1, -(-total // options.splits))
             splits = self._cut_exactly(inputs, options.splits)
@@ -145,6 +163,28 @@ class Planner:
                 return InputFile(name=item.name, size=item.size, source=source)
             case RingInput():
                 return InputFile(name=item.name, size=item.size, chunks=item.file.chunks)
+
+
+def _cut_records(inputs: Sequence[Input], width: int, split_size: int, wanted: int | None) -> list[Split]:
+    """Cut files of records of `width` bytes: by size, or into exactly so many splits; nothing needs to be read.
+
+    Raises:
+        CallerError: a file does not hold a whole number of records, or there are more files than splits.
+    """
+    for item in inputs:
+        if item.size % width:
+            over = item.size % width
+            raise CallerError(f"{item.name} has {item.size} bytes: {over} more than whole records of {width}")
+    _check_effort(inputs, split_size)
+    if wanted is None:
+        counts = [-(-item.size // max(width, split_size)) or 1 for item in inputs]
+    else:
+        counts = shares(inputs, wanted)
+    return [
+        split
+        for number, (item, count) in enumerate(zip(inputs, counts, strict=True))
+        for split in splits_of_records(number, item.size // width, width, count)
+    ]
 
 
 def shares(inputs: Sequence[Input], wanted: int) -> list[int]:

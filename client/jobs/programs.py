@@ -8,7 +8,7 @@ from ...scheduling.jobs import PROGRAM_BYTES_MAX, Program
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
-WAYS_TO_MAP = frozenset({"map", "mapper"})
+WAYS_TO_MAP = frozenset({"map", "map_batch", "mapper"})
 """Top-level names that make a program without a `Mapper` subclass."""
 
 WAYS_TO_REDUCE = frozenset({"reduce", "reducer"})
@@ -70,6 +70,14 @@ def reduces(program: Program) -> bool:
             return command_sorts(program)
         case _:
             return True
+
+
+def maps_batches(program: Program) -> bool:
+    """Tell whether a source plainly maps many records at once: it writes `map_batch`, and `map` nowhere."""
+    if program.kind != "source":
+        return False
+    written = {node.name for node in ast.walk(scope_of(program)) if isinstance(node, ast.FunctionDef)}
+    return "map_batch" in written and "map" not in written
 
 
 def declared(program: Program, setting: str) -> str | None:

@@ -15,6 +15,16 @@ from .program_api import Mapper
 from .quarantine import Quarantine, shown
 from .tasks import LoadProgram, MapTask
 
+NEEDS_MAP = "--skip-bad-records needs a mapper that gets one record at a time"
+
+
+def check_skipping(program: UserProgram, job: LoadProgram) -> None:
+    """Raise `UserFault` if bad records are to be skipped, and the program does not take them one by one."""
+    if job.skip_bad_records and program.batchwise:
+        raise fault(
+            "BadProgram", NEEDS_MAP, hint="write map(key, value) in place of map_batch, or leave the option out"
+        )
+
 
 def careful(program: UserProgram, job: LoadProgram, task: MapTask) -> UserProgram:
     """Make of a program one that survives bad records of this split, as many as the job allows.

@@ -37,6 +37,14 @@ def dealer_of(program: UserProgram, partitions: int, cuts: Sequence[bytes] | Non
     return lambda keys: dealer([grouping(key) for key in keys])
 
 
+def cuts_of_bytes(program: UserProgram, cuts: Sequence[bytes] | None) -> list[bytes] | None:
+    """Give the cuts if they part keys of bytes as they are; None if keys are dealt in another way."""
+    if cuts is None or program.grouping is not None:
+        return None
+    limits = [original(cut) for cut in cuts]
+    return limits if all(isinstance(limit, bytes) for limit in limits) else None
+
+
 def _dealing_by_own(partitioner: Callable[[Any, int], int], partitions: int) -> Dealer:
     def deal(keys: Collection[Any]) -> list[int]:
         partitions_of(keys, partitions)  # refuses what cannot be a key

@@ -6,16 +6,19 @@ decoded as UTF-8; a byte order mark is not taken off.
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import accumulate, chain
 from operator import length_hint
 from typing import Any, TypeVar
 
-from .blocks import line_blocks, whole
+from .batches.layout import FIXED, fixed_layout
+from .blocks import line_blocks, record_blocks, whole
 from .faults import BadRecord, fault
 from .tasks import MapTask
 
 Pairs = Iterator[tuple[Any, Any]]
 Pairing = Callable[[Iterator[Any]], Pairs]
+Encode = Callable[[list[tuple[Any, Any]]], bytes]
 Format = TypeVar("Format")
 
 
@@ -39,6 +42,11 @@ class Batch:
         return self._pairing(self._walk)
 
     @property
+    def count(self) -> int:
+        """Count the records."""
+        return len(self._records)
+
+    @property
     def taken(self) -> int:
         """Count the records that the walk has taken: a list's iterator knows what is left."""
         return len(self._records) - length_hint(self._walk)
@@ -56,6 +64,9 @@ class Batch:
 
 def input_format(name: str) -> Callable[[MapTask], Iterator[Batch]]:
     """Find an input format; raises `UserFault` if there is none of that name."""
+    fixed = fixed_layout(name)
+    if fixed is not None:
+        return partial(_fixed, *fixed)
     return _known("input", name, _INPUTS)
 
 
@@ -67,19 +78,21 @@ def line_format(name: str) -> Callable[[int, bytes], tuple[Any, Any]] | None:
     return _OF_LINES.get(name)
 
 
-def output_format(name: str) -> Callable[[list[tuple[Any, Any]]], bytes]:
-    """Find an output format; raises `UserFault` if there is none of that name."""
-    return _known("output", name, _OUTPUTS)
+def output_format(name: str) -> Encode:
+    """Find an output format, for one part; raises `UserFault` if there is none of that name."""
+    return FixedLength() if name == FIXED else _known("output", name, _OUTPUTS)
 
 
 def _known(kind: str, name: str, table: dict[str, Format]) -> Format:
     found = table.get(name)
     if found is None:
-        raise fault("UnknownFormat", f"there is no {kind} format {name!r}; there are {', '.join(sorted(table))}")
+        raise fault(
+            "UnknownFormat", f"there is no {kind} format {name!r}; there are {', '.join(sorted((*table, FIXED)))}"
+        )
     return found
 
 
-def _lines(text: str) -> list[str]:
+def lines_of(text: str) -> list[str]:
     """Split at newlines, and at nothing else that `str.splitlines` takes for one."""
     if "\r" in text:
         text = text.replace("\r\n", "\n")
@@ -89,7 +102,8 @@ def _lines(text: str) -> list[str]:
     return lines
 
 
-def _byte_lines(block: bytes) -> list[bytes]:
+def byte_lines(block: bytes) -> list[bytes]:
+    """Split at newlines, without what ends the lines."""
     if b"\r" in block:
         block = block.replace(b"\r\n", b"\n")
     lines = block.split(b"\n")
@@ -98,7 +112,8 @@ def _byte_lines(block: bytes) -> list[bytes]:
     return lines
 
 
-def _decoded(task: MapTask, first_line: int, block: bytes) -> str:
+def decoded(task: MapTask, first_line: int, block: bytes) -> str:
+    """Decode lines of a split's file; raises `UserFault` that names the line that is not UTF-8."""
     try:
         return str(block, "utf-8")
     except UnicodeDecodeError as error:
@@ -118,7 +133,7 @@ def _text_batches(task: MapTask, pairing_from: Callable[[int], Pairing]) -> Iter
     """Give batches of decoded lines; `pairing_from` gets the number of a batch's first line."""
     number = task.first_line
     for block in line_blocks(task.extents):
-        lines = _lines(_decoded(task, number, block))
+        lines = lines_of(decoded(task, number, block))
         yield Batch(first_line=number, size=len(block), records=lines, pairing=pairing_from(number))
         number += len(lines)
 
@@ -131,7 +146,7 @@ def _offset_text(task: MapTask) -> Iterator[Batch]:
     number, offset = task.first_line, task.first_byte
     for block in line_blocks(task.extents):
         offsets = accumulate((len(line) + 1 for line in block.split(b"\n")), initial=offset)
-        lines = _lines(_decoded(task, number, block))
+        lines = lines_of(decoded(task, number, block))
         yield Batch(first_line=number, size=len(block), records=lines, pairing=_zipped(offsets))
         number, offset = number + len(lines), offset + len(block)
 
@@ -143,7 +158,7 @@ def _zipped(keys: Iterable[Any]) -> Pairing:
 def _bytes_lines(task: MapTask) -> Iterator[Batch]:
     number = task.first_line
     for block in line_blocks(task.extents):
-        lines = _byte_lines(block)
+        lines = byte_lines(block)
         yield Batch(first_line=number, size=len(block), records=lines, pairing=_numbered(number))
         number += len(lines)
 
@@ -153,7 +168,7 @@ def _numbered(number: int) -> Pairing:
 
 
 def _key_value(task: MapTask) -> Iterator[Batch]:
-    return _text_batches(task, lambda _: lambda walk: map(_halves, walk))
+    return _text_batches(task, lambda _: lambda walk: map(halves, walk))
 
 
 def _jsonl(task: MapTask) -> Iterator[Batch]:
@@ -172,9 +187,23 @@ def _json_value(line: str) -> Any:
         raise BadRecord(f"not JSON: {error}", "each line must be one JSON value; empty lines are not") from error
 
 
-def _halves(line: str) -> tuple[str, str]:
+def halves(line: str) -> tuple[str, str]:
+    """Cut a line at its first tab."""
     key, _, value = line.partition("\t")
     return key, value
+
+
+def _fixed(width: int, key_bytes: int | None, task: MapTask) -> Iterator[Batch]:
+    number = task.first_line
+    for block in record_blocks(task.extents, width):
+        records = [block[begin : begin + width] for begin in range(0, len(block), width)]
+        pairing = _numbered(number) if key_bytes is None else _under_first_bytes(key_bytes)
+        yield Batch(first_line=number, size=len(block), records=records, pairing=pairing)
+        number += len(records)
+
+
+def _under_first_bytes(key_bytes: int) -> Pairing:
+    return lambda walk: ((record[:key_bytes], record) for record in walk)
 
 
 def _whole_file(task: MapTask) -> Iterator[Batch]:
@@ -203,6 +232,30 @@ def _raw(thing: Any) -> bytes:
     return thing if type(thing) is bytes else str(thing).encode("utf-8", "surrogatepass")
 
 
+class FixedLength:
+    """Writes values of bytes, all of one length, with nothing between them."""
+
+    def __init__(self) -> None:
+        self._length: int | None = None
+
+    def __call__(self, pairs: list[tuple[Any, Any]]) -> bytes:
+        """Join the values of these pairs; raises `UserFault` for one that is not as those before."""
+        values = [value for _, value in pairs]
+        for value in values:
+            if not isinstance(value, bytes):
+                raise fault("BadOutput", f"the format fixed writes bytes, and not {value!r:.100}", record=value)
+            self.check(len(value))
+        return b"".join(values)
+
+    def check(self, length: int) -> None:
+        """Raise `UserFault` for values of another length than those before."""
+        if self._length is None:
+            self._length = length
+        elif length != self._length:
+            lengths = f"{self._length} and {length} bytes"
+            raise fault("BadOutput", f"the format fixed writes values of one length, and these have {lengths}")
+
+
 def _json_lines(pairs: list[tuple[Any, Any]]) -> bytes:
     return "".join(
         [json.dumps({"key": key, "value": value}, ensure_ascii=False) + "\n" for key, value in pairs]
@@ -218,7 +271,7 @@ _INPUTS: dict[str, Callable[[MapTask], Iterator[Batch]]] = {
     "whole-file": _whole_file,
 }
 
-_OUTPUTS: dict[str, Callable[[list[tuple[Any, Any]]], bytes]] = {
+_OUTPUTS: dict[str, Encode] = {
     "text": _tabbed,
     "values": _values,
     "jsonl": _json_lines,
@@ -227,6 +280,6 @@ _OUTPUTS: dict[str, Callable[[list[tuple[Any, Any]]], bytes]] = {
 _OF_LINES: dict[str, Callable[[int, bytes], tuple[Any, Any]]] = {
     "text": lambda number, line: (number, str(line, "utf-8")),
     "bytes-lines": lambda number, line: (number, line),
-    "key-value": lambda _, line: _halves(str(line, "utf-8")),
+    "key-value": lambda _, line: halves(str(line, "utf-8")),
     "jsonl": lambda number, line: (number, _json_value(str(line, "utf-8"))),
 }

@@ -1,6 +1,6 @@
 """Carry out a map attempt: read the split, call the mapper, and write what it gives as a run, or as a part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import islice
 from time import perf_counter
@@ -8,6 +8,9 @@ from typing import Any, BinaryIO, NoReturn
 
 from ...ring.terms import CHUNK_BYTES_MAX
 from .aggregations import Aggregation
+from .batches.layout import WRITES_RECORDS, fixed_layout
+from .batches.passing import BatchEmit, Sink, record_sink
+from .batches.reading import bulk_format
 from .careful import careful
 from .combining import (
     Collector,
@@ -22,7 +25,7 @@ from .combining import (
     walking,
 )
 from .culprits import blame_record
-from .dealing import dealer_of
+from .dealing import cuts_of_bytes, dealer_of
 from .faults import UserFault, blaming_user, fault_of
 from .formats import Batch, Pairs, input_format, output_format
 from .inlining import inlining_of
@@ -65,6 +68,7 @@ class MapAttempt:
         self._batch: Batch | None = None
         self._gauge = Gauge(job.memory_per_task, RECORDS_UNWEIGHED)
         self._shuffle: Shuffle | None = None
+        self._sink: Sink | None = None
 
     @property
     def fraction(self) -> float:
@@ -85,7 +89,9 @@ class MapAttempt:
         return self._finished(written, perf_counter() - began)
 
     def _map_to_part(self, file: BinaryIO) -> Written:
-        part = PartWriter(file, output_format(self._program.output_format))
+        encode = output_format(self._program.output_format)
+        part = PartWriter(file, encode)
+        self._sink = record_sink(part, encode) if self._program.output_format in WRITES_RECORDS else None
         self._map_into(Lines(part))
         return part.finish()
 
@@ -93,7 +99,9 @@ class MapAttempt:
         collector = self._collector()
         job = self._job
         dealer = dealer_of(self._program, job.partitions, job.cuts)
-        self._shuffle = Shuffle(collector, job.partitions, dealer, job.memory_per_task, self._task.output)
+        cuts = cuts_of_bytes(self._program, job.cuts)
+        self._shuffle = Shuffle(collector, job.partitions, dealer, job.memory_per_task, self._task.output, cuts)
+        self._sink = self._shuffle.pass_on if self._program.combiner is None else None
         with closing(self._shuffle):
             self._map_into(collector)
             try:
@@ -127,9 +135,10 @@ class MapAttempt:
             mapper = self._program.mapper()
             mapper.context = self._context
             mapper.setup()
-        batches = input_format(self._program.input_format)(self._task)
         emit = called_with_both(mapper.map, mapper.map)
-        blame_record(late, self._task.file, batches, emit, self._check)
+        if self._program.batchwise:
+            emit = self._batch_emit(mapper, None)
+        blame_record(late, self._task.file, self._batches(), emit, self._check)
 
     def _check(self, key: Any, value: Any) -> None:
         """Raise what a pair would raise on its way into a run."""
@@ -161,6 +170,9 @@ class MapAttempt:
 
     def _map_records(self, mapper: Mapper, collector: Collector) -> None:
         """Map all records by the fastest loop that the mapper allows."""
+        if self._program.batchwise:
+            self._map_batches(taking(self._batch_emit(mapper, self._sink), collector.step), collector)
+            return
         emit: Callable[..., Any] = mapper.map
         inlining = inlining_of(emit, self._program.source)
         if inlining is None:
@@ -172,8 +184,16 @@ class MapAttempt:
         else:
             self._map_batches(walking(called_with_both(inlining.collecting(collector.step), emit)), collector)
 
+    def _batch_emit(self, mapper: Mapper, sink: Sink | None) -> BatchEmit:
+        fixed = fixed_layout(self._program.input_format)
+        return BatchEmit(mapper.map_batch, fixed[1] if fixed is not None else None, sink)
+
+    def _batches(self) -> Iterator[Batch]:
+        name = self._program.input_format
+        return bulk_format(name)(self._task) if self._program.batchwise else input_format(name)(self._task)
+
     def _map_batches(self, take: Callable[[Pairs], None], collector: Collector) -> None:
-        for batch in input_format(self._program.input_format)(self._task):
+        for batch in self._batches():
             self._batch = batch
             walk = batch.pairs()
             while (stride := self._gauge.left) < len(batch) - batch.taken:
@@ -182,9 +202,9 @@ class MapAttempt:
             before = batch.taken
             self._take(take, walk, batch)
             collector.settle()
-            self._weigh(collector, len(batch) - before)
+            self._weigh(collector, batch.count - before)
             self._batch = None
-            self._records_done += len(batch)
+            self._records_done += batch.count
             self._bytes_done += batch.size
 
     def _take(self, take: Callable[[Pairs], None], records: Pairs, batch: Batch) -> None:

@@ -51,6 +51,11 @@ class PartWriter:
                 self._write_one_by_one(some)
         self._records += len(pairs)
 
+    def write_block(self, content: bytes, newlines: int, records: int) -> None:
+        """Write records that are in the output format already; they take less than a piece."""
+        self._append(content, newlines)
+        self._records += records
+
     def finish(self) -> Written:
         """End the last piece and tell what was written."""
         self._end_piece()
@@ -63,7 +68,7 @@ class PartWriter:
                 lines = self._encode([pair])
             self._append(lines)
 
-    def _append(self, lines: bytes) -> None:
+    def _append(self, lines: bytes, newlines: int | None = None) -> None:
         if len(lines) > CHUNK_BYTES_MAX:
             limit = f"{CHUNK_BYTES_MAX >> 20} MiB"
             raise fault("OutputTooLarge", f"one pair makes {len(lines)} bytes of output; at most {limit} can be stored")
@@ -71,7 +76,7 @@ class PartWriter:
             self._end_piece()
         self._file.write(lines)
         self._hasher.update(lines)
-        self._newlines += lines.count(b"\n")
+        self._newlines += lines.count(b"\n") if newlines is None else newlines
 
     def _end_piece(self) -> None:
         if not self._hasher.size:

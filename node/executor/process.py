@@ -15,6 +15,7 @@ from typing import assert_never
 
 import msgspec
 
+from .careful import check_skipping
 from .dealing import dealer_of
 from .faults import InputUnreadable, UserFault
 from .formats import input_format, output_format
@@ -82,6 +83,7 @@ class Executor:
         try:
             program = load_program(order.program, input_format=order.input_format, output_format=order.output_format)
             input_format(program.input_format)
+            check_skipping(program, order)
             output_format(program.output_format)
             dealer_of(program, order.partitions, order.cuts)
             if order.sampling is not None:

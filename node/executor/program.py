@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 from ...scheduling.jobs import Program
 from .aggregations import NAMES, Aggregation, aggregation
+from .batches.layout import fixed_layout
 from .faults import UserFault, fault, fault_of
 from .grouping import Grouping, grouped
-from .program_api import IdentityMapper, IdentityReducer, Mapper, Reducer
+from .program_api import IdentityMapper, IdentityReducer, Mapper, PassingMapper, Reducer
 
 MODULE = "murmuration_program"
 """Name of the module that a program becomes: its own name could hide a module that it imports."""
@@ -50,6 +51,11 @@ class UserProgram:
     output_format: str
     source: Source | None
 
+    @property
+    def batchwise(self) -> bool:
+        """Tell whether the mapper takes many records at once."""
+        return _writes(self.mapper, "map_batch")
+
 
 def load_program(program: Program, *, input_format: str, output_format: str) -> UserProgram:
     """Run a program's file, or open its pickle or its commands, and find its parts.
@@ -67,13 +73,17 @@ def load_program(program: Program, *, input_format: str, output_format: str) -> 
     parts = _Parts(name, found, by_value=source is None)
     reducer = parts.reducer()
     grouping = parts.function("grouping")
+    chosen_input = _chosen_format(input_format, found.get("input_format"))
+    mapper = parts.mapper(chosen)
+    if mapper is IdentityMapper and fixed_layout(chosen_input) is not None:
+        mapper = PassingMapper
     return UserProgram(
-        mapper=parts.mapper(chosen),
+        mapper=mapper,
         reducer=reducer if grouping is None else _grouped(name, reducer, grouping),
         combiner=parts.combiner(reducer),
         partitioner=parts.function("partitioner"),
         grouping=grouping,
-        input_format=_chosen_format(input_format, found.get("input_format")),
+        input_format=chosen_input,
         output_format=_chosen_format(output_format, found.get("output_format")),
         source=source,
     )
@@ -158,7 +168,16 @@ class _Parts:
         self._by_value = by_value
 
     def mapper(self, chosen: str) -> type[Mapper]:
-        """Find the mapper: the chosen class, what is named `mapper`, the only subclass, or the function `map`."""
+        """Find the mapper: the chosen class, what is named `mapper`, the only subclass, or a function.
+
+        That is `map` or `map_batch`.
+        """
+        mapper = self._some_mapper(chosen)
+        if _writes(mapper, "map") and _writes(mapper, "map_batch"):
+            raise self._both(mapper.__name__)
+        return mapper
+
+    def _some_mapper(self, chosen: str) -> type[Mapper]:
         named = self._found.get(chosen or "mapper")
         if isinstance(named, type) and issubclass(named, Mapper):
             return named
@@ -169,14 +188,23 @@ class _Parts:
         only = self._only_class(Mapper)
         if only is not None:
             return only
-        function = self.function("map")
-        if function is None:
+        written = {name: function for name in ("map", "map_batch") if (function := self.function(name)) is not None}
+        if len(written) > 1:
+            raise self._both(self._program)
+        if not written:
             raise fault(
                 "BadProgram",
                 f"{self._program} has no mapper: {self._what_is_there()}",
                 hint="write a subclass of murmuration.Mapper with map(self, key, value), or a function map(key, value)",
             )
-        return _mapper_of(function)
+        return type("FunctionMapper", (Mapper,), {name: staticmethod(each) for name, each in written.items()})
+
+    def _both(self, where: str) -> UserFault:
+        return fault(
+            "BadProgram",
+            f"{where} has both map and map_batch",
+            hint="write one of them: map gets one record at a time, map_batch many",
+        )
 
     def reducer(self) -> Reduction | None:
         """Find the reducer: `reducer` or `reduce` as a class, function or name, or the only subclass; None if none."""
@@ -253,8 +281,9 @@ class _Parts:
         return "found " + ", ".join((classes + functions)[:12]) if classes or functions else "it defines nothing"
 
 
-def _mapper_of(function: Callable[..., Any]) -> type[Mapper]:
-    return type("FunctionMapper", (Mapper,), {"map": staticmethod(function)})
+def _writes(mapper: type[Mapper], method: str) -> bool:
+    """Tell whether a mapper has a method of its own."""
+    return getattr(mapper, method) is not getattr(Mapper, method)
 
 
 def _reducer_of(function: Callable[..., Any]) -> type[Reducer]:

@@ -90,7 +90,7 @@ class Context:
 
 
 class Mapper:
-    """Turns each record of the input into pairs of key and value; subclass it and write `map`.
+    """Turns each record of the input into pairs of key and value; subclass it and write `map`, or `map_batch`.
 
     One object serves one attempt. `cleanup` may give pairs as `map` does.
     """
@@ -103,6 +103,14 @@ class Mapper:
     def map(self, key: Any, value: Any) -> Iterable[tuple[Any, Any]] | None:
         """Give the pairs that come of one record; None means no pairs."""
         raise NotImplementedError(f"{type(self).__name__} has no method map(self, key, value)")
+
+    def map_batch(self, batch: Any) -> Any:
+        """Give the pairs that come of many records, in place of `map`: as an iterable, or as a dict of them.
+
+        A batch is what the input format makes of about 1 MiB: lines, or a numpy array. The batch itself, given back,
+        passes all its records on. None means no pairs.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no method map_batch(self, batch)")
 
     def cleanup(self) -> Iterable[tuple[Any, Any]] | None:
         """Finish; called once, after the last record."""
@@ -136,6 +144,14 @@ class IdentityMapper(Mapper):
     def map(self, key: Any, value: Any) -> Iterable[tuple[Any, Any]]:
         """Give the record as it is."""
         return ((key, value),)
+
+
+class PassingMapper(Mapper):
+    """Passes records of one length on, many at once: what `identity` is for these."""
+
+    def map_batch(self, batch: Any) -> Any:
+        """Give the batch as it is."""
+        return batch
 
 
 class IdentityReducer(Reducer):

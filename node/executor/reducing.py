@@ -7,15 +7,18 @@ from time import perf_counter
 from typing import Any
 
 from .aggregations import Aggregation, same
+from .batches.gathering import RecordGathering, Unlike
+from .batches.layout import WRITES_RECORDS
+from .batches.passing import record_sink
 from .careful_keys import careful_reducer
 from .combining import Reduce, paired
 from .faults import InputUnreadable, blaming_user, fault_of
-from .formats import output_format
+from .formats import Encode, output_format
 from .gathering import Gathering
 from .merging import Group, LargeValues
 from .outputs import PAIRS_PER_WRITE, PartWriter, Written
 from .program import UserProgram
-from .program_api import Context, Reducer
+from .program_api import Context, IdentityReducer, Reducer
 from .runs import segment_bodies
 from .side_files import SideFiles
 from .tasks import LoadProgram, ReduceTask, TaskFinished
@@ -41,9 +44,8 @@ class ReduceAttempt:
             side_files=self._side_files,
         )
         self._runs_merged = 0
-        reducer = program.reducer
-        aggregation = reducer if isinstance(reducer, Aggregation) else None
-        self._gathering = Gathering(aggregation, job.memory_per_task, task.output)
+        self._memory = job.memory_per_task
+        self._gathering: Gathering | RecordGathering = RecordGathering(self._memory, task.output)
 
     @property
     def fraction(self) -> float:
@@ -58,14 +60,42 @@ class ReduceAttempt:
         Raises `UserFault` for what user code or data did wrong, `InputUnreadable` or `OSError` for what the world did.
         """
         began = perf_counter()
-        with closing(self._gathering):
-            self._gather()
-            groups = self._gathering.groups()
-            with open(self._task.output, "wb") as file:  # noqa: PTH123 - spares the import of pathlib
-                part = PartWriter(file, output_format(self._program.output_format))
-                self._reduce_into(part, groups)
-                written = part.finish()
+        with open(self._task.output, "wb") as file:  # noqa: PTH123 - spares the import of pathlib
+            encode = output_format(self._program.output_format)
+            part = PartWriter(file, encode)
+            if not (self._passes_on() and self._order_records(part, encode)):
+                self._reduce_pairs(part)
+            written = part.finish()
         return self._finished(written, perf_counter() - began)
+
+    def _passes_on(self) -> bool:
+        """Tell whether records, if that is what the runs hold, are only to be sorted."""
+        identity = self._program.reducer in (None, IdentityReducer)
+        return identity and self._program.output_format in WRITES_RECORDS
+
+    def _order_records(self, part: PartWriter, encode: Encode) -> bool:
+        """Sort and write the partition if all of it is records of one layout; tell whether it is."""
+        gathering = RecordGathering(self._memory, self._task.output)
+        self._gathering = gathering
+        with closing(gathering):
+            try:
+                self._gather(gathering)
+            except Unlike:
+                self._runs_merged = 0
+                return False
+            write = record_sink(part, encode)
+            for records in gathering.ordered():
+                write(records)
+        return True
+
+    def _reduce_pairs(self, part: PartWriter) -> None:
+        reducer = self._program.reducer
+        aggregation = reducer if isinstance(reducer, Aggregation) else None
+        gathering = Gathering(aggregation, self._memory, self._task.output)
+        self._gathering = gathering
+        with closing(gathering):
+            self._gather(gathering)
+            self._reduce_into(part, gathering)
 
     def _finished(self, written: Written, seconds: float) -> TaskFinished:
         return TaskFinished(
@@ -81,7 +111,7 @@ class ReduceAttempt:
             side=self._side_files.finish(),
         )
 
-    def _gather(self) -> None:
+    def _gather(self, gathering: Gathering | RecordGathering) -> None:
         """Read all runs in split order.
 
         Raises `InputUnreadable` with all the splits whose runs are missing or damaged.
@@ -91,14 +121,14 @@ class ReduceAttempt:
             bodies = segment_bodies(run.path, self._task.partition, run.digest)
             while body := _next(bodies, run.split, unreadable):
                 if not unreadable:
-                    self._gathering.take(body)
+                    gathering.take(body)
             self._runs_merged += 1
         if unreadable:
             raise InputUnreadable("; ".join(unreadable.values()), tuple(unreadable))
 
-    def _reduce_into(self, part: PartWriter, groups: Iterator[tuple[Any, Any]]) -> None:
-        program = self._program.reducer
-        if program is None and self._gathering.spilled:
+    def _reduce_into(self, part: PartWriter, gathering: Gathering) -> None:
+        program, groups = self._program.reducer, gathering.groups()
+        if program is None and gathering.spilled:
             for pairs in _batches((key, value) for key, values in groups for value in values):
                 part.write(pairs)
         elif program is None:

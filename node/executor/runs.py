@@ -1,7 +1,8 @@
 """Write and read runs: what a map attempt leaves for the reducers, in blocks of pickled columns.
 
 A block holds two columns, keys and what was collected for each, pickled without a memo: so equal content gives equal
-bytes, whichever objects happened to be one and the same. A key comes again where its values fill more than a block.
+bytes, whichever objects happened to be one and the same. Records that are passed on make blocks of their own, bytes in
+a row (`batches`), which can be read as columns too. A key comes again where its values fill more than a block.
 Where blocks end depends on the content and the aim alone. `run_layout` tells where things lie, to peers as well; only
 executors look into blocks.
 """
@@ -15,9 +16,10 @@ from itertools import accumulate, islice
 from typing import Any, BinaryIO
 
 from ...ring.digests import chunk_digest
+from .batches.layout import RECORD_KIND
 from .faults import InputUnreadable, blaming_user
 from .outputs import Written
-from .run_layout import BLOCK, ENTRY, FOOTER, MAGIC, index_range, segment_of, sound_blocks
+from .run_layout import BLOCK, ENTRY, FOOTER, MAGIC, block_sum, index_range, segment_of, sound_blocks
 
 Columns = tuple[list[Any], list[Any] | tuple[Any, ...]]
 """Keys, and for each the list of its values; a tuple holds one value for each, or the state of an aggregation."""
@@ -76,6 +78,13 @@ class RunWriter:
         if keys:
             self._put((keys, bared(lists)))
 
+    def write_body(self, body: bytes, records: int) -> None:
+        """Write a block that is made already, and holds so many records."""
+        self._file.write(body)
+        self._table += BLOCK.pack(len(body), block_sum(body))
+        self._offset += len(body)
+        self._records += records
+
     def end_segment(self) -> None:
         """End the segment of one partition; what comes now is the next one's."""
         self._file.write(self._table)
@@ -127,10 +136,7 @@ class RunWriter:
             for half in _halves(columns):
                 self._put(half)
             return
-        self._file.write(body)
-        self._table += BLOCK.pack(len(body), chunk_digest(body))
-        self._offset += len(body)
-        self._records += count(columns[1])
+        self.write_body(body, count(columns[1]))
 
 
 def write_run(file: BinaryIO, segments: Iterable[Columns], block_bytes: int = BLOCK_BYTES) -> Written:
@@ -159,7 +165,7 @@ class RunReader:
         self._file.close()
 
     def bodies(self, partition: int) -> Iterator[bytes]:
-        """Give one partition's blocks, still pickled."""
+        """Give one partition's blocks as they lie there."""
         return sound_blocks(self._read, segment_of(self._index, partition))
 
     def blocks(self, partition: int) -> Iterator[Columns]:
@@ -179,7 +185,7 @@ class RunReader:
 
 
 def segment_bodies(path: str, partition: int, digest: bytes) -> Iterator[bytes]:
-    """Give the pickled blocks of one partition of the run that has that digest.
+    """Give the blocks of one partition of the run that has that digest.
 
     Raises `InputUnreadable` if the file is missing, is damaged, or is another run.
     """
@@ -206,7 +212,11 @@ def encoded(columns: Columns) -> bytes:
 
 
 def decoded(body: bytes) -> Columns:
-    """Unpickle a block; raises `UserFault` if a value cannot be."""
+    """Unpickle a block, or make columns of one of records; raises `UserFault` if a value cannot be unpickled."""
+    if body.startswith(RECORD_KIND):
+        from .batches.records import columns_of_body  # late: only such blocks need numpy
+
+        return columns_of_body(body)
     with blaming_user():
         columns: Columns = pickle.loads(body)
     return columns

@@ -11,7 +11,10 @@ from typing import Any, ClassVar
 
 from ...scheduling.jobs import Sampling
 from ...scheduling.partitioners import canonical
-from .combining import called_with_both, paired
+from .batches.layout import fixed_layout
+from .batches.passing import BatchEmit
+from .batches.reading import picked
+from .combining import Emit, called_with_both, paired
 from .program import UserProgram
 from .program_api import Mapper
 
@@ -21,7 +24,12 @@ def sampled(program: UserProgram, sampling: Sampling) -> UserProgram:
     parts: dict[str, Any] = {"own": program.mapper, "sampling": sampling}
     if program.grouping is not None:
         parts["dealt_by"] = staticmethod(program.grouping)
-    mapper = type("SamplingMapper", (_SamplingMapper,), parts)
+    kind: type[_SamplingMapper] = _SamplingMapper
+    if program.batchwise:
+        kind = _BatchSamplingMapper
+        fixed = fixed_layout(program.input_format)
+        parts["key_bytes"] = fixed[1] if fixed is not None else None
+    mapper = type("SamplingMapper", (kind,), parts)
     return replace(
         program, mapper=mapper, reducer=None, combiner=None, output_format="values", source=None, grouping=None
     )
@@ -40,11 +48,14 @@ class _SamplingMapper(Mapper):
         self._mapper = self.own()
         self._mapper.context = self.context
         self._mapper.setup()
-        self._emit = called_with_both(self._mapper.map, self._mapper.map)
+        self._emit = self._emit_of(self._mapper)
         self._chance = Random(self.context.split)
         self._left = self._gap()
         self._seen = 0
         self._keys: list[Any] = []
+
+    def _emit_of(self, mapper: Mapper) -> Emit:
+        return called_with_both(mapper.map, mapper.map)
 
     def map(self, key: Any, value: Any) -> None:
         """Pass over a record, or map it and note its keys."""
@@ -72,3 +83,26 @@ class _SamplingMapper(Mapper):
                 self._keys.append(self.dealt_by(key))
             elif (place := self._chance.randrange(self._seen)) < self.sampling.keys:
                 self._keys[place] = self.dealt_by(key)
+
+
+class _BatchSamplingMapper(_SamplingMapper):
+    key_bytes: ClassVar[int | None]
+
+    def _emit_of(self, mapper: Mapper) -> Emit:
+        return BatchEmit(mapper.map_batch, self.key_bytes, None)
+
+    def map_batch(self, batch: Any) -> None:
+        """Map some of the records of a batch, as a batch, and note their keys."""
+        places = self._places(len(batch))
+        if places:
+            self._note(self._emit(None, picked(batch, places)))
+
+    def _places(self, records: int) -> list[int]:
+        """Choose records of the next batch."""
+        places = []
+        place = self._left
+        while place < records:
+            places.append(place)
+            place += 1 + self._gap()
+        self._left = place - records
+        return places

@@ -8,27 +8,53 @@ split give the same bytes.
 
 from collections.abc import Iterator
 from os.path import dirname
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .combining import RunCollector
 from .dealing import Dealer
 from .faults import blaming_user
 from .memory import block_bytes
 from .outputs import Written
-from .runs import Columns, RunWriter, write_run
+from .runs import Columns, RunWriter
 from .spilling import Spills, sorted_columns
+
+if TYPE_CHECKING:
+    from .batches.records import Records
+    from .batches.shuffling import RecordShuffle
 
 
 class Shuffle:
     """Takes the groups of a collector, once or many times, and makes one run of them."""
 
-    def __init__(self, collector: RunCollector, partitions: int, dealer: Dealer, memory: int, output: str) -> None:
-        """Let the spills lie where the output does; `memory` is the attempt's budget in bytes."""
+    def __init__(
+        self,
+        collector: RunCollector,
+        partitions: int,
+        dealer: Dealer,
+        memory: int,
+        output: str,
+        cuts: list[bytes] | None = None,
+    ) -> None:
+        """Let the spills lie where the output does; `memory` is the attempt's budget in bytes.
+
+        With `cuts` keys of bytes are dealt by these, as the dealer does.
+        """
+        self._output = output
+        self._cuts = cuts
+        self._records: RecordShuffle | None = None
         self._collector = collector
         self._partitions = partitions
         self._dealer = dealer
         self._memory = memory
         self._spills = Spills(dirname(output), memory, collector.shortened)  # noqa: PTH120 - spares an import
+
+    def pass_on(self, records: "Records") -> None:
+        """Take records that need not become pairs; none may come after pairs, for they are written before these."""
+        if self._records is None:
+            from .batches.shuffling import RecordShuffle  # late: only such jobs need numpy
+
+            self._records = RecordShuffle(self._partitions, self._dealer, self._cuts, self._memory, self._output)
+        self._records.add(records)
 
     def spill(self) -> None:
         """Write all that is collected to a sorted spill; raises as `Spills.add`."""
@@ -36,18 +62,25 @@ class Shuffle:
 
     def write(self, file: BinaryIO) -> Written:
         """Write the run; raises `UserFault` for keys and values that cannot be part of one."""
-        if not self._spills:
-            return write_run(file, self._segments(), block_bytes(self._memory))
-        self.spill()
         writer = RunWriter(file, block_bytes(self._memory))
+        if self._spills:
+            self.spill()
+        segments = self._segments()
         for partition in range(self._partitions):
-            writer.write_rows(self._spills.merged(partition))
+            for body, records in self._records.bodies(partition) if self._records is not None else ():
+                writer.write_body(body, records)
+            if self._spills:
+                writer.write_rows(self._spills.merged(partition))
+            else:
+                writer.write_columns(next(segments))
             writer.end_segment()
         return writer.finish()
 
     def close(self) -> None:
         """Give back the room that spills take."""
         self._spills.close()
+        if self._records is not None:
+            self._records.close()
 
     def _segments(self) -> Iterator[Columns]:
         """Give each partition its columns, and leave the collector empty."""

@@ -68,6 +68,8 @@ class Board:
         self.speculating: set[int] = set()
         """Tasks with a speculative attempt under way."""
         self.opened_at: Instant | None = None
+        self.reopenings = 0
+        """How often a task was open again."""
         self._reopened_at: dict[int, Instant] = {}
         self._wastes: dict[int, Waste] = {}
         self.ranks: dict[int, int] = {}
@@ -104,6 +106,7 @@ class Board:
         elif task not in self.openings:
             self.openings.add(task)
             self._reopened_at[task] = now
+            self.reopenings += 1
             self.agenda.put_back(task)
 
     def _count(self, task: int, result: Result | None) -> None:

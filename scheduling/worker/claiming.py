@@ -1,10 +1,11 @@
 """Claim open tasks for free slots, and start on each at once."""
 
+from dataclasses import dataclass
 from enum import Enum
 
 from ...ring.terms import Instant
 from ..claims.lots import task_lot
-from ..claims.selection import Candidate, choose, rank_of
+from ..claims.selection import Candidate, Choice, choose, rank_of
 from ..claims.slots import Running
 from ..claims.table import report_of
 from ..desk import Desk
@@ -26,6 +27,15 @@ class Way(Enum):
     SPECULATIVE = "speculative"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rest:
+    """That no open task is due before a time, as long as no peer comes or goes and no task opens anew."""
+
+    due: Instant
+    flock_version: int
+    reopenings: int
+
+
 class Work:
     """What this peer takes up as a worker."""
 
@@ -34,6 +44,7 @@ class Work:
         self._speculation = Speculation(desk)
         self._begun = 0
         self._nudges: dict[str, Instant] = {}
+        self._resting: dict[tuple[str, Phase], _Rest] = {}
 
     def fill(self) -> None:
         """Start what was claimed ahead, claim open tasks until no slot is free, then what goes on too slowly.
@@ -59,15 +70,25 @@ class Work:
         return any(self._take_of(job, phase, way) for job in by_need(self._desk) for phase in job.claimable())
 
     def _take_of(self, job: Job, phase: Phase, way: Way) -> bool:
-        if way is Way.SPECULATIVE:
-            choice = self._speculation.choose(job, phase)
-        else:
-            choice = choose(self._desk.now, self._candidates(job, phase))
+        chosen_by = self._speculation.choose if way is Way.SPECULATIVE else self._choose_open
+        choice = chosen_by(job, phase)
         if choice.task is not None:
             self._begin(job, phase, choice.task, way)
         elif choice.due is not None and way is not Way.AHEAD:
             self._nudge(job, choice.due)
         return choice.task is not None
+
+    def _choose_open(self, job: Job, phase: Phase) -> Choice:
+        """Choose an open task; when none is due, what others claim meanwhile does not bring that time nearer."""
+        version, reopenings = self._desk.flock.version, job.boards[phase].reopenings
+        rest = self._resting.get((job.id, phase))
+        is_as_before = rest is not None and (rest.flock_version, rest.reopenings) == (version, reopenings)
+        if rest is not None and is_as_before and self._desk.now < rest.due:
+            return Choice(due=rest.due)
+        choice = choose(self._desk.now, self._candidates(job, phase))
+        if choice.due is not None:
+            self._resting[job.id, phase] = _Rest(due=choice.due, flock_version=version, reopenings=reopenings)
+        return choice
 
     def _candidates(self, job: Job, phase: Phase) -> list[Candidate]:
         board = job.boards[phase]
@@ -158,4 +179,6 @@ class Work:
     def forget(self, job: str) -> None:
         """Drop what was noted about a job."""
         self._nudges.pop(job, None)
+        for phase in Phase:
+            self._resting.pop((job, phase), None)
         self._speculation.forget(job)

@@ -313,3 +313,36 @@ def test_format_that_does_not_exist_is_refused_before_anything_starts(
 def test_split_size_beyond_any_file_makes_one_split_of_each(planner: Planner, fs: RingFiles, text: Path) -> None:
     record = planner.plan(PROGRAM, find_inputs([str(text)], fs), "", JobOptions(split_size=10**24))
     assert len(record.splits) == 1
+
+
+@pytest.mark.parametrize("options", [{"split_size": 1000}, {"splits": 7}, {}])
+def test_records_of_one_length_are_cut_between_records_and_numbered(
+    planner: Planner, fs: RingFiles, tmp_path: Path, options: dict[str, int]
+) -> None:
+    files = [tmp_path / "a", tmp_path / "b", tmp_path / "empty"]
+    for file, count in zip(files, (500, 3, 0), strict=True):
+        file.write_bytes(b"\n2345\n7" * count)
+    record = plan(planner, fs, *files, input_format="fixed:7:2", **options)
+    for number, file in enumerate(files):
+        splits = [split for split in record.splits if split.file == number]
+        assert [split.begin for split in splits] == [0, *(split.end for split in splits[:-1])]
+        assert splits[-1].end == file.stat().st_size
+        assert all(split.begin % 7 == 0 and split.first_line == split.begin // 7 + 1 for split in splits)
+        assert max(split.end - split.begin for split in splits) <= 1000 + 7 or not options.get("split_size")
+    assert len(record.splits) == options.get("splits", len(record.splits))
+
+
+def test_file_that_is_no_whole_number_of_records_is_told_before_a_peer_is_asked(
+    planner: Planner, fs: RingFiles, tmp_path: Path
+) -> None:
+    (tmp_path / "odd").write_bytes(b"x" * 1003)
+    with pytest.raises(CallerError, match=r"odd has 1003 bytes: 3 more than whole records of 10"):
+        plan(planner, fs, tmp_path / "odd", input_format="fixed:10")
+
+
+def test_skipping_bad_records_in_batches_is_told_before_a_peer_is_asked(
+    planner: Planner, fs: RingFiles, text: Path
+) -> None:
+    program = Program(kind="source", name="batch.py", body=b"def map_batch(batch):\n    return batch\n")
+    with pytest.raises(CallerError, match=r"one record at a time, and batch\.py writes map_batch"):
+        planner.plan(program, find_inputs([str(text)], fs), "", JobOptions(skip_bad_records=3))

@@ -81,7 +81,7 @@ def test_oracle_of_chance_gives_what_the_winning_attempts_made() -> None:
 def members(standings: list[Standing], liveness: Liveness = Liveness.ALIVE) -> dict[PeerId, Update]:
     ids = [PeerId(f"{number:032x}") for number in range(len(standings))]
     return {
-        peer: Update(Member(peer, "p", "tcp://a", "tcp://b", "h", "/d"), liveness, 1, standing)
+        peer: Update(Member(peer, "p", "tcp://a", "tcp://b", "h", "/d"), liveness, 1, standing=standing)
         for peer, standing in zip(ids, standings, strict=True)
     }
 

@@ -139,6 +139,7 @@ def test_two_attempts_that_come_out_differently_are_told_of_once_by_all_who_know
             for peer in cluster.peers:
                 received = ev.SchedulingMessageReceived(sender=attempt.peer, message=ClaimNews(JOB, (claim,)))
                 cluster.do(peer, received)
+    cluster.run_for(0.1)
     for peer in cluster.peers:
         job = cluster.job(peer)
         told = [event.text for event in job.events if "came out differently" in event.text]
