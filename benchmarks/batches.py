@@ -1,4 +1,4 @@
-"""Time jobs that take many records at once beside what does the same without an engine, on a running cluster.
+"""Time jobs over much data beside what does the same without an engine, on a running cluster.
 
     python benchmarks/batches.py [--mebibytes 1000] [--text-mebibytes 512] [--rounds 3] [--only NAME]... [--json]
 
@@ -60,6 +60,14 @@ class Setting:
             self.client.fs.put(str(path), "ring:/records")
         return path
 
+    def text(self) -> Path:
+        """Make a text, unless that is done; it is in the ring as well."""
+        path = self.folder / "text"
+        if not path.exists():
+            write_corpus(path, self.text_mebibytes << 20, "prose")
+            self.client.fs.put(str(path), "ring:/text")
+        return path
+
     def alternate(self, job: Callable[[str], mm.Job], peer: Sequence[str]) -> tuple[Timing, Timing, mm.Job]:
         """Time a job, given the place of its output, and its peer in turn; the last job is given as well."""
         engine, others = [], []
@@ -73,11 +81,22 @@ class Setting:
         return Timing(tuple(engine)), Timing(tuple(others)), done
 
 
+def wordcount_by_record(setting: Setting) -> Row:
+    """Count words with a generator that sees one line at a time, and with the same generator in two processes."""
+    text, counted = setting.text(), setting.folder / "counted-by-record"
+    pool = [sys.executable, str(HERE / "pool_mapper.py"), str(text), str(counted)]
+    engine, peer, job = setting.alternate(
+        lambda output: setting.client.submit("wordcount", "ring:/text", output=output, reducers=2), pool
+    )
+    told = sorted(f"{word}\t{count}" for word, count in job.results())
+    lines = [line for part in counted.iterdir() for line in part.read_text(encoding="utf-8").splitlines()]
+    _same(told, sorted(lines), "the pool's counts")
+    return _row("word count, a generator for each line, / the same in two processes", engine, peer, 1.15)
+
+
 def wordcount(setting: Setting) -> Row:
     """Count words with `map_batch`, and with the same `Counter` of the same batches in two processes."""
-    text, counted = setting.folder / "text", setting.folder / "counted"
-    write_corpus(text, setting.text_mebibytes << 20, "prose")
-    setting.client.fs.put(str(text), "ring:/text")
+    text, counted = setting.text(), setting.folder / "counted"
     pool = [sys.executable, str(HERE / "pool_wordcount.py"), str(text), str(counted), "--batch-bytes", str(1 << 20)]
     engine, peer, job = setting.alternate(
         lambda output: setting.client.submit("wordcount-batch", "ring:/text", output=output), pool
@@ -133,6 +152,7 @@ def grep(setting: Setting) -> Row:
 
 
 BENCHMARKS: dict[str, Callable[[Setting], Row]] = {
+    "wordcount-by-record": wordcount_by_record,
     "wordcount": wordcount,
     "sort-lines": lines_in_order,
     "sort-fixed": records_in_order,
