@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from gated_peers import until
 from sound_cluster import PATIENCE_S, SoundCluster
 
 from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
 from murmuration.client.commands.main import run_command
 from murmuration.client.jobs.failures import JobKilled
+from murmuration.ring.facts import Liveness
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 
@@ -60,6 +62,8 @@ def test_history_outlives_all_peers_and_what_is_removed_from_it_is_gone(
         assert after == before
         assert run_command(["status", "fails", *peer]) == 0
         assert b"ValueError" in capfdbinary.readouterr().out
+        with Client(cluster.urls[0]) as client:
+            until(lambda: all(view.liveness is Liveness.ALIVE for view in client.peers()), PATIENCE_S)
         assert run_command(["logs", done.id, *peer]) == 0
         assert b"seen two" in capfdbinary.readouterr().out
 
