@@ -31,10 +31,10 @@ class _Watched:
 class FootprintWatch:
     """Watches the families of some processes, as long as there are any; used inside a running event loop.
 
-    `exceeded` is called in the loop, with the process and what its family holds, each time that is too much.
+    `exceeded` is called in the loop when one holds too much: with the process, what its family holds, and its limit.
     """
 
-    def __init__(self, exceeded: Callable[[int, int], None]) -> None:
+    def __init__(self, exceeded: Callable[[int, int, int], None]) -> None:
         self._exceeded = exceeded
         self._watched: dict[int, _Watched] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -71,7 +71,7 @@ class FootprintWatch:
         if watched is not None:
             watched.held = held
             if held > watched.limit:
-                self._exceeded(process, held)
+                self._exceeded(process, held, watched.limit)
 
 
 def look_again_s(rooms: list[int]) -> float:

@@ -220,9 +220,9 @@ class ExecutorPool:
             hint="give a longer --timeout-per-split, or a smaller --split-size",
         )
 
-    def _outgrow(self, process: int, held: int) -> None:
+    def _outgrow(self, process: int, held: int, limit: int) -> None:
         for bench in [each for each in self._benches.values() if each.child.pid == process]:
-            message = f"the processes of the attempt held {held >> 20} MiB of memory, which is over the limit"
+            message = f"the attempt's processes held {held >> 20} MiB of memory, and the limit is {limit >> 20} MiB"
             self._fail(bench, OUT_OF_ROOM, message, hint=TOO_LARGE)
 
     def _bury(self, child: Child, reason: str) -> None:

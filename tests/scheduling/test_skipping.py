@@ -5,7 +5,14 @@ from scheduling_cluster import Cluster, job_record, peer_id
 
 from murmuration.scheduling.jobs import JobState, Phase, UserError
 from murmuration.scheduling.messages import Account, Attempt, Stage
-from murmuration.scheduling.replica.skipping import DIED, SKIPPED, TIMED_OUT, places_to_skip, too_many_skipped
+from murmuration.scheduling.replica.skipping import (
+    DIED,
+    OUT_OF_ROOM,
+    SKIPPED,
+    TIMED_OUT,
+    places_to_skip,
+    too_many_skipped,
+)
 from murmuration.scheduling.replica.verdicts import user_fault
 
 SKIPS = job_record(1, skip_bad_records=2)
@@ -60,11 +67,20 @@ def test_records_that_all_splits_set_aside_are_counted_together(allowed, state):
     cluster.run_until(lambda: cluster.all_in(state))
 
 
-def test_attempt_after_a_failed_one_is_careful_and_leaves_out_what_killed_two():
+@pytest.mark.parametrize("kind", [DIED, OUT_OF_ROOM])
+@pytest.mark.parametrize("phase", Phase)
+def test_attempt_after_a_failed_one_is_careful_and_leaves_out_what_killed_two(phase, kind):
     cluster = Cluster(1)
-    cluster.broken[Phase.MAP, 0] = UserError(kind=DIED, message="", line=3)
-    cluster.submit(job_record(1, 0, skip_bad_records=1))
-    cluster.run_until(lambda: len(cluster.skips) == 2)
-    del cluster.broken[Phase.MAP, 0]
+    cluster.broken[phase, 0] = UserError(kind=kind, message="", line=3)
+    cluster.submit(job_record(1, int(phase), skip_bad_records=1))
+    cluster.run_until(lambda: len(cluster.skips) == 2 + phase)
+    del cluster.broken[phase, 0]
     cluster.run_until(cluster.done)
-    assert cluster.skips == [None, (), (3,)]
+    assert cluster.skips[phase:] == [None, (), (3,)]
+
+
+def test_records_and_keys_that_are_set_aside_are_counted_together():
+    cluster = Cluster(3)
+    cluster.counters = {SKIPPED: 1}
+    cluster.submit(job_record(3, 2, skip_bad_records=4))
+    cluster.run_until(lambda: cluster.all_in(JobState.FAILED))
