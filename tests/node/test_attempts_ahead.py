@@ -47,7 +47,7 @@ class Stage:
         self.events: list[object] = []
         self.fetching = Fetching()
         me = Member("ab" * 16, "p", "tcp://a", "tcp://b", "host", str(directory), workers=1)
-        pool = SimpleNamespace(start=lambda _job, _load, order, *_limits: self.ran.append(order.attempt))
+        pool = SimpleNamespace(start=lambda _job, _load, order, _limit_s, _limit_bytes: self.ran.append(order.attempt))
         pool.stop = lambda _title: None
         self.attempts = Attempts(me, pool, self.fetching, ThreadPoolExecutor(1), self.events.append)
         start = StartAttempt(record=job_record(1), phase=Phase.MAP, task=0, attempt=ATTEMPT, seal=None)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from murmuration.node.executor.batches import gathering
+from murmuration.node.executor.batches.counting import NewlineCounter
 from murmuration.node.executor.careful import check_skipping
 from murmuration.node.executor.dealing import dealer_of
 from murmuration.node.executor.faults import UserFault
@@ -113,6 +114,12 @@ def test_batch_of_a_line_format_is_its_lines_and_knows_their_block_and_text(tmp_
     seen += f"    assert batch.block == {content!r} and batch.text == {content.decode()!r}\n"
     (done,) = Job(tmp_path, seen, reads=reads, partitions=0).map(content)
     assert (done.records_in, done.records_out) == (3, 0)
+
+
+@given(block=st.lists(st.sampled_from([b"\n", b"a", b"\r\n"]), max_size=50).map(b"".join))
+def test_newlines_are_counted_alike_before_and_after_numpy_pays(block):
+    counter = NewlineCounter(pays_bytes=1)
+    assert [counter.count(b"\n\n"), counter.count(block)] == [2, block.count(b"\n")]
 
 
 def test_lines_that_contain_bytes_are_found_with_their_numbers_and_no_other_is_decoded(tmp_path):

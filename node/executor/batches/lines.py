@@ -1,9 +1,13 @@
 """Hand many lines to a program at once, cut from their block only when it looks at them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from ..formats import byte_lines, lines_of
+from .counting import newlines
+
+if TYPE_CHECKING:
+    from .records import Records
 
 Decode = Callable[[bytes], str]
 
@@ -40,7 +44,7 @@ class LineBatch(Sequence[Any]):
 
     def __len__(self) -> int:
         if self._count is None:
-            self._count = self.block.count(b"\n") + (not self.block.endswith(b"\n"))
+            self._count = newlines.count(self.block) + (not self.block.endswith(b"\n"))
         return self._count
 
     @overload
@@ -77,10 +81,16 @@ class LineBatch(Sequence[Any]):
         key = self._key
         return ((line, line) for line in self) if key is None else ((key(line), line) for line in self)
 
-    @property
-    def sorts_as_bytes(self) -> bool:
-        """Tell whether lines are bytes that are passed on under themselves."""
-        return self._raw and self._key is None
+    def records(self) -> "Records | None":
+        """Give lines of bytes as rows, each under itself; None unless all are of one length."""
+        if not self._raw or self._key is not None:
+            return None
+        from .records import records_of_lines  # late: only such jobs need numpy
+
+        records = records_of_lines(self.block)
+        if records is not None:
+            self._count = len(records)
+        return records
 
     def picked(self, places: Sequence[int]) -> "LineBatch":
         """Make a batch of some of the lines only; their numbers are then not those of the file."""

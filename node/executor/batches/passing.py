@@ -39,13 +39,10 @@ class BatchEmit:
         return pairs
 
     def _lines(self, given: LineBatch) -> Iterable[tuple[Any, Any]]:
-        if self._sink is not None and given.sorts_as_bytes:
-            from .records import records_of_lines  # late: only such jobs need numpy
-
-            records = records_of_lines(given.block)
-            if records is not None:
-                self._sink(records)
-                return ()
+        records = given.records() if self._sink is not None else None
+        if self._sink is not None and records is not None:
+            self._sink(records)
+            return ()
         self._sink = None
         return given.pairs()
 

@@ -77,7 +77,7 @@ class Records:
         if cuts:
             words, limits = self._prefixes(), _words_of(cuts)
             numbers = np.searchsorted(limits, words, side="right")
-            unclear = np.flatnonzero(np.searchsorted(limits, words, side="left") != numbers)
+            unclear = np.flatnonzero(limits.take(numbers - 1, mode="clip") == words)
             whole = _whole(self.rows[unclear, : self.layout.key_bytes])
             numbers[unclear] = np.searchsorted(np.array(cuts, whole.dtype), whole, side="right")
         return numbers
@@ -185,8 +185,8 @@ def _small(piece: Records, block_bytes: int) -> Iterator[Records]:
 
 
 def _body(held: list[Records]) -> tuple[bytes, int]:
-    content = [some.rows.tobytes() for some in held]
-    return b"".join((HEADER.pack(RECORD_KIND, *held[0].layout), *content)), sum(map(len, held))
+    header = HEADER.pack(RECORD_KIND, *held[0].layout)
+    return b"".join((header, *(some.rows.data for some in held))), sum(map(len, held))
 
 
 def _words_of(keys: Iterable[bytes]) -> Places:
