@@ -15,7 +15,7 @@ from ..ring.terms import Incarnation, Instant, PeerId
 from .attendance import Attendance
 from .audit import Audit
 from .desk import Desk
-from .effects import OweVotes, SchedulingEffect, WakeSchedulingAt
+from .effects import Answer, ElectorateChosen, OweVotes, SchedulingEffect, WakeSchedulingAt
 from .events import (
     AnswerDue,
     AttemptFailed,
@@ -23,6 +23,7 @@ from .events import (
     AttemptLost,
     AttemptProgressed,
     ChunkSettled,
+    ElectorateRequested,
     JobsRequested,
     JobSubmitted,
     KillRequested,
@@ -115,7 +116,7 @@ class Scheduling:
                 self._exchange.received(event.sender, event.message)
             case MemberSeen():
                 self._attendance.seen(event.update)
-            case JobSubmitted() | KillRequested() | StatusRequested() | JobsRequested():
+            case JobSubmitted() | KillRequested() | StatusRequested() | JobsRequested() | ElectorateRequested():
                 self._serve(event)
             case SpreadDue() | SyncDue() | TrackDue() | AnswerDue():
                 self._wake(event)
@@ -124,8 +125,13 @@ class Scheduling:
             case _:
                 self._follow(event)
 
-    def _serve(self, event: JobSubmitted | KillRequested | StatusRequested | JobsRequested) -> None:
+    def _serve(
+        self, event: JobSubmitted | KillRequested | StatusRequested | JobsRequested | ElectorateRequested
+    ) -> None:
         match event:
+            case ElectorateRequested():
+                chosen = ElectorateChosen(electorate=self.electorate(event.job))
+                self._desk.emit(Answer(request=event.request, answer=chosen))
             case JobSubmitted():
                 self._intake.submitted(event)
             case KillRequested():
