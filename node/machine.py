@@ -74,6 +74,7 @@ from ..scheduling.effects import (
 )
 from ..scheduling.events import (
     ChunkSettled,
+    ElectorateRequested,
     MemberSeen,
     OutputFound,
     RecordFound,
@@ -97,7 +98,7 @@ from .moves import move_event, move_objection
 from .questions import StoreQuestion, job_event, job_reply, objection, store_event, store_reply
 from .siblings import Siblings
 from .wire.logs import ListLogs, ReadLog
-from .wire.replies import ClientReply, JobPrepared, MetricsShown, Refused
+from .wire.replies import ClientReply, MetricsShown, Refused
 from .wire.requests import (
     CheckChunks,
     DescribeRing,
@@ -309,9 +310,10 @@ class Node:
                 out.append(ReplyTo(route=route, request=request, reply=reply))
                 return []
             case _Preparation(client=client, job=job):
-                electorate = self.scheduling.electorate(job)
-                prepared = Refused(kind="quorum", reason=error) if error else JobPrepared(electorate=electorate)
-                out.append(ReplyTo(route=client.route, request=client.request, reply=prepared))
+                if not error:  # what the ring has just learnt of members reaches scheduling before this
+                    return [ElectorateRequested(request=self._expect(client), job=job)]
+                refused = Refused(kind="quorum", reason=error)
+                out.append(ReplyTo(route=client.route, request=client.request, reply=refused))
                 return []
             case FindRecord(job=job):
                 return [_record_found(job, answer)]

@@ -19,11 +19,20 @@ from ..ring.effects import (
 from ..ring.events import ChunkOffered, GetRequested, KeysRequested, PutRequested
 from ..ring.facts import Sibling, Update
 from ..ring.terms import JOINED_BYTES_MAX, JOINED_MAX, PeerId
-from ..scheduling.effects import JobAccepted, JobRefused, JobSeen, JobsSeen, JobUnknown, SchedulingAnswer
+from ..scheduling.effects import (
+    ElectorateChosen,
+    JobAccepted,
+    JobRefused,
+    JobSeen,
+    JobsSeen,
+    JobUnknown,
+    SchedulingAnswer,
+)
 from ..scheduling.events import DropRequested, JobsRequested, JobSubmitted, KillRequested, StatusRequested
 from .wire.replies import (
     ChunkKept,
     ClientReply,
+    JobPrepared,
     JobShown,
     JobsShown,
     JobTaken,
@@ -204,5 +213,7 @@ def job_reply(answer: SchedulingAnswer) -> ClientReply:
             return JobShown(status=answer.status)
         case JobsSeen():
             return JobsShown(statuses=answer.statuses)
+        case ElectorateChosen():
+            return JobPrepared(electorate=answer.electorate)
         case _:
             assert_never(answer)

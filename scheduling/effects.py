@@ -162,7 +162,14 @@ class JobsSeen:
     statuses: tuple[JobStatus, ...]
 
 
-SchedulingAnswer = JobAccepted | JobRefused | JobUnknown | JobSeen | JobsSeen
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElectorateChosen:
+    """Who should decide a job, best first, were it submitted now."""
+
+    electorate: tuple[PeerId, ...]
+
+
+SchedulingAnswer = JobAccepted | JobRefused | JobUnknown | JobSeen | JobsSeen | ElectorateChosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,14 @@ class StatusRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ElectorateRequested:
+    """A client is about to submit a job, and wants to know who should decide it."""
+
+    request: str
+    job: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsRequested:
     """A client wants a status of every job that this peer knows."""
 
@@ -222,6 +230,7 @@ SchedulingEvent = (
     | JobsRequested
     | DropRequested
     | LeftoversFound
+    | ElectorateRequested
     | RecordFound
     | OutputFound
     | RecordStored

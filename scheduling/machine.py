@@ -15,7 +15,7 @@ from ..ring.terms import Incarnation, Instant, PeerId
 from .attendance import Attendance
 from .audit import Audit
 from .desk import Desk
-from .effects import OweVotes, SchedulingEffect, WakeSchedulingAt
+from .effects import Answer, ElectorateChosen, OweVotes, SchedulingEffect, WakeSchedulingAt
 from .events import (
     AnswerDue,
     AttemptFailed,
@@ -24,6 +24,7 @@ from .events import (
     AttemptProgressed,
     ChunkSettled,
     DropRequested,
+    ElectorateRequested,
     JobsRequested,
     JobSubmitted,
     KillRequested,
@@ -128,7 +129,14 @@ class Scheduling:
                 self._attendance.seen(event.update)
             case LeftoversFound():
                 self._leavings.found(event)
-            case JobSubmitted() | KillRequested() | StatusRequested() | JobsRequested() | DropRequested():
+            case (
+                JobSubmitted()
+                | KillRequested()
+                | StatusRequested()
+                | JobsRequested()
+                | DropRequested()
+                | ElectorateRequested()
+            ):
                 self._serve(event)
             case SpreadDue() | SyncDue() | TrackDue() | AnswerDue():
                 self._wake(event)
@@ -137,8 +145,14 @@ class Scheduling:
             case _:
                 self._follow(event)
 
-    def _serve(self, event: JobSubmitted | KillRequested | StatusRequested | JobsRequested | DropRequested) -> None:
+    def _serve(
+        self,
+        event: JobSubmitted | KillRequested | StatusRequested | JobsRequested | DropRequested | ElectorateRequested,
+    ) -> None:
         match event:
+            case ElectorateRequested():
+                chosen = ElectorateChosen(electorate=self.electorate(event.job))
+                self._desk.emit(Answer(request=event.request, answer=chosen))
             case JobSubmitted():
                 self._intake.submitted(event)
             case KillRequested():

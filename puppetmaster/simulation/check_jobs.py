@@ -114,7 +114,7 @@ def _in_silence(cluster: Cluster, record: JobRecord) -> Iterator[str]:
             continue
         rows = (job.table.row(phase, task) for phase in Phase for task in range(record.tasks(phase)))
         is_unlike = any(len({account.report.digest for account in row.values() if account.report}) > 1 for row in rows)
-        if is_unlike is not job.goes_by_chance and job.live:
+        if is_unlike is not job.goes_by_chance and job.retired is None:
             yield f"J9: {name} {'says nothing of' if is_unlike else 'makes up'} outcomes that differ"
         if job.goes_by_chance:
             cluster.witness.note("chance reported")

@@ -139,8 +139,8 @@ class Cluster:
             if name not in but:
                 self.boot(name)
 
-    def boot(self, name: str) -> None:
-        """Start a peer's process on the disk that it has."""
+    def boot(self, name: str, seeds: Sequence[str] | None = None) -> None:
+        """Start a peer's process on the disk that it has; it asks `seeds` for its cluster, or else any others."""
         disk = self.disks[name]
         seed = self.rng.getrandbits(48)
         serial = next(self._serials)
@@ -148,8 +148,9 @@ class Cluster:
         process = Process(self.member(name), disk, self.settings, self._pace, seed, self.witness, serial, now)
         self.running[name] = process
         self.witness.forget(process.id)
-        seeds = tuple(self.member(other).url for other in self.disks if other != name)[:3]
-        self.feed(process, PeerStarted(seeds=seeds))
+        asked = self.disks if seeds is None else seeds
+        urls = tuple(self.member(other).url for other in asked if other != name)[:3]
+        self.feed(process, PeerStarted(seeds=urls))
         if left := disk.jobs_left():
             self.feed(process, LeftoversFound(jobs=left))
 

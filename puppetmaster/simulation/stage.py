@@ -139,7 +139,8 @@ class Stage:
     def _now(self, command: Immediate) -> None:
         match command:
             case commands.Worker(id=name):
-                self.cluster.boot(name)
+                disks = self.cluster.disks.items()
+                self.cluster.boot(name, seeds=[other for other, disk in disks if disk.starts])
             case commands.Submit():
                 self._submit(command)
             case commands.Status():

@@ -57,12 +57,14 @@ class Choice:
 
 
 def choose(now: Instant, candidates: Iterable[Candidate]) -> Choice:
-    """Choose the best-ranked candidate that is due; of equals, the first."""
+    """Choose the best-ranked candidate that is due; of equals, the first. None is looked at after one of rank 0."""
     ripe: Candidate | None = None
     soonest: Instant | None = None
     for candidate in candidates:
         if candidate.due > now:
             soonest = candidate.due if soonest is None else min(soonest, candidate.due)
+        elif candidate.rank == 0:
+            return Choice(task=candidate.task)
         elif ripe is None or candidate.rank < ripe.rank:
             ripe = candidate
     return Choice(due=soonest) if ripe is None else Choice(task=ripe.task)

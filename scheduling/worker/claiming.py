@@ -1,5 +1,6 @@
 """Claim open tasks for free slots, and start on each at once."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -90,10 +91,10 @@ class Work:
             self._resting[job.id, phase] = _Rest(due=choice.due, flock_version=version, reopenings=reopenings)
         return choice
 
-    def _candidates(self, job: Job, phase: Phase) -> list[Candidate]:
+    def _candidates(self, job: Job, phase: Phase) -> Iterator[Candidate]:
         board = job.boards[phase]
         self._renew_ranks(job, phase)
-        return [self._candidate(job, phase, task) for task in board.agenda.open_tasks(board.openings)]
+        return (self._candidate(job, phase, task) for task in board.agenda.open_tasks(board.openings))
 
     def _renew_ranks(self, job: Job, phase: Phase) -> None:
         board, flock = job.boards[phase], self._desk.flock

@@ -2,15 +2,17 @@
 
 import random
 
+import msgspec
+
 from murmuration.node.effects import Post, ReplyTo
 from murmuration.node.events import ClientAsked, PeerStarted
 from murmuration.node.machine import Node, NodeSettings
 from murmuration.node.wire.replies import JobPrepared, KeyPut, PeersShown, Refused, RingShown, Welcome
 from murmuration.node.wire.requests import DescribeRing, GetKey, Hello, ListPeers, PrepareJob, PutKey
 from murmuration.puppetmaster.simulation.disk import Disk
-from murmuration.ring.effects import Completed, Failed, GetDone, Operate
+from murmuration.ring.effects import Completed, Failed, GetDone, Joined, MemberChanged, Operate
 from murmuration.ring.events import HandoffDue, OperationDone, RequestDue
-from murmuration.ring.facts import Dot, Sibling
+from murmuration.ring.facts import Dot, Liveness, Sibling, Standing, Update
 from murmuration.ring.settings import RingSettings
 from murmuration.ring.terms import REFUTATION_BITS, Instant, Member
 from murmuration.scheduling.effects import FindRecord
@@ -82,6 +84,19 @@ def test_peer_that_has_not_joined_names_no_electorate_for_it_would_name_itself_a
     assert "has not joined yet" in refused.reason
     (prepared,) = replies(a_node(), PrepareJob(job="0" * 16))
     assert prepared == JobPrepared(electorate=(ME.id,))
+
+
+def test_electorate_counts_the_members_that_the_ring_has_learnt_of_a_moment_ago() -> None:
+    node = a_node("tcp://seed")
+    assert replies(node, PrepareJob(job="0" * 16)) == []
+    (request,) = node._waiting
+    others = [msgspec.structs.replace(ME, id=letter * 32, name=letter) for letter in "bc"]
+    learnt = [MemberChanged(update=Update(other, Liveness.ALIVE, 1, standing=Standing.VALID)) for other in others]
+    rounds = iter([[*learnt, Completed(request=request, answer=Joined())]])
+    node.ring.handle = lambda *_: next(rounds, [])  # type: ignore[method-assign]
+    (prepared,) = [effect.reply for effect in node.handle(Instant(1.0), HandoffDue()) if isinstance(effect, ReplyTo)]
+    assert isinstance(prepared, JobPrepared)
+    assert {other.id for other in others} <= set(prepared.electorate)
 
 
 def test_record_is_said_to_be_nowhere_only_by_a_majority_of_its_homes() -> None:

@@ -95,3 +95,9 @@ def test_agenda_of_a_large_job_compares_a_bounded_number_and_reaches_all() -> No
         batch = agenda.open_tasks(openings)
         assert 0 < len(batch) <= CANDIDATES_MAX
         openings -= set(batch[:100])
+
+
+def test_choice_of_a_candidate_of_the_first_rank_looks_at_no_further_one() -> None:
+    candidates = iter(Candidate(task=task, rank=rank, due=NOW) for task, rank in ((1, 3), (2, 0), (3, 0)))
+    assert choose(NOW, candidates).task == 2
+    assert [candidate.task for candidate in candidates] == [3]

@@ -459,18 +459,7 @@ PLANTED_BUGS = (
         "scheduling/replica/verdicts.py",
         "return next(((done[0], other) for other in done if digests[other] != digests[done[0]]), None)",
         "return None",
-    ),
-    PlantedBug(
-        "reducer takes the first content of a run that it finds",
-        "scheduling/worker/claiming.py",
-        "if sealed and report and report.digest == sealed.digest and attempt != sealed.attempt:",
-        "if sealed and report and attempt != sealed.attempt:",
-    ),
-    PlantedBug(
-        "silent tracker is never succeeded",
-        "scheduling/tracker/pulse.py",
-        "return self._desk.now >= job.tracker_heard_at + patience_s and not self._has_slept(job)",
-        "return False",
+        first=80,
     ),
     PlantedBug(
         "ending told before the output is stored",
