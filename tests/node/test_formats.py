@@ -115,7 +115,7 @@ def test_batch_knows_the_record_that_was_taken_last(task_of):
 def test_unknown_formats_name_the_known_ones():
     with pytest.raises(UserFault, match="no input format 'letters'; there are bytes-lines, fixed, jsonl, key-value"):
         input_format("letters")
-    with pytest.raises(UserFault, match="no output format 'xml'; there are jsonl, text, values"):
+    with pytest.raises(UserFault, match="no output format 'xml'; there are fixed, jsonl, text, values"):
         output_format("xml")
 
 
