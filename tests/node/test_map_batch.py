@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from murmuration.node.executor import blocks
 from murmuration.node.executor.batches import gathering
 from murmuration.node.executor.batches.counting import NewlineCounter
 from murmuration.node.executor.careful import check_skipping
@@ -186,17 +187,17 @@ def test_a_reducer_sees_passed_on_records_as_pairs(tmp_path):
     assert part == b"".join(b"%b\t%b\n" % pair for pair in groups.items())
 
 
-def test_pairs_after_passed_on_records_keep_the_order_of_the_input(tmp_path):
+def test_pairs_after_passed_on_records_keep_the_order_of_the_input(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 2)  # so that an attempt sees several batches
     source = """
 import numpy
 def map_batch(batch):
     records = batch.tolist()
-    middle = numpy.array([b'k2', b'k3'])
-    return middle if records == [b'xx'] else [(b'k2', records[0])]
+    return numpy.array([b'k2', b'k3']) if records == [b'xx'] else [(b'k2', records[0])]
 reducer = 'identity'
 """
     job = Job(tmp_path, source, reads="fixed:2", writes="values")
-    assert job.parts(b"xxp1xxp2", 2) == [b"k2\np1\nk2\np2\nk3\nk3\n"]
+    assert job.parts(b"xxp1xxp2") == [b"k2\np1\nk2\np2\nk3\nk3\n"]
 
 
 def test_map_sees_records_of_one_length_under_their_numbers_or_their_first_bytes(tmp_path):

@@ -1,5 +1,6 @@
 """Records that stay rows of bytes are dealt, sorted, merged and written as the same records one by one would be."""
 
+import random
 from bisect import bisect_right
 from io import BytesIO
 
@@ -33,9 +34,14 @@ def layouts(draw):
     return Layout(width, draw(st.integers(1, width)))
 
 
-def lists_of(layout, most=60):
-    record = st.lists(BYTES, min_size=layout.width, max_size=layout.width).map(bytes)
-    return st.lists(record, max_size=most)
+@st.composite
+def lists_of(draw, layout, most=60):
+    """Draw records, many of which begin alike for more bytes than are compared as one number."""
+    width = layout.width
+    stem = bytes(draw(st.lists(BYTES, min_size=width, max_size=width)))
+    shared = draw(st.lists(st.integers(0, width), max_size=most))
+    rest = st.lists(BYTES, min_size=width, max_size=width).map(bytes)
+    return [stem[:length] + draw(rest)[length:] for length in shared]
 
 
 @st.composite
@@ -62,13 +68,24 @@ def test_sorted_records_are_in_the_order_of_their_keys_and_equal_keys_keep_their
 def test_records_are_dealt_by_cuts_as_single_keys_are(drawn, data):
     layout, records = drawn
     cut = st.lists(BYTES, max_size=layout.key_bytes).map(bytes)
-    cuts = sorted(set(data.draw(st.lists(cut, max_size=5))))
+    of_keys = st.sampled_from([record[: layout.key_bytes] for record in records] or [b""])
+    cuts = sorted(set(data.draw(st.lists(cut | of_keys, max_size=5))))
     numbers = rows(layout, records).ranges(cuts)
     assert numbers.tolist() == [bisect_right(cuts, by_key(layout)(record)) for record in records]
     shares = rows(layout, records).dealt(numbers, len(cuts) + 1)
     assert [share.values() for share in shares] == [
         [record for record, at in zip(records, numbers, strict=True) if at == number] for number in range(len(cuts) + 1)
     ]
+
+
+def test_keys_that_begin_alike_are_dealt_and_sorted_by_what_follows():
+    chance = random.Random(4)
+    layout = Layout(14, 12)
+    records = [b"alike so far"[:10] + chance.randbytes(4) for _ in range(500)]
+    cuts = sorted(record[:12] for record in records[::70])
+    numbers = rows(layout, records).ranges(cuts)
+    assert numbers.tolist() == [bisect_right(cuts, by_key(layout)(record)) for record in records]
+    assert rows(layout, records).sorted().values() == sorted(records, key=by_key(layout))
 
 
 @given(layouts(), st.data())
