@@ -237,8 +237,8 @@ def test_kill_ends_user_code_that_hangs_in_any_way_and_all_its_processes(wide: S
 
 def test_time_limit_of_a_split_ends_what_hangs_and_says_so(wide: SoundCluster) -> None:
     notes = wide.notes()
-    failed = wide.failure(HANGS.format(notes=str(notes)), "line\n" * 8, splits=8, timeout_per_split_s=1.0)
-    assert (failed.error.kind, failed.error.message) == ("TimedOut", "the attempt did not end within 1 s")
+    failed = wide.failure(HANGS.format(notes=str(notes)), "line\n" * 8, splits=8, timeout_per_split_s=4.0)
+    assert (failed.error.kind, failed.error.message) == ("TimedOut", "the attempt did not end within 4 s")
     assert "--timeout-per-split" in failed.error.hint
     assert end_of_all(noted(notes, 1)) < KILL_S
     wide.assert_sound()
