@@ -18,8 +18,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 demo: install
 	$(BIN)/murmur demo
 
-# Live tests mostly wait: so four at once keep two cores busy. Plain pytest takes one after the other.
-WORKERS ?= 4
+# Live tests mostly wait: so three at once keep two cores busy. Plain pytest takes one after the other.
+WORKERS ?= 3
 
 test: install $(VENV)/.test-tools
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
