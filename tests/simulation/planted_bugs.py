@@ -151,6 +151,7 @@ PLANTED_BUGS = (
         "scheduling/splits.py",
         "borders.append(found)",
         "borders.append((found[0] + 1, found[1]))",
+        first=48,
     ),
     PlantedBug(
         "claim without start number",
