@@ -191,10 +191,14 @@ class Cluster:
         return not joins or len(live) == 1
 
     def at_rest(self) -> bool:
-        """Tell whether nobody joins or leaves, in the eyes of all live peers."""
+        """Tell whether nobody joins or leaves, in the eyes of all live peers.
+
+        Who lost its disk over that comes back as another member; what it was stays as it is until somebody removes it.
+        """
+        ids = {process.id for process in self.running.values()}
         members = (process.node.ring.members for process in self.running.values() if not process.frozen)
         resting = (Standing.VALID, Standing.REMOVED)
-        return all(update.standing in resting for table in members for update in table.values())
+        return all(table[peer].standing in resting for table in members for peer in ids & table.keys())
 
     def at(self, instant: float, action: Callable[[], None]) -> None:
         """Have something done at an instant."""
