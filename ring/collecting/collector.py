@@ -150,10 +150,10 @@ class Collector:
     # --- the time of running ---
 
     def _count(self, now: Instant) -> list[RingEffect]:
-        """Add what has passed since it was last set down; a clock that leaps forward counts for two ticks at most."""
+        """Add what has passed since it was last set down; a clock that leaps forward counts for little."""
         if self._counting:
             return []
-        passed_s = min(max(0.0, now - self._counted), 2 * self._settings.tick_s)
+        passed_s = min(max(0.0, now - self._counted), self._settings.leap_s)
         self._counted = now
         self._counting = next(self._tickets)
         return [Operate(ticket=self._counting, operation=CountLife(seconds=passed_s))]

@@ -18,6 +18,9 @@ class CollectSettings:
     tick_s: float = 600.0
     """How often the time of running is set down: so much may be lost of it at a crash."""
 
+    leap_s: float = 1200.0
+    """No more than that counts between two times of setting it down: a clock may have leapt, or a machine slept."""
+
     patience_s: float = 2.0
     """After so long a page of names is asked for once more; after `silence_s` the pass is given up."""
     silence_s: float = 30.0
@@ -40,7 +43,7 @@ class CollectSettings:
         Raises:
             ValueError: a time or a limit is not positive.
         """
-        times = (self.grace_s, self.interval_s, self.tick_s, self.patience_s, self.silence_s, self.note_s)
+        times = (self.grace_s, self.interval_s, self.tick_s, self.leap_s, self.patience_s, self.silence_s, self.note_s)
         limits = (self.page, self.removed_at_once, self.open_jobs_max, self.passes_waiting_max)
         if min(times) <= 0 or min(limits) < 1 or self.settle_s < 0:
             raise ValueError(f"collecting settings must be positive: {self}")
