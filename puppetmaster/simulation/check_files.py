@@ -1,7 +1,7 @@
 """Decide whether files kept their promises while peers collect what nobody names.
 
 G1  every chunk of a file that was acknowledged, and that nobody has begun to remove since, can be read at the end
-G2  no peer gives up its copy of a chunk of a file that was acknowledged long before, and is not removed
+G2  as long as such a file is not removed, no peer gives up a copy that it has acknowledged to the file's client
 G3  once all members can be asked, a chunk that no manifest names is gone after its grace
 """
 
@@ -13,10 +13,8 @@ from ...ring.copies.versions import live_values
 from ...ring.facts import Liveness, Standing, Versions
 from ...scheduling.jobs import Manifest, manifest_key
 from .cluster import Cluster
-from .file_workload import FileWorkload
+from .file_workload import FileWorkload, Upload
 
-LONG_S = 10.0
-"""A pass that had begun before a file was named is over by then."""
 _VERSIONS = msgspec.msgpack.Decoder(Versions)
 _MANIFEST = msgspec.msgpack.Decoder(Manifest)
 _ROWS = b"v/" + manifest_key("file-")
@@ -37,19 +35,26 @@ class GivenUp:
         self._cluster = cluster
         self._workload = workload
         self._kept: dict[str, set[bytes]] = {}
+        self._accused: set[tuple[str, bytes]] = set()
 
     def look(self) -> None:
-        """Compare what each disk has now with what it had before."""
-        ours, now = self._workload.sizes.keys(), self._cluster.timeline.now
+        """Compare what each disk has now with what it had before, and with what its peer has acknowledged."""
+        ours = self._workload.sizes.keys()
         for name, disk in self._cluster.disks.items():
             kept = ours & disk.chunks.keys()
             gone, self._kept[name] = self._kept.get(name, set()) - kept, kept
-            if not gone:
-                continue
-            self._cluster.witness.note("chunk collected")
-            for upload in self._workload.stored:
-                if upload.stored_at < now - LONG_S and not gone.isdisjoint(upload.digests):
-                    self._cluster.witness.accuse(f"G2: {name} gave up a chunk of {upload.path} by {now:.2f} s")
+            if gone:
+                self._cluster.witness.note("chunk collected")
+        for upload in self._workload.stored:
+            self._look_for(upload)
+
+    def _look_for(self, upload: Upload) -> None:
+        for digest, holders in upload.holders.items():
+            for name in holders:
+                if digest not in self._kept[name] and (name, digest) not in self._accused:
+                    self._accused.add((name, digest))
+                    what = f"chunk {digest.hex()[:8]} of {upload.path}, stored at {upload.stored_at:.2f} s"
+                    self._cluster.witness.accuse(f"G2: {name} gave up {what}, by {self._cluster.timeline.now:.2f} s")
 
 
 def can_collect(cluster: Cluster) -> bool:

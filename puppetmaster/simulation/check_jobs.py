@@ -23,6 +23,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ...ring.facts import Versions
+from ...ring.terms import RECORD_QUORUM
 from ...scheduling.jobs import JobEnding, JobRecord, JobState, Manifest, Phase, StoredFile, UserError
 from ...scheduling.messages import MapSeal
 from ...scheduling.replica.decisions import decode_decision
@@ -41,7 +42,7 @@ def job_violations(cluster: Cluster, workload: JobWorkload, text: bytes, expecte
     if not workload.accepted:
         return []
     if not workload.ended:
-        if not _is_decidable(cluster, workload.record):
+        if not (_is_decidable(cluster, workload.record) and _is_storable(cluster, workload.record)):
             cluster.witness.note("electorate lost")
             return []
         state = workload.status.state.title if workload.status else "unknown"
@@ -67,6 +68,16 @@ def _is_decidable(cluster: Cluster, record: JobRecord) -> bool:
     """Tell whether a majority of the electorate runs: of four, two may be gone for good."""
     running = {process.id for process in cluster.running.values()}
     return 2 * sum(peer in running for peer in record.electorate) > len(record.electorate)
+
+
+def _is_storable(cluster: Cluster, record: JobRecord) -> bool:
+    """Tell whether a majority of the homes of the output's manifest runs: who still joins is none of them yet."""
+    key = output_key(record.spec.output)
+    if key is None or not cluster.running:
+        return True
+    homes = next(iter(cluster.running.values())).node.ring.preference(key)[: RECORD_QUORUM.replicas]
+    running = {process.id for process in cluster.running.values()}
+    return 2 * sum(peer in running for peer in homes) > len(homes)
 
 
 def _tiles(record: JobRecord, text: bytes) -> Iterator[str]:

@@ -14,7 +14,7 @@ BEGINS_S = 1.2
 STEP_EVERY_S = 0.4
 GRACE_S = 3.0
 """Of running: far below that of real peers, so that it bites."""
-COLLECT_SHARE = 0.4
+COLLECT_SHARE = 0.8
 AT_REST_EVERY_S = 1.1
 PATIENCE_S = 2.0
 

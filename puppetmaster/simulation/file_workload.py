@@ -47,8 +47,10 @@ class Upload:
     offered_at: float = 0.0
     asked_at: float = 0.0
     names_at: float = 0.0
-    waiting: set[str] = field(default_factory=set)
-    """Requests of chunks that are not acknowledged yet."""
+    waiting: dict[str, bytes] = field(default_factory=dict)
+    """Chunks that are not acknowledged yet, by their requests."""
+    holders: dict[bytes, tuple[str, ...]] = field(default_factory=dict)
+    """Who has acknowledged each chunk when it was stored last."""
     named_by: str = ""
     """The request that writes the manifest."""
     is_named: bool = False
@@ -119,13 +121,15 @@ class FileWorkload:
         for digest in upload.digests:
             source = Source(url=CLIENT_URL, ref=f"files/{digest.hex()}")
             offer = OfferChunk(digest=digest, size=self.sizes[digest], source=source, quorum=CHUNK_QUORUM)
-            upload.waiting.add(self._cluster.ask(self._anybody(), offer))
+            upload.waiting[self._cluster.ask(self._anybody(), offer)] = digest
 
     def _take(self, upload: Upload) -> None:
         replies, now = self._cluster.replies, self._cluster.timeline.now
-        for request in sorted(upload.waiting & replies.keys()):
-            upload.waiting.discard(request)
-            upload.is_doomed |= not isinstance(replies.pop(request), ChunkKept)
+        for request in sorted(upload.waiting.keys() & replies.keys()):
+            reply, digest = replies.pop(request), upload.waiting.pop(request)
+            upload.is_doomed |= not isinstance(reply, ChunkKept)
+            if isinstance(reply, ChunkKept):
+                upload.holders[digest] = reply.holders
         if upload.named_by in replies:
             reply = replies.pop(upload.named_by)
             if not isinstance(reply, KeyPut):

@@ -108,7 +108,7 @@ def files(plan: Plan, cluster: Cluster) -> Workload | None:
     rng = random.Random(f"files of {plan.seed}")
     if rng.random() >= FILES_SHARE:
         return None
-    return FileRun(cluster, rng, plan.over_s, keeps_disks=plan.is_static, ends_jobs=plan.is_static)
+    return FileRun(cluster, rng, plan.over_s, keeps_disks=plan.keeps_disks, ends_jobs=plan.is_static)
 
 
 WORKLOADS: tuple[Cast, ...] = (first_job, second_job, store, registers, endings, third_job)
