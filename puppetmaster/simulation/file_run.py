@@ -1,4 +1,4 @@
-"""Run the client of files as a workload, and have peers collect at random times what nobody names."""
+"""Run the client of files as a workload, and have random peers collect what nobody names, from beginning to end."""
 
 import random
 from itertools import count
@@ -12,10 +12,10 @@ from .workload import Workload
 
 BEGINS_S = 1.2
 STEP_EVERY_S = 0.4
-GRACE_S = 3.0
+GRACE_S = 4.0
 """Of running: far below that of real peers, so that it bites."""
-COLLECT_SHARE = 0.8
-AT_REST_EVERY_S = 1.1
+COLLECT_EVERY_S = 0.25
+CALM_S = 15.0
 PATIENCE_S = 2.0
 
 
@@ -25,7 +25,7 @@ class FileRun(Workload):
     def __init__(
         self, cluster: Cluster, rng: random.Random, over_s: float, *, keeps_disks: bool, ends_jobs: bool
     ) -> None:
-        """Take the cluster; only where it `keeps_disks` may nothing be lost, and where it `ends_jobs` all must go."""
+        """Take the cluster; only where it `keeps_disks` may nothing be lost, and where it `ends_jobs` must all go."""
         self._cluster = cluster
         self._rng = rng
         self._over_s = over_s
@@ -34,13 +34,13 @@ class FileRun(Workload):
         self._client = FileWorkload(cluster, rng)
         self._given_up = GivenUp(cluster, self._client)
         self._passes = count()
+        self._calm_until: float | None = None
         self._asked: set[str] = set()
 
     def begin(self) -> None:
-        """Have the client step now and then, and peers collect for ever."""
-        self._cluster.repeat(self._client.step, BEGINS_S, STEP_EVERY_S, until=lambda: self.ended)
-        self._cluster.repeat(self._collect, BEGINS_S, STEP_EVERY_S, until=lambda: self.ended)
-        self._cluster.repeat(self._collect_all, self._over_s, AT_REST_EVERY_S, until=lambda: False)
+        """Have the client step now and then, and peers collect."""
+        self._cluster.repeat(self._step, BEGINS_S, STEP_EVERY_S, until=lambda: False)
+        self._cluster.repeat(self._collect, BEGINS_S, COLLECT_EVERY_S, until=lambda: False)
 
     def look(self) -> None:
         """Watch that no copy is given up that somebody needs."""
@@ -55,8 +55,10 @@ class FileRun(Workload):
     @property
     def settled(self) -> bool:
         """Tell whether all is gone that nobody names, where it can be told."""
-        self._client.go_on()
-        return not (self._ends_jobs and can_collect(self._cluster) and any(idle_chunks(self._cluster, self._client)))
+        if not (self._ends_jobs and can_collect(self._cluster)):
+            return True
+        is_calm_over = self._calm_until is not None and self._cluster.timeline.now > self._calm_until
+        return is_calm_over and not any(idle_chunks(self._cluster, self._client))
 
     def judge_at_rest(self) -> list[str]:
         """Check G1, and G3 where it can be told what is named."""
@@ -65,14 +67,19 @@ class FileRun(Workload):
             violations += idle_chunks(self._cluster, self._client)
         return violations
 
-    def _collect(self) -> None:
-        """Have some peer collect, now and then."""
-        if self._rng.random() < COLLECT_SHARE:
-            self._ask(self._rng.choice(sorted(self._cluster.disks)))
+    def _step(self) -> None:
+        """Go on as long as there is trouble; and for a while after it, for while a member is away nothing goes."""
+        now = self._cluster.timeline.now
+        if self.ended and self._calm_until is None and can_collect(self._cluster):
+            self._calm_until = now + CALM_S
+        if not self.ended or (self._calm_until is not None and now < self._calm_until):
+            self._client.step()
+        else:
+            self._client.go_on()
 
-    def _collect_all(self) -> None:
-        for name in sorted(self._cluster.disks):
-            self._ask(name)
+    def _collect(self) -> None:
+        """Have some peer collect."""
+        self._ask(self._rng.choice(sorted(self._cluster.disks)))
 
     def _ask(self, name: str) -> None:
         for request in sorted(self._asked & self._cluster.replies.keys()):

@@ -22,13 +22,13 @@ CONTENTS = 4
 """So many chunks are in one file after the other; some files have one of their own beside it."""
 OWN_SHARE = 0.5
 PATIENCE_S = 4.0
-FRESH_S = 0.8
+FRESH_S = 2.0
 """After longer than that the chunks are stored once more: a part of the grace, as for real."""
-DAWDLES_S = 1.5
+DAWDLES_S = 2.2
 """A client takes up to so long between the chunks and their name."""
 DYING_SHARE = 0.2
 """Such a share of the uploads is broken off when the chunks are stored."""
-REMOVED_SHARE, REPLACED_SHARE = 0.3, 0.2
+REMOVED_SHARE, REPLACED_SHARE = 0.5, 0.15
 UNDER_WAY_MAX = 3
 CHUNK_QUORUM = Quorum(replicas=3, writes_required=3)
 MANIFEST_QUORUMS = (RECORD_QUORUM, Quorum())
