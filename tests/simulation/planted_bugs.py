@@ -512,51 +512,15 @@ PLANTED_BUGS = (
         "if peer == self.roster.me]",
     ),
     PlantedBug(
-        "collection while members cannot be asked",
-        "ring/collecting/naming.py",
-        "if held.standing is not Standing.REMOVED]",
-        "if self.roster.alive(peer)]",
-    ),
-    PlantedBug(
-        "chunks of open jobs collected",
-        "ring/copies/marks.py",
-        "if not mark.owners and left_s <= 0 and not is_new:",
-        "if left_s <= 0 and not is_new:",
-    ),
-    PlantedBug(
         "chunk collected without a grace",
         "ring/copies/marks.py",
         "left_s = mark.lived_s + operation.grace_s - operation.lived_s",
         "left_s = 0.0",
     ),
     PlantedBug(
-        "endings of jobs name nothing",
-        "ring/collecting/naming.py",
-        "return frozenset(self._names.union(*kept))",
-        "return frozenset(self._names)",
-    ),
-    PlantedBug(
-        "name told for good where only one sibling counts",
-        "ring/copies/names.py",
-        "return frozenset().union(*map(names_in, values)) if values else None",
-        "return names_in(values[0]) if values else None",
-    ),
-    PlantedBug(
-        "acknowledged while its file is being removed",
-        "ring/copies/serving.py",
-        "if message.digest in self._held:",
-        "if False:",
-    ),
-    PlantedBug(
         "marks are always of now",
         "ring/copies/marks.py",
         "return mark if mark is not None and not mark.was_collected and mark.lived_s <= lived_s else None",
         "return None",
-    ),
-    PlantedBug(
-        "copies turned away for ever",
-        "ring/copies/marks.py",
-        "if note is None or (note.was_collected and is_over):",
-        "if note is None:",
     ),
 )
