@@ -321,3 +321,23 @@ def test_pass_asked_for_twice_by_one_name_is_one_pass_and_told_twice() -> None:
 def accept(cluster: RingCluster, job: str, value: bytes) -> None:
     ballot = Ballot(round=1, proposer="x")
     cluster.disks[0].carry_out(AcceptBallot(key=b"seal/" + job.encode() + b"/end", ballot=ballot, value=value))
+
+
+def test_chunk_wanted_after_the_survey_began_is_neither_marked_nor_removed() -> None:
+    """Its name may come just after the one who would tell it has answered."""
+    for is_marked in (False, True):
+        cluster = stored()
+        if is_marked:
+            pass_at_all(cluster)
+            cluster.run(2 * GRACE_S)
+        cluster.is_lost = lambda source, to, message: isinstance(message, NamesTold) and source == 2
+        wish = CollectRequested(request="c", name="c", grace_s=GRACE_S, is_dry=False, patience_s=60.0)
+        cluster.happen(0, wish)
+        cluster.run(0.5)
+        cluster.answer(cluster.offer(1, DIGEST, quorum=EVERY))
+        cluster.heal()
+        done = cluster.answer("c")
+        assert isinstance(done, Collected)
+        assert (done.removed, done.waiting) == (0, 0)
+        assert MARK_PREFIX + DIGEST not in cluster.disks[0].rows
+        assert holders(cluster) == [0, 1, 2]
