@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 
 from ...node.executor.batches.layout import fixed_layout
-from ...node.executor.careful import NEEDS_MAP
-from ...node.executor.faults import UserFault
-from ...node.executor.formats import input_format, output_format
+from ...node.executor.faults.careful import NEEDS_MAP
+from ...node.executor.faults.wording import UserFault
+from ...node.executor.formats.formats import input_format, output_format
 from ...ring.errors import CallerError
 from ...ring.terms import VALUE_BYTES_MAX, Source
 from ...scheduling.jobs import (

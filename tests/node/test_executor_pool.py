@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from murmuration.node.executor import child as child_module
-from murmuration.node.executor.logs import LOG_BYTES_MAX, log_path
-from murmuration.node.executor.pool import ExecutorPool
+from murmuration.node.executor.hosting import child as child_module
+from murmuration.node.executor.hosting.logs import LOG_BYTES_MAX, log_path
+from murmuration.node.executor.hosting.pool import ExecutorPool
 from murmuration.node.executor.tasks import (
     ExecutorWord,
     Extent,
@@ -304,7 +304,7 @@ def test_a_flood_of_output_is_drained_and_cut(tmp_path):
 
 HOLDER = """
 import asyncio, pathlib
-from murmuration.node.executor.pool import ExecutorPool
+from murmuration.node.executor.hosting.pool import ExecutorPool
 from murmuration.node.executor.tasks import LoadProgram, MapTask
 from murmuration.scheduling.jobs import Program
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from murmuration.node.executor import blocks
 from murmuration.node.executor.batches import gathering
 from murmuration.node.executor.batches.counting import NewlineCounter
-from murmuration.node.executor.careful import check_skipping
-from murmuration.node.executor.dealing import dealer_of
-from murmuration.node.executor.faults import UserFault
+from murmuration.node.executor.faults.careful import check_skipping
+from murmuration.node.executor.faults.wording import UserFault
+from murmuration.node.executor.formats import blocks
 from murmuration.node.executor.mapping import MapAttempt
-from murmuration.node.executor.program import load_program
+from murmuration.node.executor.programs.program import load_program
 from murmuration.node.executor.reducing import ReduceAttempt
 from murmuration.node.executor.sampling import sampled
+from murmuration.node.executor.shuffle.dealing import dealer_of
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask, ReduceTask, RunSegment
 from murmuration.scheduling.cuts import chosen_cuts, original
 from murmuration.scheduling.jobs import MEMORY_PER_TASK, Program, Sampling
