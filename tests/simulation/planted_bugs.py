@@ -440,7 +440,7 @@ PLANTED_BUGS = (
     PlantedBug(
         "newcomers do not vote",
         "scheduling/tracker/succession.py",
-        "reachable += _useful(len(reachable), flock.newcomers(job_key(job))[: most - len(reachable)])",
+        "reachable += flock.newcomers(job_key(job))[: most - len(reachable)]",
         "reachable += ()",
     ),
     PlantedBug(
