@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .client.jobs.failures import JobFailed
     from .client.jobs.job import Job
     from .client.jobs.streaming import pack_commands
-    from .node.executor.program_api import Mapper, Reducer
+    from .node.executor.programs.program_api import Mapper, Reducer
     from .ring.errors import Conflict, Unknown
     from .ring.terms import Quorum
 
@@ -38,9 +38,9 @@ _HOMES = {
     "Job": ".client.jobs.job",
     "JobFailed": ".client.jobs.failures",
     "LocalCluster": ".client.cluster",
-    "Mapper": ".node.executor.program_api",
+    "Mapper": ".node.executor.programs.program_api",
     "Quorum": ".ring.terms",
-    "Reducer": ".node.executor.program_api",
+    "Reducer": ".node.executor.programs.program_api",
     "Unknown": ".ring.errors",
     "pack_commands": ".client.jobs.streaming",
 }

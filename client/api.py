@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Protocol, Self, Unpack
 
 from msgspec.structs import replace
 
-from ..node.executor.aggregations import NAMES, aggregation
+from ..node.executor.programs.aggregations import NAMES, aggregation
 from ..node.wire.replies import JobPrepared, JobTaken, MetricsShown, PeersShown, PeerView, RingShown, Welcome
 from ..node.wire.requests import DescribeRing, Hello, ListPeers, PrepareJob, ShowMetrics, SubmitJob
 from ..ring.errors import CallerError

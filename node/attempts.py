@@ -27,10 +27,10 @@ from ..scheduling.jobs import JobRecord, Phase, TaskReport, UserError
 from ..scheduling.messages import Attempt, run_name
 from ..scheduling.replica.skipping import ENDINGS
 from .effects import RunAttempt
-from .executor.kept_logs import clear_old_logs
-from .executor.line_note import noted_line
-from .executor.logs import LOGS
-from .executor.pool import ExecutorPool
+from .executor.faults.line_note import noted_line
+from .executor.hosting.kept_logs import clear_old_logs
+from .executor.hosting.logs import LOGS
+from .executor.hosting.pool import ExecutorPool
 from .executor.tasks import (
     ExecutorWord,
     MapTask,

@@ -10,7 +10,7 @@ from ..ring.facts import Update
 from ..ring.terms import Member, PeerId
 from .clock import Clock, LoopClock
 from .effects import NodeEffect
-from .executor.pool import ExecutorPool
+from .executor.hosting.pool import ExecutorPool
 from .executor.tasks import ExecutorWord
 from .storage.chunks import ChunkStore
 from .storage.store import Foretold, Outcomes, Store, StoreSettings

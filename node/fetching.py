@@ -17,8 +17,8 @@ from ..ring.digests import chunk_digest
 from ..ring.errors import Corrupt, MurmurationError, WorldError
 from ..ring.terms import Source
 from .effects import Piece, RunPlace
-from .executor.faults import InputUnreadable
-from .executor.run_layout import FOOTER, index_range, segment_of, sound_blocks
+from .executor.faults.wording import InputUnreadable
+from .executor.shuffle.run_layout import FOOTER, index_range, segment_of, sound_blocks
 from .executor.tasks import Extent, RunSegment
 from .storage.chunks import ChunkStore
 from .transport.bulk_pull import locate, pull

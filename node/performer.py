@@ -21,7 +21,7 @@ from .attempts import Attempts
 from .clock import Clock
 from .effects import DiskQuestion, Knock, LookAtDisk, MeasureDisk, NodeEffect, Post, ReplyTo, RunAttempt, Wake
 from .events import DiskMeasured, Knocked, LookedAtDisk, NodeEvent
-from .executor.kept_logs import list_logs, read_log
+from .executor.hosting.kept_logs import list_logs, read_log
 from .storage.chunks import ChunkStore
 from .storage.measures import disk_metrics
 from .storage.scrub import copy_states, scrub_chunks

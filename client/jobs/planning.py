@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 
 from ...node.executor.batches.layout import fixed_layout
-from ...node.executor.careful import NEEDS_MAP
-from ...node.executor.faults import UserFault
-from ...node.executor.formats import input_format, output_format
+from ...node.executor.faults.careful import NEEDS_MAP
+from ...node.executor.faults.wording import UserFault
+from ...node.executor.formats.formats import input_format, output_format
 from ...ring.errors import CallerError
 from ...ring.terms import VALUE_BYTES_MAX, Source
 from ...scheduling.jobs import (
@@ -266,6 +266,7 @@ def _spec(program: Program, output: str, split_size: int, options: JobOptions) -
         params=dict(options.params),
         max_attempts=options.max_attempts,
         timeout_per_split_s=options.timeout_per_split_s,
+        client_patience_s=options.client_patience_s,
         memory_per_task=options.memory_per_task,
         memory_limit=options.bytes_held_max,
         skip_bad_records=options.skip_bad_records,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from ...node.executor.commands import ShippedFile, arguments_of
-from ...node.executor.streaming import Streaming
+from ...node.executor.programs.commands import ShippedFile, arguments_of
+from ...node.executor.programs.streaming import Streaming
 from ...ring.errors import CallerError
 from ...scheduling.jobs import PROGRAM_BYTES_MAX, Program
 

@@ -7,12 +7,20 @@ from time import perf_counter
 from typing import Any, BinaryIO, NoReturn
 
 from ...ring.terms import CHUNK_BYTES_MAX
-from .aggregations import Aggregation
 from .batches.layout import WRITES_RECORDS, fixed_layout
 from .batches.passing import BatchEmit, Sink, record_sink
 from .batches.reading import bulk_format
-from .careful import careful
-from .combining import (
+from .faults.careful import careful
+from .faults.culprits import blame_record
+from .faults.wording import UserFault, blaming_user, fault_of
+from .formats.formats import Batch, Pairs, input_format, output_format
+from .formats.outputs import PartWriter, Written, pieces_of
+from .programs.aggregations import Aggregation
+from .programs.inlining import inlining_of
+from .programs.program import UserProgram
+from .programs.program_api import Context, Mapper, Reducer
+from .programs.side_files import SideFiles
+from .shuffle.combining import (
     Collector,
     CombinedLists,
     Lines,
@@ -24,18 +32,10 @@ from .combining import (
     taking,
     walking,
 )
-from .culprits import blame_record
-from .dealing import cuts_of_bytes, dealer_of
-from .faults import UserFault, blaming_user, fault_of
-from .formats import Batch, Pairs, input_format, output_format
-from .inlining import inlining_of
-from .memory import Gauge
-from .outputs import PartWriter, Written, pieces_of
-from .program import UserProgram
-from .program_api import Context, Mapper, Reducer
-from .runs import encoded
-from .shuffling import Shuffle
-from .side_files import SideFiles
+from .shuffle.dealing import cuts_of_bytes, dealer_of
+from .shuffle.memory import Gauge
+from .shuffle.runs import encoded
+from .shuffle.shuffling import Shuffle
 from .tasks import LoadProgram, MapTask, OutputPiece, TaskFinished
 
 LAST_STRETCH = 0.95

@@ -15,16 +15,16 @@ from typing import assert_never
 
 import msgspec
 
-from .careful import check_skipping
-from .dealing import dealer_of
-from .faults import InputUnreadable, UserFault
-from .formats import input_format, output_format
+from .faults.careful import check_skipping
+from .faults.wording import InputUnreadable, UserFault
+from .formats.formats import input_format, output_format
 from .frames import FrameReader, frame
 from .leftovers import end_leftovers
 from .mapping import MapAttempt
-from .program import UserProgram, load_program
+from .programs.program import UserProgram, load_program
 from .reducing import ReduceAttempt
 from .sampling import sampled
+from .shuffle.dealing import dealer_of
 from .surroundings import Surroundings
 from .tasks import (
     ExecutorOrder,

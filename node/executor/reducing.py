@@ -6,21 +6,21 @@ from itertools import islice
 from time import perf_counter
 from typing import Any
 
-from .aggregations import Aggregation, same
 from .batches.gathering import RecordGathering, Unlike
 from .batches.layout import WRITES_RECORDS
 from .batches.passing import record_sink
-from .careful_keys import careful_reducer
-from .combining import Reduce, paired
-from .faults import InputUnreadable, blaming_user, fault_of
-from .formats import Encode, output_format
-from .gathering import Gathering
-from .merging import Group, LargeValues
-from .outputs import PAIRS_PER_WRITE, PartWriter, Written
-from .program import UserProgram
-from .program_api import Context, IdentityReducer, Reducer
-from .runs import segment_bodies
-from .side_files import SideFiles
+from .faults.careful_keys import careful_reducer
+from .faults.wording import InputUnreadable, blaming_user, fault_of
+from .formats.formats import Encode, output_format
+from .formats.outputs import PAIRS_PER_WRITE, PartWriter, Written
+from .programs.aggregations import Aggregation, same
+from .programs.program import UserProgram
+from .programs.program_api import Context, IdentityReducer, Reducer
+from .programs.side_files import SideFiles
+from .shuffle.combining import Reduce, paired
+from .shuffle.gathering import Gathering
+from .shuffle.merging import Group, LargeValues
+from .shuffle.runs import segment_bodies
 from .tasks import LoadProgram, ReduceTask, TaskFinished
 
 MERGE_SHARE = 0.5

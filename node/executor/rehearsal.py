@@ -14,9 +14,9 @@ from typing import Final
 
 import msgspec
 
-from .faults import OWN_FRAMES, InputUnreadable, UserFault
+from .faults.wording import OWN_FRAMES, InputUnreadable, UserFault
 from .mapping import MapAttempt
-from .program import load_program
+from .programs.program import load_program
 from .tasks import LoadProgram, MapTask, TaskFinished
 
 ORDERS: Final = "orders"

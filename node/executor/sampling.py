@@ -14,9 +14,9 @@ from ...scheduling.partitioners import canonical
 from .batches.layout import fixed_layout
 from .batches.passing import BatchEmit
 from .batches.reading import picked
-from .combining import Emit, called_with_both, paired
-from .program import UserProgram
-from .program_api import Mapper
+from .programs.program import UserProgram
+from .programs.program_api import Mapper
+from .shuffle.combining import Emit, called_with_both, paired
 
 
 def sampled(program: UserProgram, sampling: Sampling) -> UserProgram:

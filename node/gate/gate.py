@@ -14,7 +14,7 @@ from ...ring.errors import CallerError
 from ...ring.terms import Member, PeerId
 from ..edge import Edge, Members, Perform
 from ..effects import NodeEffect
-from ..executor.pool import ExecutorPool
+from ..executor.hosting.pool import ExecutorPool
 from ..executor.tasks import ExecutorWord
 from ..storage.store import Foretold, Outcomes, StoreSettings
 from ..transport.control import Arrivals

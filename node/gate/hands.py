@@ -8,9 +8,9 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from ..executor.child import Child
-from ..executor.family import descendants
-from ..executor.pool import Bury, ExecutorPool, Hear
+from ..executor.hosting.child import Child
+from ..executor.hosting.family import descendants
+from ..executor.hosting.pool import Bury, ExecutorPool, Hear
 from ..executor.tasks import ExecutorWord
 
 

@@ -6,7 +6,7 @@ import pytest
 from murmuration.client.commands.main import run_command
 from murmuration.client.jobs.programs import reduces
 from murmuration.client.jobs.streaming import pack_commands
-from murmuration.node.executor.streaming import Streaming
+from murmuration.node.executor.programs.streaming import Streaming
 from murmuration.ring.errors import CallerError
 
 

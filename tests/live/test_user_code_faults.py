@@ -18,7 +18,7 @@ from murmuration.client.api import Client
 from murmuration.client.cluster import LocalCluster
 from murmuration.client.commands.main import run_command
 from murmuration.client.jobs.failures import JobKilled, UserCodeError
-from murmuration.node.executor.logs import LOG_BYTES_MAX
+from murmuration.node.executor.hosting.logs import LOG_BYTES_MAX
 from murmuration.scheduling.jobs import JobState
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(90), pytest.mark.xdist_group("user-code-faults")]

@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
-from murmuration.node.executor.faults import UserFault
-from murmuration.node.executor.line_note import LineNote, noted_line
+from murmuration.node.executor.faults.line_note import LineNote, noted_line
+from murmuration.node.executor.faults.wording import UserFault
 from murmuration.node.executor.mapping import MapAttempt
-from murmuration.node.executor.program import load_program
+from murmuration.node.executor.programs.program import load_program
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask
 from murmuration.scheduling.jobs import Program
 from murmuration.scheduling.replica.skipping import DIED, SKIPPED
@@ -88,7 +88,7 @@ def test_key_that_cannot_be_partitioned_is_a_bad_record(tmp_path):
 
 def test_line_is_noted_while_it_is_mapped_and_none_after_the_last(tmp_path):
     source = (
-        "from murmuration.node.executor.line_note import noted_line\n"
+        "from murmuration.node.executor.faults.line_note import noted_line\n"
         f"def map(line):\n    yield line, noted_line({str(tmp_path / 'note')!r})\n"
     )
     careful(tmp_path, source, lines="a\nb\n")

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from murmuration.node.executor.faults import UserFault
-from murmuration.node.executor.line_note import noted_line
+from murmuration.node.executor.faults.line_note import noted_line
+from murmuration.node.executor.faults.wording import UserFault
 from murmuration.node.executor.mapping import MapAttempt
-from murmuration.node.executor.program import load_program
+from murmuration.node.executor.programs.program import load_program
 from murmuration.node.executor.reducing import ReduceAttempt
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask, ReduceTask, RunSegment
 from murmuration.scheduling.jobs import Program
@@ -68,7 +68,7 @@ def test_key_at_hand_is_noted_by_its_number(tmp_path):
         WORDS
         + f"""
 def reduce(key, values):
-    from murmuration.node.executor.line_note import noted_line
+    from murmuration.node.executor.faults.line_note import noted_line
     yield key, noted_line({str(tmp_path / "note")!r})
 """
     )

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from murmuration.node.executor import combining
-from murmuration.node.executor.faults import InputUnreadable, UserFault
+from murmuration.node.executor.faults.wording import InputUnreadable, UserFault
 from murmuration.node.executor.mapping import MapAttempt
-from murmuration.node.executor.program import load_program
+from murmuration.node.executor.programs.program import load_program
 from murmuration.node.executor.reducing import ReduceAttempt
+from murmuration.node.executor.shuffle import combining
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask, ReduceTask, RunSegment, TaskFinished
 from murmuration.scheduling.jobs import Program
 from murmuration.scheduling.ordering import order_key

@@ -1,7 +1,7 @@
 """The log of an attempt keeps its first mebibyte, and its last lines without our own frames."""
 
-from murmuration.node.executor.faults import OWN_FRAMES
-from murmuration.node.executor.logs import LOG_BYTES_MAX, AttemptLog
+from murmuration.node.executor.faults.wording import OWN_FRAMES
+from murmuration.node.executor.hosting.logs import LOG_BYTES_MAX, AttemptLog
 
 
 def test_output_beyond_the_limit_is_dropped_and_this_is_said_once_wherever_the_pieces_end(tmp_path):

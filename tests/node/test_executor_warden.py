@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from murmuration.node.executor.child import Child
-from murmuration.node.executor.family import descendants
+from murmuration.node.executor.hosting.child import Child
+from murmuration.node.executor.hosting.family import descendants
 from murmuration.node.executor.tasks import LoadProgram
 from murmuration.scheduling.jobs import Program
 
@@ -167,7 +167,7 @@ def test_fifty_children_that_have_children_end_at_once(tmp_path):
 
 HOLDER = """
 import asyncio, pathlib, sys
-from murmuration.node.executor.child import Child
+from murmuration.node.executor.hosting.child import Child
 from murmuration.node.executor.tasks import LoadProgram
 from murmuration.scheduling.jobs import Program
 
@@ -220,7 +220,7 @@ def test_an_executor_stopped_at_its_first_moment_does_not_outlive_its_peer(tmp_p
 
 def test_a_warden_whose_peer_is_gone_before_it_starts_ends_at_once(tmp_path):
     here, there = socket.socketpair()
-    command = [sys.executable, "-m", "murmuration.node.executor.warden", "1", str(there.fileno())]
+    command = [sys.executable, "-m", "murmuration.node.executor.hosting.warden", "1", str(there.fileno())]
     process = subprocess.Popen(command, pass_fds=(there.fileno(),), cwd=tmp_path)
     there.close()
     assert process.wait(PATIENCE_S) == -signal.SIGKILL

@@ -6,7 +6,7 @@ import pytest
 from segments import read_segment
 
 from murmuration.node.effects import Piece, RunAttempt, RunPlace
-from murmuration.node.executor.runs import write_run
+from murmuration.node.executor.shuffle.runs import write_run
 from murmuration.node.fetching import Fetcher
 from murmuration.node.inputs import in_one_place
 from murmuration.node.shelf import PeerShelf

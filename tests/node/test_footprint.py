@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.node.executor.footprint import (
+from murmuration.node.executor.hosting.footprint import (
     GROWTH_MAX,
     LOOK_AGAIN_MAX_S,
     LOOK_AGAIN_MIN_S,

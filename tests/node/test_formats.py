@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.node.executor import blocks
-from murmuration.node.executor.blocks import line_blocks
-from murmuration.node.executor.faults import InputUnreadable, UserFault
-from murmuration.node.executor.formats import input_format, output_format
+from murmuration.node.executor.faults.wording import InputUnreadable, UserFault
+from murmuration.node.executor.formats import blocks
+from murmuration.node.executor.formats.blocks import line_blocks
+from murmuration.node.executor.formats.formats import input_format, output_format
 from murmuration.node.executor.tasks import Extent, MapTask
 
 TEXTS = st.lists(

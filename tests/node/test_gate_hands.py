@@ -6,7 +6,7 @@ import resource
 import signal
 from pathlib import Path
 
-from murmuration.node.executor.pool import ExecutorPool
+from murmuration.node.executor.hosting.pool import ExecutorPool
 from murmuration.node.gate.hands import Hands
 
 PATIENCE_S = 10.0

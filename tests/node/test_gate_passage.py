@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from murmuration.node.effects import RunPlace
-from murmuration.node.executor.runs import write_run
+from murmuration.node.executor.shuffle.runs import write_run
 from murmuration.node.fetching import Fetcher
 from murmuration.node.gate.neighbours import Neighbours
 from murmuration.node.gate.orders import Direction, LinkRule

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from segments import read_segment
 
 from murmuration.node.executor import mapping
-from murmuration.node.executor.faults import UserFault
-from murmuration.node.executor.inlining import inlining_of
-from murmuration.node.executor.program import load_program
+from murmuration.node.executor.faults.wording import UserFault
+from murmuration.node.executor.programs.inlining import inlining_of
+from murmuration.node.executor.programs.program import load_program
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask
 from murmuration.scheduling.jobs import Program
 

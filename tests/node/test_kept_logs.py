@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from murmuration.node.executor.kept_logs import clear_old_logs, list_logs, read_log
-from murmuration.node.executor.logs import AttemptLog, log_path
+from murmuration.node.executor.hosting.kept_logs import clear_old_logs, list_logs, read_log
+from murmuration.node.executor.hosting.logs import AttemptLog, log_path
 from murmuration.node.wire.logs import READ_BYTES_MAX, ListLogs, LogRead, LogsListed, ReadLog
 from murmuration.node.wire.replies import Refused
 from murmuration.scheduling.jobs import Phase

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.node.executor.memory import Gauge, weight_of_groups
+from murmuration.node.executor.shuffle.memory import Gauge, weight_of_groups
 
 MAKERS = {
     "words counted": lambda: {f"word{n}": n * 1000 for n in range(20_000)},

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murmuration.node.executor.merging import LargeValues, merged
+from murmuration.node.executor.shuffle.merging import LargeValues, merged
 from murmuration.scheduling.ordering import order_key, sorted_by_key
 
 KEYS = st.sampled_from([None, 0, 1, True, 2.5, -3, "a", "b", "ab", b"a", b"", (1, "x"), (1.0, "x"), (None,), ()])

@@ -6,10 +6,10 @@ import traceback
 import cloudpickle
 import pytest
 
-from murmuration.node.executor.aggregations import NAMES, Aggregation, aggregation
-from murmuration.node.executor.faults import UserFault, fault_of, shorten
-from murmuration.node.executor.program import UserProgram, load_program
-from murmuration.node.executor.program_api import Context, Mapper, Reducer
+from murmuration.node.executor.faults.wording import UserFault, fault_of, shorten
+from murmuration.node.executor.programs.aggregations import NAMES, Aggregation, aggregation
+from murmuration.node.executor.programs.program import UserProgram, load_program
+from murmuration.node.executor.programs.program_api import Context, Mapper, Reducer
 from murmuration.scheduling.jobs import Program
 
 HEAD = "from murmuration import Mapper, Reducer\n"

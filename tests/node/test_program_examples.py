@@ -13,7 +13,7 @@ import pytest
 import murmuration
 from murmuration.client.jobs.programs import declared_number
 from murmuration.node.executor.mapping import MapAttempt
-from murmuration.node.executor.program import load_program
+from murmuration.node.executor.programs.program import load_program
 from murmuration.node.executor.reducing import ReduceAttempt
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask, ReduceTask, RunSegment
 from murmuration.scheduling.jobs import Program

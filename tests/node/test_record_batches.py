@@ -20,10 +20,10 @@ from murmuration.node.executor.batches.records import (
     records_of_lines,
     write_to,
 )
-from murmuration.node.executor.faults import UserFault
-from murmuration.node.executor.formats import FixedLength, output_format
-from murmuration.node.executor.outputs import PartWriter
-from murmuration.node.executor.runs import encoded
+from murmuration.node.executor.faults.wording import UserFault
+from murmuration.node.executor.formats.formats import FixedLength, output_format
+from murmuration.node.executor.formats.outputs import PartWriter
+from murmuration.node.executor.shuffle.runs import encoded
 
 BYTES = st.sampled_from([0, 10, 65, 66, 255])
 

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from segments import read_segment
 
-from murmuration.node.executor import outputs
-from murmuration.node.executor.faults import InputUnreadable, UserFault
-from murmuration.node.executor.formats import output_format
-from murmuration.node.executor.outputs import PartWriter
-from murmuration.node.executor.run_layout import FOOTER, index_range, segment_of
-from murmuration.node.executor.runs import RunWriter, decoded, segment_bodies, write_run
+from murmuration.node.executor.faults.wording import InputUnreadable, UserFault
+from murmuration.node.executor.formats import outputs
+from murmuration.node.executor.formats.formats import output_format
+from murmuration.node.executor.formats.outputs import PartWriter
+from murmuration.node.executor.shuffle.run_layout import FOOTER, index_range, segment_of
+from murmuration.node.executor.shuffle.runs import RunWriter, decoded, segment_bodies, write_run
 from murmuration.ring.digests import chunk_digest
 
 VALUES = st.recursive(

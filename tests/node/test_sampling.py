@@ -2,11 +2,11 @@
 
 import pytest
 
-from murmuration.node.executor.dealing import dealer_of
-from murmuration.node.executor.faults import UserFault
+from murmuration.node.executor.faults.wording import UserFault
 from murmuration.node.executor.mapping import MapAttempt
-from murmuration.node.executor.program import load_program
+from murmuration.node.executor.programs.program import load_program
 from murmuration.node.executor.sampling import sampled
+from murmuration.node.executor.shuffle.dealing import dealer_of
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask
 from murmuration.scheduling.cuts import original
 from murmuration.scheduling.jobs import Program, Sampling

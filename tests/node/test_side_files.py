@@ -2,11 +2,11 @@
 
 import pytest
 
+from murmuration.node.executor.formats.outputs import pieces_of
 from murmuration.node.executor.mapping import MapAttempt
-from murmuration.node.executor.outputs import pieces_of
-from murmuration.node.executor.program import load_program
+from murmuration.node.executor.programs.program import load_program
+from murmuration.node.executor.programs.side_files import SIDE_FILES_MAX, SideFiles
 from murmuration.node.executor.reducing import ReduceAttempt
-from murmuration.node.executor.side_files import SIDE_FILES_MAX, SideFiles
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask, ReduceTask, RunSegment
 from murmuration.ring.digests import chunk_digest
 from murmuration.scheduling.jobs import Program
@@ -54,7 +54,7 @@ def test_side_files_of_both_phases_are_told_with_what_is_in_them(tmp_path):
 
 
 def test_file_is_cut_into_pieces_that_follow_each_other(tmp_path, monkeypatch):
-    monkeypatch.setattr("murmuration.node.executor.outputs.READ_BYTES", 4)
+    monkeypatch.setattr("murmuration.node.executor.formats.outputs.READ_BYTES", 4)
     (tmp_path / "file").write_bytes(b"y" * 25)
     pieces = pieces_of(str(tmp_path / "file"), 10)
     assert [(piece.offset, piece.size) for piece in pieces] == [(0, 10), (10, 10), (20, 5)]

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from murmuration.node.executor import mapping, memory, spilling
-from murmuration.node.executor.faults import InputUnreadable, UserFault
+from murmuration.node.executor import mapping
+from murmuration.node.executor.faults.wording import InputUnreadable, UserFault
 from murmuration.node.executor.mapping import MapAttempt
-from murmuration.node.executor.program import load_program
+from murmuration.node.executor.programs.program import load_program
 from murmuration.node.executor.reducing import ReduceAttempt
-from murmuration.node.executor.spilling import Spills, sorted_columns
+from murmuration.node.executor.shuffle import memory, spilling
+from murmuration.node.executor.shuffle.spilling import Spills, sorted_columns
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask, ReduceTask, RunSegment
 from murmuration.scheduling.jobs import Program
 from murmuration.scheduling.ordering import sorted_by_key
@@ -53,7 +54,7 @@ def small_steps():
     """Weigh after each record and block, cut small blocks, and merge few spills at once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mapping, "RECORDS_UNWEIGHED", 1)
-        patch.setattr("murmuration.node.executor.memory.EXPANSION_MAX", 1 << 40)
+        patch.setattr("murmuration.node.executor.shuffle.memory.EXPANSION_MAX", 1 << 40)
         patch.setattr(memory, "BLOCK_BYTES_MIN", 48)
         patch.setattr(spilling, "FAN_IN", 3)
         yield

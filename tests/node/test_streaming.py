@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from murmuration.node.executor import streaming as streaming_module
-from murmuration.node.executor.commands import ShippedFile, arguments_of
-from murmuration.node.executor.faults import UserFault
+from murmuration.node.executor.faults.wording import UserFault
 from murmuration.node.executor.leftovers import end_leftovers
 from murmuration.node.executor.mapping import MapAttempt
-from murmuration.node.executor.program import load_program
-from murmuration.node.executor.program_api import Context
+from murmuration.node.executor.programs import streaming as streaming_module
+from murmuration.node.executor.programs.commands import ShippedFile, arguments_of
+from murmuration.node.executor.programs.program import load_program
+from murmuration.node.executor.programs.program_api import Context
+from murmuration.node.executor.programs.reporting import LINE_BYTES_MAX, StderrReport
+from murmuration.node.executor.programs.streaming import Streaming, key_of, variables_of
 from murmuration.node.executor.reducing import ReduceAttempt
-from murmuration.node.executor.reporting import LINE_BYTES_MAX, StderrReport
-from murmuration.node.executor.streaming import Streaming, key_of, variables_of
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask, ReduceTask, RunSegment
 from murmuration.scheduling.jobs import Program
 from murmuration.scheduling.splits import cut_lines, splits_of_file

@@ -1,6 +1,6 @@
 """Read one partition of a run whole, as tests may: the rows of all its blocks, one after the other."""
 
-from murmuration.node.executor.runs import Columns, decoded, segment_bodies
+from murmuration.node.executor.shuffle.runs import Columns, decoded, segment_bodies
 
 
 def read_segment(path: str, partition: int, digest: bytes) -> Columns:

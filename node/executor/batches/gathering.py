@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from os.path import dirname
 from typing import TYPE_CHECKING
 
-from ..memory import HELD_SHARE
+from ..shuffle.memory import HELD_SHARE
 from .layout import RECORD_KIND, Layout
 
 if TYPE_CHECKING:

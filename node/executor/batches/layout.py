@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ..faults import fault
+from ..faults.wording import fault
 
 FIXED = "fixed"
 """The formats of records that follow each other with nothing between them: `fixed:N` in, `fixed` out."""

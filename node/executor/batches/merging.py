@@ -1,4 +1,4 @@
-"""Merge sorted records that are read block by block, as `node/executor/merging` does pairs: in rounds, not one by one.
+"""Merge sorted records that are read block by block, as `shuffle/merging` does pairs: in rounds, not one by one.
 
 In each round the records below the least key that ends a block in memory are complete, so they are sorted at once. The
 records of that key itself may go on in blocks that are still to be read; they are taken input by input.

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..faults import fault
-from ..formats import Encode
-from ..outputs import PartWriter
+from ..faults.wording import fault
+from ..formats.formats import Encode
+from ..formats.outputs import PartWriter
 from .lines import LineBatch
 
 if TYPE_CHECKING:

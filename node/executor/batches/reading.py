@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from ..blocks import line_blocks, record_blocks
-from ..formats import Batch, decoded, halves, input_format
+from ..formats.blocks import line_blocks, record_blocks
+from ..formats.formats import Batch, decoded, halves, input_format
 from ..tasks import MapTask
 from .layout import fixed_layout
 from .lines import LineBatch

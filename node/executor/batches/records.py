@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..formats import Encode, FixedLength
-from ..outputs import PartWriter
+from ..formats.formats import Encode, FixedLength
+from ..formats.outputs import PartWriter
 from .layout import RECORD_KIND, Layout
 
 Bytes = npt.NDArray[np.uint8]

@@ -5,8 +5,8 @@ from os.path import dirname
 
 import numpy as np
 
-from ..dealing import Dealer
-from ..memory import HELD_SHARE, block_bytes
+from ..shuffle.dealing import Dealer
+from ..shuffle.memory import HELD_SHARE, block_bytes
 from .records import Places, Records, bodies_of, records_of_body
 from .spilling import RecordSpills
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import BinaryIO, cast
 
-from ..memory import block_bytes
-from ..runs import RunReader, RunWriter
+from ..shuffle.memory import block_bytes
+from ..shuffle.runs import RunReader, RunWriter
 from .records import Records, bodies_of
 
 
