@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ..ring.copies.records import RECORD_PREFIX, REGISTER_PREFIX
+from ..ring.copies.records import FILE_PREFIX, RECORD_PREFIX, REGISTER_PREFIX
 from ..ring.terms import Digest, Id, Name, Path, Source
 
 Offset = Annotated[int, Meta(ge=0, le=(1 << 62))]
@@ -249,7 +249,7 @@ class JobEnding(Struct, frozen=True, array_like=True):
 
 def manifest_key(path: str) -> bytes:
     """Name the key of a path in the ring, given without a leading slash."""
-    return b"fs/" + path.encode()
+    return FILE_PREFIX + path.encode()
 
 
 def job_key(job: str) -> bytes:

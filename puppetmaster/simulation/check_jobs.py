@@ -24,6 +24,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ...ring.facts import Versions
+from ...ring.terms import RECORD_QUORUM
 from ...scheduling.jobs import JobEnding, JobRecord, JobState, Manifest, Phase, StoredFile, UserError
 from ...scheduling.messages import MapSeal
 from ...scheduling.replica.decisions import decode_decision
@@ -42,7 +43,7 @@ def job_violations(cluster: Cluster, workload: JobWorkload, text: bytes, expecte
     if not workload.accepted:
         return []
     if not workload.ended:
-        if not workload.is_decidable:
+        if not (workload.is_decidable and _is_storable(cluster, workload.record)):
             cluster.witness.note("electorate lost")
             return []
         state = workload.status.state.title if workload.status else "unknown"
@@ -68,6 +69,16 @@ def _may_be_missed(workload: JobWorkload) -> bool:
     """Tell whether a job's client was silent for so long that it may be taken for gone, and the job for its own."""
     patience_s = workload.record.spec.client_patience_s
     return 0 < patience_s <= 2 * workload.silence_s
+
+
+def _is_storable(cluster: Cluster, record: JobRecord) -> bool:
+    """Tell whether a majority of the homes of the output's manifest runs: who still joins is none of them yet."""
+    key = output_key(record.spec.output)
+    if key is None or not cluster.running:
+        return True
+    homes = next(iter(cluster.running.values())).node.ring.preference(key)[: RECORD_QUORUM.replicas]
+    running = {process.id for process in cluster.running.values()}
+    return 2 * sum(peer in running for peer in homes) > len(homes)
 
 
 def _tiles(record: JobRecord, text: bytes) -> Iterator[str]:

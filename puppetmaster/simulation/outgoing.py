@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ...node.effects import Knock, ReplyTo, RunAttempt
 from ...node.events import NodeEvent
-from ...ring.effects import Operate, PullChunk, ScrubChunks
+from ...ring.effects import Operate, PullChunk, RemoveChunk, ScrubChunks
 from ...ring.terms import Instant
 
 LONG_AGO = Instant(float("-inf"))
@@ -33,6 +33,10 @@ class Later:
     at: Instant = LONG_AGO
 
 
+Chore = PullChunk | ScrubChunks | RemoveChunk
+"""Work on a peer's chunks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Working:
     """Work that is due to end now: it reads what it needs from wherever that lies, and reports.
@@ -42,7 +46,7 @@ class Working:
 
     peer: str
     serial: int
-    work: RunAttempt | PullChunk | ScrubChunks | Operate | Knock
+    work: RunAttempt | Chore | Operate | Knock
     fraction: float = 1.0
 
 

@@ -139,9 +139,14 @@ class Plan:
         return is_kept and not self.latecomers
 
     @property
+    def keeps_disks(self) -> bool:
+        """Tell whether every peer has its own disk from beginning to end, with all that it has written."""
+        return self.is_static and not any(isinstance(planned.fault, Swap) for planned in self.faults)
+
+    @property
     def keeps_hints(self) -> bool:
         """Tell whether every disk takes hints from beginning to end, and every member stays one."""
-        return self.is_static and not any(isinstance(planned.fault, SetDisk | Swap) for planned in self.faults)
+        return self.keeps_disks and not any(isinstance(planned.fault, SetDisk) for planned in self.faults)
 
 
 def plan_of(seed: int, peers: int = 5, splits: int = 12) -> Plan:

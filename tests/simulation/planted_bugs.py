@@ -506,4 +506,28 @@ PLANTED_BUGS = (
         "self._parted[_name(key)] += 0",
         first=1680,
     ),
+    PlantedBug(
+        "upload leaves the mark for collection on",
+        "ring/copies/marks.py",
+        "if _is_there(row, read) and not (operation.is_copy and",
+        "if False and not (operation.is_copy and",
+    ),
+    PlantedBug(
+        "collection by the names that this peer itself keeps",
+        "ring/collecting/naming.py",
+        "if held.standing is not Standing.REMOVED]",
+        "if peer == self.roster.me]",
+    ),
+    PlantedBug(
+        "chunk collected without a grace",
+        "ring/copies/marks.py",
+        "left_s = mark.lived_s + operation.grace_s - operation.lived_s",
+        "left_s = 0.0",
+    ),
+    PlantedBug(
+        "marks are always of now",
+        "ring/copies/marks.py",
+        "return mark if mark is not None and not mark.was_collected and mark.lived_s <= lived_s else None",
+        "return None",
+    ),
 )
