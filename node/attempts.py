@@ -42,6 +42,7 @@ from .executor.tasks import (
     TaskFinished,
     TaskProgressed,
     load_order,
+    parted,
 )
 from .fetching import Fetcher
 from .inputs import in_one_place
@@ -176,17 +177,20 @@ class Attempts:
             if start.phase is Phase.MAP:
                 extents = await loop.run_in_executor(self._threads, self._fetcher.pieces, run.pieces, scratch)
                 split = start.record.splits[start.task]
+                head, body, tail = parted(extents, start.record.files[split.file].head, split.end - split.begin)
                 order: MapTask | ReduceTask = MapTask(
                     attempt=title,
                     split=start.task,
                     file=start.record.files[split.file].name,
                     first_line=split.first_line,
                     first_byte=split.begin,
-                    extents=extents,
+                    extents=body,
                     output=str(self._directory / running.output),
                     side=str(self._directory / running.side),
                     skip=start.skip,
                     note=str(self._note(title)),
+                    head=head,
+                    tail=tail,
                 )
             else:
                 fetch = partial(self._fetcher.runs, run.runs, start.task, scratch)
