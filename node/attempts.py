@@ -42,7 +42,6 @@ from .executor.tasks import (
     TaskFinished,
     TaskProgressed,
     load_order,
-    parted,
 )
 from .fetching import Fetcher
 from .inputs import in_one_place
@@ -175,9 +174,8 @@ class Attempts:
             for path in (running.output, running.side):
                 (self._directory / path).parent.mkdir(parents=True, exist_ok=True)
             if start.phase is Phase.MAP:
-                extents = await loop.run_in_executor(self._threads, self._fetcher.pieces, run.pieces, scratch)
+                head, body, tail = await loop.run_in_executor(self._threads, self._fetcher.split, run, scratch)
                 split = start.record.splits[start.task]
-                head, body, tail = parted(extents, start.record.files[split.file].head, split.end - split.begin)
                 order: MapTask | ReduceTask = MapTask(
                     attempt=title,
                     split=start.task,
