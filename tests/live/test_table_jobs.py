@@ -36,11 +36,11 @@ def test_tables_in_the_ring_are_grouped_converted_and_sorted_by_three_peers(tmp_
         totals[city] = totals.get(city, 0) + amount
     dicts = [dict(zip(NAMES, row, strict=True)) for row in rows]
     as_text = [{name: str(value) for name, value in row.items()} for row in dicts]
-    pa.parquet.write_table(pa.Table.from_pylist(dicts), tmp_path / "rows.parquet", row_group_size=5000)
+    pa.parquet.write_table(pa.Table.from_pylist(dicts), tmp_path / "rows.parquet", row_group_size=2000)
     (tmp_path / "pass.py").write_text("mapper = reducer = 'identity'\n")
     with mm.LocalCluster(peers=3, workers=1) as cluster, mm.Client(cluster) as client:
         client.fs.put(str(tmp_path / "rows.csv"), "ring:/rows.csv", chunk_size=150_000)
-        client.fs.put(str(tmp_path / "rows.parquet"), "ring:/rows.parquet", chunk_size=60_000)
+        client.fs.put(str(tmp_path / "rows.parquet"), "ring:/rows.parquet", chunk_size=20_000)
         params = {"by": "city", "of": "amount"}
         grouped = client.submit("totals", "ring:/rows.csv", params=params, split_size=100_000, output_format="jsonl")
         converted = client.submit(
@@ -60,7 +60,7 @@ def test_tables_in_the_ring_are_grouped_converted_and_sorted_by_three_peers(tmp_
             output_format="parquet",
             reducers=3,
             total_order=True,
-            split_size=50_000,
+            split_size=10_000,
             memory_per_task=1 << 20,
         )
         for job in (grouped, converted, ordered):
