@@ -279,6 +279,34 @@ def test_bytes_of_a_part_depend_on_its_rows_and_not_on_how_many_came_at_a_time(w
         assert b"".join(some_pairs(pairs[a:b]) for a, b in edges) + some_pairs.end() == wanted
 
 
+CELLS = st.fixed_dictionaries(
+    {
+        "t": st.one_of(st.none(), st.text(st.sampled_from(' a,"\r\né'), max_size=4)),
+        "n": st.one_of(st.none(), st.integers(-9, 9)),
+        "f": st.one_of(st.none(), st.floats(width=32)),
+        "b": st.booleans(),
+        "d": st.dates(),
+    }
+)
+
+
+@QUICK
+@given(rows=st.lists(CELLS, min_size=1, max_size=8), names=st.sampled_from([("t", "n"), ("t",), tuple("dftbn")]))
+def test_fields_of_csv_are_spelled_alike_at_once_and_one_by_one_and_read_by_others(rows, names):
+    kinds = {"t": pa.string(), "n": pa.int64(), "f": pa.float64(), "b": pa.bool_(), "d": pa.date32()}
+    rows = [{name: row[name] for name in names} for row in rows]
+    table = pa.table({name: pa.array([row[name] for row in rows], kinds[name]) for name in names})
+    told = output_format("csv").table(table)
+    assert told == output_format("csv")([(None, row) for row in rows])
+    wanted = [["" if row[name] is None else str(row[name]) for name in names] for row in rows]
+    assert list(csv.reader(io.StringIO(told.decode(), newline=""), strict=True)) == [list(names), *wanted]
+
+
+def test_bytes_are_written_to_csv_as_they_are():
+    table = pa.table({"k": [b"\xff", b"a,b"], "n": [1, 2]})
+    assert output_format("csv").table(table) == b'k,n\n\xff,1\n"a,b",2\n'
+
+
 @pytest.mark.parametrize("writes", ["csv", "msgpack", "parquet", "arrow"])
 def test_pairs_are_rows_of_key_and_value(tmp_path, writes):
     source = "def map(line):\n    yield line, len(line)\nreduce = 'sum'\n"

@@ -4,18 +4,14 @@ A value that is a dict is a row, and its key is not written; any other pair is a
 What is written depends on the rows alone, not on how many came at a time: so the same rows make the same bytes.
 """
 
-import csv
-from collections.abc import Callable, Collection, Iterable, Sequence
-from io import RawIOBase, StringIO
-from itertools import chain
+from collections.abc import Callable
+from io import RawIOBase
 from typing import Any
 
 from ..arrow import arrow
-from ..faults.wording import UserFault, fault
-from .columns import ONE_TYPE, table_of
+from ..faults.wording import fault
+from .columns import ONE_TYPE, check_names, rows_of, table_of
 from .outputs import Withholding
-
-PAIR = ("key", "value")
 
 ROWS_AT_ONCE = 4096
 """Rows that are made a table together: of these the types of the columns are told."""
@@ -23,13 +19,13 @@ ROWS_AT_ONCE = 4096
 GROUP_BYTES = 16 << 20
 """What is collected before a row group, or a record batch, is written."""
 
-SAME_COLUMNS = "all rows of a part must have the columns of the first, in any order; give those that lack one None"
-
 
 def table_part(name: str) -> Withholding:
     """Make what writes one part; raises `UserFault` if it needs pyarrow, and that is not installed."""
     match name:
         case "csv":
+            from .csv_part import CsvPart  # late: few jobs need it
+
             return CsvPart()
         case "msgpack":
             return PackedPart()
@@ -39,62 +35,6 @@ def table_part(name: str) -> Withholding:
         case _:
             arrow()
             return ArrowPart(_arrow_writer)
-
-
-def rows_of(pairs: Iterable[tuple[Any, Any]]) -> list[dict[Any, Any]]:
-    """Make rows of pairs."""
-    return [value if isinstance(value, dict) else dict(zip(PAIR, (key, value), strict=True)) for key, value in pairs]
-
-
-class CsvPart:
-    """Writes lines of fields, after one with their names: quoted where they must be, None as nothing."""
-
-    def __init__(self) -> None:
-        self._names: list[Any] = []
-        self._text = StringIO()
-        self._writer = csv.writer(self._text, lineterminator="\n")
-
-    def __call__(self, pairs: list[tuple[Any, Any]]) -> bytes:
-        """Write pairs."""
-        rows = rows_of(pairs)
-        if rows:
-            self._begin(list(rows[0]))
-        for row in rows:
-            if len(row) != len(self._names) or not all(map(row.__contains__, self._names)):
-                _check_names(row, self._names)
-        return self._lines([[row.get(name) for name in self._names] for row in rows])
-
-    def table(self, table: Any) -> bytes:
-        """Write rows of a table."""
-        if not len(table):
-            return b""
-        self._begin(table.column_names)
-        _check_names(table.column_names, self._names)
-        columns = {name: table.column(name).to_pylist() for name in table.column_names}
-        return self._lines(zip(*(columns.get(name, [None] * len(table)) for name in self._names), strict=True))
-
-    def end(self) -> bytes:
-        """Write no more."""
-        return b""
-
-    def _begin(self, names: list[Any]) -> None:
-        if not self._names:
-            self._names = names
-            self._writer.writerow(names)
-
-    def _lines(self, rows: Iterable[Sequence[Any]]) -> bytes:
-        rows = list(rows)
-        if bytes in set(map(type, chain.from_iterable(rows))):
-            rows = [list(map(_text, row)) for row in rows]
-        self._writer.writerows(rows)
-        lines = self._text.getvalue().encode("utf-8", "surrogateescape")
-        self._text.seek(0)
-        self._text.truncate()
-        return lines
-
-
-def _text(field: Any) -> Any:
-    return field.decode("utf-8", "surrogateescape") if isinstance(field, bytes) else field
 
 
 class PackedPart:
@@ -204,7 +144,7 @@ def _fitted(table: Any, schema: Any) -> Any:
     pa = arrow()
     if table.schema.equals(schema):
         return table
-    _check_names(table.column_names, schema.names)
+    check_names(table.column_names, schema.names)
     missing = [name for name in schema.names if name not in table.column_names]
     for name in missing:
         table = table.append_column(name, pa.nulls(len(table), schema.field(name).type))
@@ -212,18 +152,6 @@ def _fitted(table: Any, schema: Any) -> Any:
         return table.select(schema.names).cast(schema)
     except pa.ArrowException as error:
         raise fault("BadOutput", f"a later row has another type of value: {error}", hint=ONE_TYPE) from error
-
-
-def _check_names(found: Collection[Any], names: Collection[Any]) -> None:
-    """Raise `UserFault` for a column that the first row did not have."""
-    for name in found:
-        if name not in names:
-            raise _new_column(name, names)
-
-
-def _new_column(name: Any, names: Collection[Any]) -> UserFault:
-    there = ", ".join(map(str, names))
-    return fault("BadOutput", f"a later row has the column {name!r:.100}; there are {there:.200}", hint=SAME_COLUMNS)
 
 
 def _parquet_writer(sink: RawIOBase, schema: Any) -> Any:
