@@ -269,6 +269,7 @@ def test_bytes_of_a_part_depend_on_its_rows_and_not_on_how_many_came_at_a_time(w
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(table_parts, "ROWS_AT_ONCE", 3)
         patch.setattr(table_parts, "GROUP_BYTES", 60)
+        rows = [{"n": 1, "t": "a"}, *rows]  # which tell the types
         table = pa.parquet.read_table(io.BytesIO(as_parquet(rows)))
         pairs = [(None, row) for row in rows]
         whole, pieces, in_pairs, some_pairs = (output_format(writes) for _ in range(4))

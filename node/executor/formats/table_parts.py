@@ -19,6 +19,9 @@ ROWS_AT_ONCE = 4096
 GROUP_BYTES = 16 << 20
 """What is collected before a row group, or a record batch, is written."""
 
+NESTED_WEIGHT = 256
+"""Bytes that a list, or anything else that holds others, is taken to have."""
+
 
 def table_part(name: str) -> Withholding:
     """Make what writes one part; raises `UserFault` if it needs pyarrow, and that is not installed."""
@@ -111,7 +114,7 @@ class ArrowPart:
 
     def _add(self, table: Any) -> None:
         self._group.append(table)
-        self._group_bytes += len(table) * _row_bytes(table)
+        self._group_bytes += _weight(table)
         if self._group_bytes >= GROUP_BYTES:
             self._flush()
 
@@ -133,10 +136,18 @@ class ArrowPart:
             raise fault("BadOutput", f"these rows do not go into one table: {error}", hint=ONE_TYPE) from error
 
 
-def _row_bytes(table: Any) -> int:
-    """Tell what a row takes, alike however a table was cut and put together: bits are not counted."""
-    widths = (column.nbytes - (-(-len(column) // 8) if column.null_count else 0) for column in table.columns)
-    return int(max(1, sum(widths) // max(1, len(table))))
+def _weight(table: Any) -> int:
+    """Estimate the bytes of a table, alike however it was cut and put together: Arrow also counts what is shared."""
+    return sum(_column_weight(column) for column in table.columns)
+
+
+def _column_weight(column: Any) -> int:
+    pa = arrow()
+    if pa.types.is_primitive(column.type):
+        return len(column) * max(1, column.type.bit_width // 8)
+    if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
+        return 4 * len(column) + (pa.compute.sum(pa.compute.binary_length(column)).as_py() or 0)
+    return len(column) * NESTED_WEIGHT
 
 
 def _fitted(table: Any, schema: Any) -> Any:
