@@ -64,7 +64,7 @@ def _csv_ends(item: Input, look: Look) -> Ends:
 
 
 def _parquet_ends(item: Input, look: Look) -> Ends:
-    from ...node.executor.formats.parquet import ENDING_BYTES, row_groups, tail_bytes
+    from ...node.executor.formats.footer import ENDING_BYTES, row_groups, tail_bytes
 
     tail = tail_bytes(look(max(0, item.size - ENDING_BYTES), item.size), item.size, item.name)
     groups = row_groups(look(item.size - tail, item.size), item.name)

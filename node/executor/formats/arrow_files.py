@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from ..arrow import arrow
+from ..arrow import arrow, plain_table
 from ..faults.wording import UserFault, fault
 from ..tasks import MapTask
 from . import blocks
@@ -31,8 +31,7 @@ def arrow_tables(task: MapTask) -> Iterator[tuple[int, int, Any]]:
     check_uncut(task, "arrow")
     line, before = 1, 0
     with closing(SplitFile(task)) as file:
-        for batch in _record_batches(task, file):
-            table = arrow().Table.from_batches([batch]).replace_schema_metadata(None)
+        for table in _tables(task, file):
             step = max(1, blocks.BLOCK_BYTES * len(table) // max(1, table.nbytes))
             read, before = max(0, file.tell() - before), max(before, file.tell())
             for begin in range(0, len(table), step):
@@ -40,19 +39,19 @@ def arrow_tables(task: MapTask) -> Iterator[tuple[int, int, Any]]:
                 line += min(step, len(table) - begin)
 
 
-def _record_batches(task: MapTask, file: SplitFile) -> Iterator[Any]:
+def _tables(task: MapTask, file: SplitFile) -> Iterator[Any]:
     number = 0
     with _blaming(task, 1):
         reader, count = _opened(file)
     while count is None or number < count:
         with _blaming(task, 1):
             batch = next(reader, None) if count is None else reader.get_batch(number)
-            if batch is not None:
-                batch.validate(full=True)
-        if batch is None:
-            return
+            if batch is None:
+                return
+            batch.validate(full=True)
+            table = plain_table(batch)
         number += 1
-        yield batch
+        yield table
 
 
 def _opened(file: SplitFile) -> tuple[Any, int | None]:

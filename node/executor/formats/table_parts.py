@@ -144,9 +144,9 @@ def _weight(table: Any) -> int:
 def _column_weight(column: Any) -> int:
     pa = arrow()
     if pa.types.is_primitive(column.type):
-        return len(column) * max(1, column.type.bit_width // 8)
+        return len(column) * max(1, int(column.type.bit_width) // 8)
     if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
-        return 4 * len(column) + (pa.compute.sum(pa.compute.binary_length(column)).as_py() or 0)
+        return 4 * len(column) + int(pa.compute.sum(pa.compute.binary_length(column)).as_py() or 0)
     return len(column) * NESTED_WEIGHT
 
 
