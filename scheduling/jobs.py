@@ -150,6 +150,8 @@ class JobSpec(Struct, frozen=True, array_like=True):
     """Encoded keys at which one partition ends and the next begins; None deals keys by their hash."""
     memory_limit: Annotated[int, Meta(ge=0, le=1 << 62)] = 0
     """Bytes that all processes of an attempt may hold together; it fails beyond that. 0 means no limit."""
+    client_patience_s: Annotated[float, Meta(ge=0.0)] = 0.0
+    """Seconds after which the job is killed if no client watches it any more; 0 lets it outlive its clients."""
 
 
 class JobRecord(Struct, frozen=True, array_like=True):

@@ -76,6 +76,7 @@ RARITIES: Final = {
     "split mapped twice": "a second run of one split was made",
     "attempt refused by its disk": "a disk took no output of an attempt",
     "client vanished": "the client of a job died",
+    "killed with its client": "a job was killed because its client was gone",
     "ended without its client": "a job ended while no client asked for it",
     "job's files given back": "a peer had time to drop what it kept of an ended job",
     "corrupt row met": "a peer found that a row of its own was damaged",

@@ -17,6 +17,7 @@ from .job_workload import (
     some_text,
     stored_input,
     with_bad_records_skipped,
+    with_client_patience,
     with_parameter,
 )
 from .plan import Plan
@@ -47,6 +48,7 @@ def first_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
     ):
         if is_wanted:
             record = with_parameter(record, parameter)
+    record = with_client_patience(record, plan.client_patience_s)
     if plan.is_in_total_order:
         record = in_total_order(record, text)
     if plan.is_input_stored:

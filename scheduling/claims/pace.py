@@ -47,13 +47,17 @@ class Paces:
     def __init__(self) -> None:
         self.under_way: dict[Attempt, Pace] = {}
         self._lengths: deque[tuple[str, float]] = deque(maxlen=LENGTHS_KEPT)
+        self._lately: dict[str, tuple[float, float]] = {}
 
     def heard(self, now: Instant, task: int, attempt: Attempt, account: Account) -> None:
         """Take in how far an attempt is."""
         if account.stage > Stage.RUNNING:
             ended = self.under_way.pop(attempt, None)
             if ended is not None and account.stage is Stage.DONE:
-                self._lengths.append((attempt.peer, now - ended.begun_at))
+                length_s = now - ended.begun_at
+                self._lengths.append((attempt.peer, length_s))
+                _, before_s = self._lately.get(attempt.peer, (0.0, 0.0))
+                self._lately[attempt.peer] = (before_s, length_s)
             return
         pace = self.under_way.get(attempt)
         if pace is None:
@@ -72,6 +76,11 @@ class Paces:
         """Tell how long an attempt of one peer takes; None if none of its own is among the last."""
         lengths = [length_s for by, length_s in self._lengths if by == peer]
         return median(lengths) if lengths else None
+
+    def lately_of_s(self, peer: str) -> float | None:
+        """Tell how long a peer took at least for each of its last two attempts; None until it has done two."""
+        before_s, last_s = self._lately.get(peer, (0.0, 0.0))
+        return min(before_s, last_s) or None
 
     def slow(
         self, now: Instant, settings: SchedulingSettings, silence_s: float

@@ -73,8 +73,8 @@ class Running:
         return (now - self.begun_at) * (1.0 - self.fraction) / self.fraction if self.fraction else float("inf")
 
     def ran_ms(self, now: Instant) -> int:
-        """Tell for how long the attempt has gone on, in milliseconds."""
-        return max(0, round(1000 * (now - self.begun_at)))
+        """Tell for how long the attempt has gone on, in milliseconds: 1 at least, and 0 only if it was not begun."""
+        return 0 if self.waits_until is not None else max(1, round(1000 * (now - self.begun_at)))
 
 
 class Slots:

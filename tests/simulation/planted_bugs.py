@@ -426,6 +426,13 @@ PLANTED_BUGS = (
         "return min(one, other, key=lambda account: (account.stage, account.fraction))",
     ),
     PlantedBug(
+        "client that is gone is not missed",
+        "scheduling/reception/clients.py",
+        "return 2 * missed_by > len(job.record.electorate)",
+        "return False",
+        first=40,
+    ),
+    PlantedBug(
         "killed job goes on where it runs",
         "scheduling/worker/attempts.py",
         "over = job.killed or not job.live",
@@ -440,7 +447,7 @@ PLANTED_BUGS = (
     PlantedBug(
         "newcomers do not vote",
         "scheduling/tracker/succession.py",
-        "reachable += _useful(len(reachable), flock.newcomers(job_key(job))[: most - len(reachable)])",
+        "reachable += flock.newcomers(job_key(job))[: most - len(reachable)]",
         "reachable += ()",
     ),
     PlantedBug(
