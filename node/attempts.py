@@ -174,7 +174,7 @@ class Attempts:
             for path in (running.output, running.side):
                 (self._directory / path).parent.mkdir(parents=True, exist_ok=True)
             if start.phase is Phase.MAP:
-                extents = await loop.run_in_executor(self._threads, self._fetcher.pieces, run.pieces, scratch)
+                head, body, tail = await loop.run_in_executor(self._threads, self._fetcher.split, run, scratch)
                 split = start.record.splits[start.task]
                 order: MapTask | ReduceTask = MapTask(
                     attempt=title,
@@ -182,11 +182,13 @@ class Attempts:
                     file=start.record.files[split.file].name,
                     first_line=split.first_line,
                     first_byte=split.begin,
-                    extents=extents,
+                    extents=body,
                     output=str(self._directory / running.output),
                     side=str(self._directory / running.side),
                     skip=start.skip,
                     note=str(self._note(title)),
+                    head=head,
+                    tail=tail,
                 )
             else:
                 fetch = partial(self._fetcher.runs, run.runs, start.task, scratch)

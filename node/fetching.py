@@ -16,10 +16,10 @@ from typing import BinaryIO
 from ..ring.digests import chunk_digest
 from ..ring.errors import Corrupt, MurmurationError, WorldError
 from ..ring.terms import Source
-from .effects import Piece, RunPlace
+from .effects import Piece, RunAttempt, RunPlace
 from .executor.faults.wording import InputUnreadable
 from .executor.shuffle.run_layout import FOOTER, index_range, segment_of, sound_blocks
-from .executor.tasks import Extent, RunSegment
+from .executor.tasks import Extent, RunSegment, parted
 from .storage.chunks import ChunkStore
 from .transport.bulk_pull import locate, pull
 from .transport.host import host_id
@@ -41,6 +41,16 @@ class Fetcher:
     def __init__(self, chunks: ChunkStore, passage: Passage = FREE) -> None:
         self._chunks = chunks
         self._passage = passage
+
+    def split(self, run: RunAttempt, scratch: Path) -> tuple[tuple[Extent, ...], ...]:
+        """Give what a map attempt reads as local ranges: its file's head, the split itself, and the file's tail.
+
+        Raises:
+            WorldError: as `pieces` does.
+        """
+        split = run.start.record.splits[run.start.task]
+        head = run.start.record.files[split.file].head
+        return parted(self.pieces(run.pieces, scratch), head, split.end - split.begin)
 
     def pieces(self, pieces: Iterable[Piece], scratch: Path) -> tuple[Extent, ...]:
         """Give the pieces of a split as local ranges, in order.

@@ -39,12 +39,18 @@ def in_one_place(run: RunAttempt, splits: Iterable[int]) -> tuple[int, ...]:
 
 
 def _pieces(file: InputFile, split: Split, holders: Holders) -> Iterable[Piece]:
+    for begin, end in file.ranges(split):
+        yield from _range(file, begin, end, holders)
+
+
+def _range(file: InputFile, first: int, last: int, holders: Holders) -> Iterable[Piece]:
     if file.source is not None:
-        yield Piece(sources=(file.source,), offset=split.begin, length=split.end - split.begin)
+        if first < last:
+            yield Piece(sources=(file.source,), offset=first, length=last - first)
         return
     position = 0
     for chunk in file.chunks:
-        begin, end = max(split.begin, position), min(split.end, position + chunk.size)
+        begin, end = max(first, position), min(last, position + chunk.size)
         if begin < end:
             yield Piece(
                 sources=tuple(chunk_source(member, chunk.digest) for member in holders(chunk.digest)),

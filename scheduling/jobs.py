@@ -83,12 +83,22 @@ class ChunkRef(Struct, frozen=True, array_like=True):
 
 
 class InputFile(Struct, frozen=True, array_like=True):
-    """A file to map over: at the client (`source`), or in the ring (`chunks` in order); exactly one is given."""
+    """A file to map over: at the client (`source`), or in the ring (`chunks` in order); exactly one is given.
+
+    Each of its splits comes with the file's first `head` bytes and its last `tail` bytes, where a format says there
+    how all the rest is to be read.
+    """
 
     name: Path
     size: Offset
     source: Source | None = None
     chunks: Annotated[tuple[ChunkRef, ...], Meta(max_length=20_000)] = ()
+    head: Offset = 0
+    tail: Offset = 0
+
+    def ranges(self, split: "Split") -> tuple[tuple[int, int], ...]:
+        """Give what an attempt at a split reads, as begins and ends: the head, the split itself, and the tail."""
+        return (0, self.head), (split.begin, split.end), (self.size - self.tail, self.size)
 
 
 class Split(Struct, frozen=True, array_like=True):

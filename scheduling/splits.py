@@ -114,6 +114,19 @@ def splits_of_records(file_number: int, records: int, width: int, splits: int) -
     ]
 
 
+def splits_of_blocks(
+    file_number: int, size: int, blocks: Sequence[Border], records: int, targets: Iterable[int], *, exactly: bool
+) -> list[Split]:
+    """Cut a file of blocks of records, given as positions with the records before each, at the first block from each
+    target on; the first split has what lies before the blocks, the last what lies after them.
+
+    With `exactly` each target makes a split, if an empty one.
+    """
+    end = (size, records)
+    borders = [(0, 0), *(next((block for block in blocks[1:] if block[0] >= target), end) for target in targets), end]
+    return _splits_between(file_number, borders if exactly else dict.fromkeys(borders))
+
+
 def _splits_between(file_number: int, borders: Iterable[Border]) -> list[Split]:
     return [
         Split(file=file_number, begin=begin, end=end, first_line=newlines + 1)

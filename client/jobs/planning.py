@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from ...node.executor.batches.layout import fixed_layout
+from ...node.executor.arrow import arrow
+from ...node.executor.batches.layout import SEEN_AS_TABLES, fixed_layout
 from ...node.executor.faults.careful import NEEDS_MAP
 from ...node.executor.faults.wording import UserFault
 from ...node.executor.formats.formats import input_format, output_format
@@ -31,6 +32,7 @@ from ...scheduling.splits import (
     chunks_to_cut,
     cut_into,
     cut_lines,
+    splits_of_blocks,
     splits_of_chunks,
     splits_of_file,
     splits_of_records,
@@ -38,6 +40,7 @@ from ...scheduling.splits import (
 from ..progress import Progress
 from ..store.chunks import ChunkReader
 from ..store.share import ShareSession
+from .ends import Ends, ends_of
 from .inputs import Input, LocalInput, RingInput
 from .options import DEFAULT_FORMAT, JobOptions
 from .programs import declared, declared_number, maps_batches, reduces
@@ -61,8 +64,8 @@ TARGETS_MAX = 4_000_000
 """Input is refused before it is cut if so many borders were to be looked for: that alone takes seconds."""
 
 
-WHOLE_FILE = "whole-file"
-"""The input format that takes a file as one record: each file is one split, whatever the split size."""
+UNCUT = frozenset({"whole-file", "msgpack", "arrow"})
+"""The input formats that read a file from its beginning: each file is one split, whatever the split size."""
 
 
 SPLIT_SIZE_MAX = 1 << 60
@@ -97,10 +100,14 @@ class Planner:
             raise CallerError(f"{NEEDS_MAP}, and {program.name} writes map_batch")
         total = sum(item.size for item in inputs)
         input_name = _format(program, "input_format", options.input_format)
+        _check_tables(program, input_name)
+        ends = [ends_of(item, input_name, self._reader) for item in inputs]
         fixed = fixed_layout(input_name)
         split_size = min(options.split_size or default_split_size(total, self._slots), SPLIT_SIZE_MAX)
-        if input_name == WHOLE_FILE:
+        if input_name in UNCUT:
             splits = [Split(file=number, begin=0, end=item.size, first_line=1) for number, item in enumerate(inputs)]
+        elif input_name == "parquet":
+            splits = _cut_groups(inputs, ends, split_size, options.splits)
         elif fixed is not None:
             if options.splits is not None:
                 split_size = max(1, -(-total // options.splits))
@@ -115,7 +122,7 @@ class Planner:
         record = JobRecord(
             id=secrets.token_hex(8),
             spec=_spec(program, output, split_size, options),
-            files=tuple(self._described(item) for item in inputs),
+            files=tuple(map(self._described, inputs, ends)),
             splits=tuple(splits),
             submitted_at=time.time(),
         )
@@ -156,13 +163,27 @@ class Planner:
             splits += splits_of_file(number, item.size, cut)
         return splits
 
-    def _described(self, item: Input) -> InputFile:
+    def _described(self, item: Input, ends: Ends) -> InputFile:
         match item:
             case LocalInput():
                 source: Source = self._session.source(item.path)
-                return InputFile(name=item.name, size=item.size, source=source)
+                return InputFile(name=item.name, size=item.size, source=source, head=ends.head, tail=ends.tail)
             case RingInput():
-                return InputFile(name=item.name, size=item.size, chunks=item.file.chunks)
+                chunks = item.file.chunks
+                return InputFile(name=item.name, size=item.size, chunks=chunks, head=ends.head, tail=ends.tail)
+
+
+def _cut_groups(inputs: Sequence[Input], ends: Sequence[Ends], split_size: int, wanted: int | None) -> list[Split]:
+    """Cut files at the beginnings of row groups: by size, or into exactly so many splits."""
+    _check_effort(inputs, split_size)
+    counts = shares(inputs, wanted) if wanted is not None else [0] * len(inputs)
+    splits: list[Split] = []
+    for number, (item, end, count) in enumerate(zip(inputs, ends, counts, strict=True)):
+        targets = (
+            [at * item.size // count for at in range(1, count)] if count else range(split_size, item.size, split_size)
+        )
+        splits += splits_of_blocks(number, item.size, end.blocks, end.records, targets, exactly=bool(count))
+    return splits
 
 
 def _cut_records(inputs: Sequence[Input], width: int, split_size: int, wanted: int | None) -> list[Split]:
@@ -296,8 +317,21 @@ def _format(program: Program, setting: str, chosen: str) -> str:
     try:
         FORMATS[setting](name)
     except UserFault as fault:
-        raise CallerError(str(fault)) from fault
+        raise CallerError(f"{fault}: {fault.error.hint}" if fault.error.hint else str(fault)) from fault
     return name
+
+
+def _check_tables(program: Program, input_name: str) -> None:
+    """Refuse a program that is to see tables where there is nothing to make them with.
+
+    Raises:
+        CallerError: pyarrow is not installed.
+    """
+    if input_name in SEEN_AS_TABLES and maps_batches(program):
+        try:
+            arrow()
+        except UserFault as fault:
+            raise CallerError(f"{fault}: {fault.error.hint}") from fault
 
 
 def _check_effort(inputs: Sequence[Input], split_size: int) -> None:

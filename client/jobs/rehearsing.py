@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ...node.executor.rehearsal import lay_out
-from ...node.executor.tasks import Extent, MapTask, load_order
+from ...node.executor.tasks import Extent, MapTask, load_order, parted
 from ...node.transport.bulk_pull import pull
 from ...ring.errors import CallerError
 from ...scheduling.jobs import JobRecord
@@ -28,14 +28,18 @@ def prepare_rehearsal(record: JobRecord, split: int, reader: ChunkReader) -> lis
     with content.open("wb") as file:
         file.writelines(_bytes_of(record, split, reader))
     cut = record.splits[split]
+    extent = Extent(path=str(content), offset=0, length=content.stat().st_size)
+    head, body, tail = parted((extent,), record.files[cut.file].head, cut.end - cut.begin)
     task = MapTask(
         attempt="here",
         split=split,
         file=record.files[cut.file].name,
         first_line=cut.first_line,
         first_byte=cut.begin,
-        extents=(Extent(path=str(content), offset=0, length=content.stat().st_size),),
+        extents=body,
         output=str(folder / "output"),
+        head=head,
+        tail=tail,
     )
     return lay_out(folder, load_order(record, "here"), task)
 
@@ -43,7 +47,8 @@ def prepare_rehearsal(record: JobRecord, split: int, reader: ChunkReader) -> lis
 def _bytes_of(record: JobRecord, split: int, reader: ChunkReader) -> Iterator[bytes]:
     cut = record.splits[split]
     file = record.files[cut.file]
-    if file.source is None:
-        return reader.stream(file.chunks, cut.begin, cut.end)
-    source = file.source
-    return pull(replace(source, offset=source.offset + cut.begin), cut.end - cut.begin)
+    for begin, end in file.ranges(cut):
+        if file.source is None:
+            yield from reader.stream(file.chunks, begin, end)
+        else:
+            yield from pull(replace(file.source, offset=file.source.offset + begin), end - begin)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
+from msgspec.structs import replace
+
 from ...node.transport.bulk_pull import cut_chunk, pull
 from ...node.wire.replies import ChunkAt
 from ...node.wire.requests import LocateChunk
@@ -40,6 +42,21 @@ class ChunkReader:
             if chunk_digest(content) == chunk.digest:
                 return content
             refusals.append(f"the copy at {source.url} is damaged")
+        reasons = "; ".join(refusals) or "no peer holds it"
+        raise WorldError(f"chunk {chunk.digest.hex()[:16]} cannot be read: {reasons}")
+
+    def part(self, chunk: ChunkRef, begin: int, end: int) -> bytes:
+        """Give some bytes of a chunk, as the first place that has them undamaged says; the digest is not checked.
+
+        Raises:
+            WorldError: no place has them.
+        """
+        refusals: list[str] = []
+        for source in self.sources(chunk):
+            try:
+                return b"".join(pull(replace(source, offset=source.offset + begin), end - begin))
+            except (MurmurationError, OSError) as error:
+                refusals.append(str(error))
         reasons = "; ".join(refusals) or "no peer holds it"
         raise WorldError(f"chunk {chunk.digest.hex()[:16]} cannot be read: {reasons}")
 

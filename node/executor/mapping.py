@@ -7,8 +7,8 @@ from time import perf_counter
 from typing import Any, BinaryIO, NoReturn
 
 from ...ring.terms import CHUNK_BYTES_MAX
-from .batches.layout import WRITES_RECORDS, fixed_layout
-from .batches.passing import BatchEmit, Sink, record_sink
+from .batches.layout import WRITES_RECORDS, WRITES_TABLES, fixed_layout
+from .batches.passing import NO_SINKS, BatchEmit, Sinks, record_sink, row_sink
 from .batches.reading import bulk_format
 from .faults.careful import careful
 from .faults.culprits import blame_record
@@ -68,7 +68,7 @@ class MapAttempt:
         self._batch: Batch | None = None
         self._gauge = Gauge(job.memory_per_task, RECORDS_UNWEIGHED)
         self._shuffle: Shuffle | None = None
-        self._sink: Sink | None = None
+        self._sinks = NO_SINKS
 
     @property
     def fraction(self) -> float:
@@ -91,7 +91,10 @@ class MapAttempt:
     def _map_to_part(self, file: BinaryIO) -> Written:
         encode = output_format(self._program.output_format)
         part = PartWriter(file, encode)
-        self._sink = record_sink(part, encode) if self._program.output_format in WRITES_RECORDS else None
+        if self._program.output_format in WRITES_RECORDS:
+            self._sinks = Sinks(records=record_sink(part, encode))
+        elif self._program.output_format in WRITES_TABLES:
+            self._sinks = Sinks(rows=row_sink(part))
         self._map_into(Lines(part))
         return part.finish()
 
@@ -101,7 +104,8 @@ class MapAttempt:
         dealer = dealer_of(self._program, job.partitions, job.cuts)
         cuts = cuts_of_bytes(self._program, job.cuts)
         self._shuffle = Shuffle(collector, job.partitions, dealer, job.memory_per_task, self._task.output, cuts)
-        self._sink = self._shuffle.pass_on if self._program.combiner is None else None
+        if self._program.combiner is None:
+            self._sinks = Sinks(records=self._shuffle.pass_on, rows=self._shuffle.pass_rows_on)
         with closing(self._shuffle):
             self._map_into(collector)
             try:
@@ -137,7 +141,7 @@ class MapAttempt:
             mapper.setup()
         emit = called_with_both(mapper.map, mapper.map)
         if self._program.batchwise:
-            emit = self._batch_emit(mapper, None)
+            emit = self._batch_emit(mapper, NO_SINKS)
         blame_record(late, self._task.file, self._batches(), emit, self._check)
 
     def _check(self, key: Any, value: Any) -> None:
@@ -171,7 +175,7 @@ class MapAttempt:
     def _map_records(self, mapper: Mapper, collector: Collector) -> None:
         """Map all records by the fastest loop that the mapper allows."""
         if self._program.batchwise:
-            self._map_batches(taking(self._batch_emit(mapper, self._sink), collector.step), collector)
+            self._map_batches(taking(self._batch_emit(mapper, self._sinks), collector.step), collector)
             return
         emit: Callable[..., Any] = mapper.map
         inlining = inlining_of(emit, self._program.source)
@@ -184,9 +188,9 @@ class MapAttempt:
         else:
             self._map_batches(walking(called_with_both(inlining.collecting(collector.step), emit)), collector)
 
-    def _batch_emit(self, mapper: Mapper, sink: Sink | None) -> BatchEmit:
+    def _batch_emit(self, mapper: Mapper, sinks: Sinks) -> BatchEmit:
         fixed = fixed_layout(self._program.input_format)
-        return BatchEmit(mapper.map_batch, fixed[1] if fixed is not None else None, sink)
+        return BatchEmit(mapper.map_batch, fixed[1] if fixed is not None else None, sinks)
 
     def _batches(self) -> Iterator[Batch]:
         name = self._program.input_format

@@ -1,14 +1,15 @@
 """Carry out a reduce attempt: merge one partition of all runs, call the reducer in key order, and write the part."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from time import perf_counter
 from typing import Any
 
 from .batches.gathering import RecordGathering, Unlike
-from .batches.layout import WRITES_RECORDS
-from .batches.passing import record_sink
+from .batches.layout import WRITES_RECORDS, WRITES_TABLES
+from .batches.passing import record_sink, row_sink
+from .batches.table_gathering import TableGathering
 from .faults.careful_keys import careful_reducer
 from .faults.wording import InputUnreadable, blaming_user, fault_of
 from .formats.formats import Encode, output_format
@@ -45,7 +46,7 @@ class ReduceAttempt:
         )
         self._runs_merged = 0
         self._memory = job.memory_per_task
-        self._gathering: Gathering | RecordGathering = RecordGathering(self._memory, task.output)
+        self._gathering: Gathering | RecordGathering | TableGathering = RecordGathering(self._memory, task.output)
 
     @property
     def fraction(self) -> float:
@@ -71,11 +72,15 @@ class ReduceAttempt:
     def _passes_on(self) -> bool:
         """Tell whether records, if that is what the runs hold, are only to be sorted."""
         identity = self._program.reducer in (None, IdentityReducer)
-        return identity and self._program.output_format in WRITES_RECORDS
+        return identity and self._program.output_format in WRITES_RECORDS | WRITES_TABLES
 
     def _order_records(self, part: PartWriter, encode: Encode) -> bool:
-        """Sort and write the partition if all of it is records of one layout; tell whether it is."""
-        gathering = RecordGathering(self._memory, self._task.output)
+        """Sort and write the partition if all of it is records, or rows, of one layout; tell whether it is."""
+        if self._program.output_format in WRITES_TABLES:
+            return self._order_into(row_sink(part), TableGathering(self._memory, self._task.output))
+        return self._order_into(record_sink(part, encode), RecordGathering(self._memory, self._task.output))
+
+    def _order_into(self, write: Callable[[Any], None], gathering: RecordGathering | TableGathering) -> bool:
         self._gathering = gathering
         with closing(gathering):
             try:
@@ -83,9 +88,8 @@ class ReduceAttempt:
             except Unlike:
                 self._runs_merged = 0
                 return False
-            write = record_sink(part, encode)
-            for records in gathering.ordered():
-                write(records)
+            for rows in gathering.ordered():
+                write(rows)
         return True
 
     def _reduce_pairs(self, part: PartWriter) -> None:
@@ -111,7 +115,7 @@ class ReduceAttempt:
             side=self._side_files.finish(),
         )
 
-    def _gather(self, gathering: Gathering | RecordGathering) -> None:
+    def _gather(self, gathering: Gathering | RecordGathering | TableGathering) -> None:
         """Read all runs in split order.
 
         Raises `InputUnreadable` with all the splits whose runs are missing or damaged.

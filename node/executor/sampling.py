@@ -89,7 +89,7 @@ class _BatchSamplingMapper(_SamplingMapper):
     key_bytes: ClassVar[int | None]
 
     def _emit_of(self, mapper: Mapper) -> Emit:
-        return BatchEmit(mapper.map_batch, self.key_bytes, None)
+        return BatchEmit(mapper.map_batch, self.key_bytes)
 
     def map_batch(self, batch: Any) -> None:
         """Map some of the records of a batch, as a batch, and note their keys."""

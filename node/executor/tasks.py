@@ -1,5 +1,7 @@
 """Spell what a peer and its executor processes say to each other, over a socket pair, in msgpack frames."""
 
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -18,6 +20,23 @@ class Extent(Struct, frozen=True, array_like=True):
     path: Path
     offset: Offset
     length: Offset
+
+
+def parted(extents: Sequence[Extent], *lengths: int) -> tuple[tuple[Extent, ...], ...]:
+    """Part adjoining extents after so many bytes, each time; what is left comes last."""
+    rest = deque(extents)
+    parts = [tuple(_taken(rest, length)) for length in lengths]
+    return (*parts, tuple(rest))
+
+
+def _taken(rest: deque[Extent], length: int) -> Iterator[Extent]:
+    while length > 0 and rest:
+        first = rest.popleft()
+        size = min(length, first.length)
+        yield Extent(first.path, first.offset, size)
+        if size < first.length:
+            rest.appendleft(Extent(first.path, first.offset + size, first.length - size))
+        length -= size
 
 
 class LoadProgram(Order, frozen=True, array_like=True, tag=True):
@@ -61,7 +80,10 @@ def load_order(record: JobRecord, peer: str) -> LoadProgram:
 
 
 class MapTask(Order, frozen=True, array_like=True, tag=True):
-    """Map the lines of a split, given as adjoining `extents`; write a run to `output` (or a part if partitions = 0)."""
+    """Map the lines of a split, given as adjoining `extents`; write a run to `output` (or a part if partitions = 0).
+
+    `head` and `tail` are those of the split's file, where its format needs them.
+    """
 
     attempt: str
     split: int
@@ -76,6 +98,8 @@ class MapTask(Order, frozen=True, array_like=True, tag=True):
     """Lines to leave out; None if the attempt need not be careful."""
     note: Path = ""
     """Where a careful attempt notes which line it is at."""
+    head: tuple[Extent, ...] = ()
+    tail: tuple[Extent, ...] = ()
 
     @property
     def task(self) -> str:

@@ -31,12 +31,12 @@ class Fetching:
         self.begun = 0
         self.error = ""
 
-    def pieces(self, _pieces, _scratch) -> tuple[Extent, ...]:
+    def split(self, _run, _scratch) -> tuple[tuple[Extent, ...], ...]:
         self.begun += 1
         asyncio.run_coroutine_threadsafe(self.allowed.wait(), self.loop).result(5.0)
         if self.error:
             raise WorldError(self.error)
-        return ()
+        return (), (), ()
 
 
 class Stage:

@@ -113,9 +113,9 @@ def test_batch_knows_the_record_that_was_taken_last(task_of):
 
 
 def test_unknown_formats_name_the_known_ones():
-    with pytest.raises(UserFault, match="no input format 'letters'; there are bytes-lines, fixed, jsonl, key-value"):
+    with pytest.raises(UserFault, match="no input format 'letters'; there are arrow, bytes-lines, csv, fixed"):
         input_format("letters")
-    with pytest.raises(UserFault, match="no output format 'xml'; there are fixed, jsonl, text, values"):
+    with pytest.raises(UserFault, match="no output format 'xml'; there are arrow, csv, fixed, jsonl, msgpack"):
         output_format("xml")
 
 

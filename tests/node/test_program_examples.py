@@ -1,5 +1,7 @@
 """The shipped examples load by their files, and give what something else than this engine gives."""
 
+import io
+import random
 import re
 import subprocess
 from collections import Counter
@@ -8,7 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urljoin
 
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
+from planned_job import PlannedJob
 
 import murmuration
 from murmuration.client.jobs.programs import declared_number
@@ -188,6 +193,26 @@ def test_top_words_are_those_of_a_counter_in_two_steps(tmp_path):
     assert ranked == [[word, str(counts[word])] for word in wanted]
     body = (EXAMPLES / "top_words.py").read_bytes()
     assert declared_number(Program(kind="source", name="t.py::2", body=body), "reducers") == 1
+
+
+@pytest.mark.parametrize("reads", ["csv", "parquet"])
+def test_totals_are_those_of_a_dict(tmp_path, reads):
+    chance, totals, rows = random.Random(6), {}, []
+    for _ in range(3000):
+        city, amount = chance.choice(["Porto", "Évora", "São, Paulo"]), chance.randrange(-99, 999) / 4
+        totals[city] = totals.get(city, 0) + amount
+        rows.append({"amount": amount, "city": city})
+    content = io.BytesIO()
+    if reads == "parquet":
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), content, row_group_size=300)
+    else:
+        pyarrow.csv.write_csv(pyarrow.Table.from_pylist(rows), content)
+    source, params = (EXAMPLES / "totals.py").read_text(), {"by": "city", "of": "amount"}
+    formats = {"input_format": reads, "split_size": 5000, "reducers": 2}
+    job = PlannedJob(tmp_path, source, {"in": content.getvalue()}, params=params, **formats)
+    told = pairs_of(b"".join(job.parts()).decode())
+    assert {city: float(total) for city, total in told.items()} == totals
+    assert len(job.done) > 3
 
 
 def test_examples_are_short_and_open_with_a_description():

@@ -96,7 +96,7 @@ def test_merged_records_are_all_of_the_inputs_sorted_stably(layout, data):
     for records in inputs:
         whole = rows(layout, records).sorted()
         blocks.append(iter([whole.part(at, at + size) for at in range(0, len(whole), size)]))
-    told = [value for some in merged(blocks) for value in some.values()]
+    told = [value for some in merged(blocks, joined) for value in some.values()]
     assert told == sorted([record for records in inputs for record in records], key=by_key(layout))
 
 

@@ -13,7 +13,7 @@ from .layout import RECORD_KIND, Layout
 
 if TYPE_CHECKING:
     from .records import Records
-    from .spilling import RecordSpills
+    from .spilling import RowSpills
 
 SORTING_BYTES = 24
 """What sorting takes for each record: its prefix as a number, its place, and a copy of the numbers while these move."""
@@ -38,7 +38,7 @@ class RecordGathering:
         self._layout: Layout | None = None
         self._held = bytearray()
         self._given = 0
-        self._spills: RecordSpills | None = None
+        self._spills: RowSpills[Records] | None = None
 
     @property
     def fraction(self) -> float:
@@ -82,17 +82,18 @@ class RecordGathering:
         return (records.taken(order[begin : begin + step]) for begin in range(0, len(order), step))
 
     def _spill(self, layout: Layout) -> None:
-        from .spilling import RecordSpills
+        from .records import RECORDS
+        from .spilling import RowSpills
 
-        self._spills = self._spills or RecordSpills(self._folder, self._memory)
+        self._spills = self._spills or RowSpills(RECORDS, self._folder, self._memory)
         self._spills.add(self._sorted(layout))
         self._held = bytearray()
 
     def _merged(self, layout: Layout) -> Iterator["Records"]:
         from .merging import merged
-        from .records import records_of_body
+        from .records import joined
 
         if self._held:
             self._spill(layout)
         spills = self._spills
-        return merged([map(records_of_body, spills.bodies(at)) for at in range(spills.segments)] if spills else [])
+        return merged([spills.rows(at) for at in range(spills.segments)] if spills else [], joined)

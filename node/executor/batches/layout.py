@@ -10,8 +10,20 @@ FIXED = "fixed"
 WRITES_RECORDS = frozenset({FIXED, "values"})
 """The output formats in which records are written without looking at them one by one."""
 
+TABLES = frozenset({"csv", "parquet", "arrow"})
+"""The input formats whose records are rows: `identity` passes them on as tables."""
+
+SEEN_AS_TABLES = TABLES | {"jsonl", "msgpack"}
+"""The input formats that `map_batch` sees as Arrow tables."""
+
+WRITES_TABLES = TABLES | {"msgpack"}
+"""The output formats in which tables are written without looking at their rows one by one."""
+
 RECORD_KIND = b"R"
 """Begins a block of records in a run; blocks of pickled columns begin with pickle's own first byte."""
+
+TABLE_KIND = b"TABLE\0\0\0"
+"""Begins a block of a table in a run; eight bytes, so that what follows lies as Arrow wants it."""
 
 RECORD_BYTES_MAX = 1 << 20
 

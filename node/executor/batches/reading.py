@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from ..arrow import arrow, is_table
 from ..formats.blocks import line_blocks, record_blocks
 from ..formats.formats import Batch, decoded, halves, input_format
 from ..tasks import MapTask
-from .layout import fixed_layout
+from .layout import SEEN_AS_TABLES, fixed_layout
 from .lines import LineBatch
 
 
@@ -38,6 +39,11 @@ def bulk_format(name: str) -> Callable[[MapTask], Iterator[Bulk]]:
         return partial(_lines, raw=True)
     if name == "whole-file":
         return _files
+    if name in SEEN_AS_TABLES:
+        from .table_reading import READERS  # late: only such jobs need it
+
+        arrow()
+        return READERS[name]
     return partial(_lines, key=_before_tab if name == "key-value" else None)
 
 
@@ -45,6 +51,8 @@ def picked(batch: Any, places: list[int]) -> Any:
     """Make a batch of some records of one, at ascending places."""
     if isinstance(batch, LineBatch):
         return batch.picked(places)
+    if is_table(batch):
+        return batch.take(places)
     return [batch[place] for place in places] if isinstance(batch, list) else batch[places]
 
 

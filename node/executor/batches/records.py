@@ -1,6 +1,6 @@
 """Hold records of one length as rows of bytes, and deal, sort and write them without making objects of them.
 
-This is the only module that imports numpy for the engine; import it where records are at hand, and not before.
+It imports numpy: import it where records are at hand, and not before.
 """
 
 import struct
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..formats.formats import Encode, FixedLength
 from ..formats.outputs import PartWriter
 from .layout import RECORD_KIND, Layout
+from .rows import RowKind
 
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[Any]
@@ -40,6 +41,11 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def nbytes(self) -> int:
+        """Count the bytes."""
+        return self.rows.nbytes
 
     def part(self, begin: int, end: int) -> "Records":
         """Give some adjoining rows."""
@@ -171,6 +177,9 @@ def records_of_body(body: bytes) -> Records:
     """See a block of a run as records again."""
     _, width, key_bytes, ending = HEADER.unpack_from(body)
     return records_of(Layout(width, key_bytes, ending), memoryview(body)[HEADER.size :])
+
+
+RECORDS = RowKind(bodies=bodies_of, of_body=records_of_body, joined=joined)
 
 
 def columns_of_body(body: bytes) -> tuple[list[bytes], tuple[bytes, ...]]:

@@ -1,32 +1,37 @@
-"""Write records that do not fit into memory to a file without a name, and give them back."""
+"""Write records, or rows of tables, that do not fit into memory to a file without a name, and give them back."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from typing import BinaryIO, cast
+from typing import BinaryIO, Generic, cast
 
 from ..shuffle.memory import block_bytes
 from ..shuffle.runs import RunReader, RunWriter
-from .records import Records, bodies_of
+from .rows import R, RowKind
 
 
-class RecordSpills:
+class RowSpills(Generic[R]):
     """A run of its own, whose segments are spills in the order in which they were added."""
 
-    def __init__(self, folder: str, memory: int) -> None:
+    def __init__(self, kind: RowKind[R], folder: str, memory: int) -> None:
         """Let it lie in that folder's file system; `memory` is the attempt's budget in bytes."""
         self.segments = 0
+        self._kind = kind
         self._block_bytes = block_bytes(memory)
         self._files = ExitStack()
         self._file = _nameless(self._files, folder)
         self._writer = RunWriter(self._file, self._block_bytes)
         self._reader: RunReader | None = None
 
-    def add(self, pieces: Iterable[Records]) -> None:
+    def add(self, pieces: Iterable[R]) -> None:
         """Write the next segment; raises `OSError` if the disk takes no more."""
-        for body, records in bodies_of(pieces, self._block_bytes):
+        for body, records in self._kind.bodies(pieces, self._block_bytes):
             self._writer.write_body(body, records)
         self._writer.end_segment()
         self.segments += 1
+
+    def rows(self, segment: int) -> Iterator[R]:
+        """Give the rows of a segment, block by block; raises as `bodies`."""
+        return map(self._kind.of_body, self.bodies(segment))
 
     def bodies(self, segment: int) -> Iterator[bytes]:
         """Give the blocks of a segment; from the first time on, nothing can be added.

@@ -1,12 +1,12 @@
 """Go through a split carefully, once an attempt at it has failed: set bad records aside, and note which is at hand."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from ....scheduling.partitioners import canonical
 from ....scheduling.replica.skipping import DIED
-from ..formats.formats import line_format
+from ..formats.formats import ReadLine, line_format
 from ..programs.program import UserProgram
 from ..programs.program_api import Mapper
 from ..shuffle.combining import called_with_both, paired
@@ -31,7 +31,7 @@ def careful(program: UserProgram, job: LoadProgram, task: MapTask) -> UserProgra
 
     Lines are read as bytes then: so one that the input format cannot make a record of is a bad record as well.
     """
-    reads = line_format(program.input_format)
+    reads = line_format(program.input_format, task)
     parts = {"own": program.mapper, "job": job, "task": task, "reads": reads and staticmethod(reads)}
     mapper = type("CarefulMapper", (_CarefulMapper,), parts)
     return replace(program, mapper=mapper, source=None, input_format="bytes-lines" if reads else program.input_format)
@@ -41,7 +41,7 @@ class _CarefulMapper(Mapper):
     own: ClassVar[type[Mapper]]
     job: ClassVar[LoadProgram]
     task: ClassVar[MapTask]
-    reads: Callable[[int, bytes], tuple[Any, Any]] | None
+    reads: ReadLine | None
 
     def setup(self) -> None:
         self._mapper = self.own()
@@ -70,7 +70,10 @@ class _CarefulMapper(Mapper):
     def _pairs(self, key: Any, value: Any) -> list[tuple[Any, Any]]:
         """Map a record to pairs that can be part of the output."""
         if self.reads is not None:
-            key, value = self.reads(key, value)
+            record = self.reads(key, value)
+            if record is None:
+                return []
+            key, value = record
         pairs = [(k, v) for k, v in map(paired, self._emit(key, value) or ())]
         for k, _ in pairs if self.job.partitions else ():
             canonical(k)

@@ -39,6 +39,14 @@ class BadRecord(Exception):
         self.hint = hint
 
 
+class BadTable(Exception):
+    """An Arrow table cannot be used as it is; `hint` is the way out."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 class InputUnreadable(Exception):
     """Input or runs are missing, damaged or out of reach, or the disk fails: nobody's fault.
 
@@ -134,7 +142,7 @@ def _own(frame: traceback.FrameSummary) -> bool:
 
 
 def _hint_for(error: BaseException, summary: str, *, in_user_code: bool) -> str:
-    if isinstance(error, BadRecord):
+    if isinstance(error, (BadRecord, BadTable)):
         return printable(error.hint, HINT_MAX)
     if in_user_code:
         return ""

@@ -5,13 +5,14 @@ decoded as UTF-8; a byte order mark is not taken off.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from itertools import accumulate, chain
 from operator import length_hint
 from typing import Any, TypeVar
 
-from ..batches.layout import FIXED, fixed_layout
+from ..arrow import arrow
+from ..batches.layout import FIXED, TABLES, WRITES_TABLES, fixed_layout
 from ..faults.wording import BadRecord, fault
 from ..tasks import MapTask
 from .blocks import line_blocks, record_blocks, whole
@@ -19,6 +20,9 @@ from .blocks import line_blocks, record_blocks, whole
 Pairs = Iterator[tuple[Any, Any]]
 Pairing = Callable[[Iterator[Any]], Pairs]
 Encode = Callable[[list[tuple[Any, Any]]], bytes]
+ReadLine = Callable[[int, bytes], tuple[Any, Any] | None]
+"""Makes a record of a line, given its number: None where it is none, as the first line of CSV."""
+
 Format = TypeVar("Format")
 
 
@@ -67,28 +71,37 @@ def input_format(name: str) -> Callable[[MapTask], Iterator[Batch]]:
     fixed = fixed_layout(name)
     if fixed is not None:
         return partial(_fixed, *fixed)
-    return _known("input", name, _INPUTS)
+    if name in {"parquet", "arrow"}:
+        arrow()
+    return _known("input", name, _INPUTS, TABLES)
 
 
-def line_format(name: str) -> Callable[[int, bytes], tuple[Any, Any]] | None:
-    """Find what makes a record of one line, given its number; None for formats that need to see more than a line.
+def line_format(name: str, task: MapTask) -> ReadLine | None:
+    """Find what makes records of a split's lines, one by one; None for formats that need to see more than a line.
 
     What it gives may raise whatever it is that keeps a line from being a record.
     """
+    if name == "csv":
+        from .csv_records import csv_line
+
+        return csv_line(task)
     return _OF_LINES.get(name)
 
 
 def output_format(name: str) -> Encode:
     """Find an output format, for one part; raises `UserFault` if there is none of that name."""
-    return FixedLength() if name == FIXED else _known("output", name, _OUTPUTS)
+    if name in WRITES_TABLES:
+        from .table_parts import table_part  # late: few jobs need it
+
+        return table_part(name)
+    return FixedLength() if name == FIXED else _known("output", name, _OUTPUTS, WRITES_TABLES)
 
 
-def _known(kind: str, name: str, table: dict[str, Format]) -> Format:
+def _known(kind: str, name: str, table: dict[str, Format], others: Collection[str]) -> Format:
     found = table.get(name)
     if found is None:
-        raise fault(
-            "UnknownFormat", f"there is no {kind} format {name!r}; there are {', '.join(sorted((*table, FIXED)))}"
-        )
+        names = ", ".join(sorted({*table, *others, FIXED}))
+        raise fault("UnknownFormat", f"there is no {kind} format {name!r}; there are {names}")
     return found
 
 
@@ -139,7 +152,7 @@ def _text_batches(task: MapTask, pairing_from: Callable[[int], Pairing]) -> Iter
 
 
 def _text(task: MapTask) -> Iterator[Batch]:
-    return _text_batches(task, _numbered)
+    return _text_batches(task, numbered)
 
 
 def _offset_text(task: MapTask) -> Iterator[Batch]:
@@ -159,11 +172,12 @@ def _bytes_lines(task: MapTask) -> Iterator[Batch]:
     number = task.first_line
     for block in line_blocks(task.extents):
         lines = byte_lines(block)
-        yield Batch(first_line=number, size=len(block), records=lines, pairing=_numbered(number))
+        yield Batch(first_line=number, size=len(block), records=lines, pairing=numbered(number))
         number += len(lines)
 
 
-def _numbered(number: int) -> Pairing:
+def numbered(number: int) -> Pairing:
+    """Let the keys of records be their numbers, from this one on."""
     return lambda walk: enumerate(walk, number)
 
 
@@ -187,6 +201,30 @@ def _json_value(line: str) -> Any:
         raise BadRecord(f"not JSON: {error}", "each line must be one JSON value; empty lines are not") from error
 
 
+def _csv(task: MapTask) -> Iterator[Batch]:
+    from .csv_records import csv_batches  # late: few jobs need it
+
+    return csv_batches(task)
+
+
+def _parquet(task: MapTask) -> Iterator[Batch]:
+    from .parquet import parquet_batches
+
+    return parquet_batches(task)
+
+
+def _arrow(task: MapTask) -> Iterator[Batch]:
+    from .arrow_files import arrow_batches
+
+    return arrow_batches(task)
+
+
+def _msgpack(task: MapTask) -> Iterator[Batch]:
+    from .packed import packed_batches
+
+    return packed_batches(task)
+
+
 def halves(line: str) -> tuple[str, str]:
     """Cut a line at its first tab."""
     key, _, value = line.partition("\t")
@@ -197,7 +235,7 @@ def _fixed(width: int, key_bytes: int | None, task: MapTask) -> Iterator[Batch]:
     number = task.first_line
     for block in record_blocks(task.extents, width):
         records = [block[begin : begin + width] for begin in range(0, len(block), width)]
-        pairing = _numbered(number) if key_bytes is None else _under_first_bytes(key_bytes)
+        pairing = numbered(number) if key_bytes is None else _under_first_bytes(key_bytes)
         yield Batch(first_line=number, size=len(block), records=records, pairing=pairing)
         number += len(records)
 
@@ -268,6 +306,10 @@ _INPUTS: dict[str, Callable[[MapTask], Iterator[Batch]]] = {
     "bytes-lines": _bytes_lines,
     "key-value": _key_value,
     "jsonl": _jsonl,
+    "csv": _csv,
+    "parquet": _parquet,
+    "arrow": _arrow,
+    "msgpack": _msgpack,
     "whole-file": _whole_file,
 }
 
@@ -277,7 +319,7 @@ _OUTPUTS: dict[str, Encode] = {
     "jsonl": _json_lines,
 }
 
-_OF_LINES: dict[str, Callable[[int, bytes], tuple[Any, Any]]] = {
+_OF_LINES: dict[str, ReadLine] = {
     "text": lambda number, line: (number, str(line, "utf-8")),
     "bytes-lines": lambda number, line: (number, line),
     "key-value": lambda _, line: halves(str(line, "utf-8")),

@@ -2,12 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from ....ring.digests import ChunkHasher, chunk_digest
 from ....ring.terms import CHUNK_BYTES_MAX
 from ..faults.wording import blaming_user, fault
 from ..tasks import OutputPiece
+
+
+@runtime_checkable
+class Withholding(Protocol):
+    """An output format that writes rows, and keeps some back until it has enough of them."""
+
+    def __call__(self, pairs: list[tuple[Any, Any]]) -> bytes:
+        """Take pairs as rows, and give what can be written."""
+
+    def table(self, table: Any) -> bytes:
+        """Take the rows of an Arrow table, and give what can be written."""
+
+    def end(self) -> bytes:
+        """Give the rest."""
+
 
 PIECE_BYTES_MAX = 32 << 20
 PAIRS_PER_WRITE = 4096
@@ -45,7 +60,9 @@ class PartWriter:
             some = pairs[begin : begin + PAIRS_PER_WRITE]
             with blaming_user():
                 lines = self._encode(some)
-            if len(lines) <= PIECE_BYTES_MAX or len(some) == 1:
+            if isinstance(self._encode, Withholding):
+                self._append_stream(lines)
+            elif len(lines) <= PIECE_BYTES_MAX or len(some) == 1:
                 self._append(lines)
             else:
                 self._write_one_by_one(some)
@@ -56,8 +73,21 @@ class PartWriter:
         self._append(content, newlines)
         self._records += records
 
+    def write_table(self, table: Any) -> None:
+        """Write the rows of an Arrow table, in a format of tables; raises `UserFault` if they do not go into it."""
+        if not isinstance(self._encode, Withholding):
+            raise TypeError("this output format does not write tables")
+        with blaming_user():
+            content = self._encode.table(table)
+        self._append_stream(content)
+        self._records += table.num_rows
+
     def finish(self) -> Written:
-        """End the last piece and tell what was written."""
+        """End the last piece and tell what was written; raises `UserFault` for rows that do not go into one part."""
+        if isinstance(self._encode, Withholding):
+            with blaming_user():
+                rest = self._encode.end()
+            self._append_stream(rest)
         self._end_piece()
         digest = chunk_digest(b"".join(piece.digest for piece in self._pieces))
         return Written(digest=digest, records=self._records, size=self._offset, pieces=tuple(self._pieces))
@@ -67,6 +97,14 @@ class PartWriter:
             with blaming_user(record=pair[0]):
                 lines = self._encode([pair])
             self._append(lines)
+
+    def _append_stream(self, content: bytes) -> None:
+        """Append what may be more than a piece: it is cut after newlines, or anywhere if there are none."""
+        while len(content) > PIECE_BYTES_MAX:
+            end = content.rfind(b"\n", 0, PIECE_BYTES_MAX) + 1 or PIECE_BYTES_MAX
+            self._append(content[:end])
+            content = content[end:]
+        self._append(content)
 
     def _append(self, lines: bytes, newlines: int | None = None) -> None:
         if len(lines) > CHUNK_BYTES_MAX:

@@ -10,7 +10,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar
 
 from ....scheduling.jobs import Program
-from ..batches.layout import fixed_layout
+from ..arrow import arrow
+from ..batches.layout import SEEN_AS_TABLES, TABLES, fixed_layout
 from ..faults.wording import UserFault, fault, fault_of
 from .aggregations import NAMES, Aggregation, aggregation
 from .grouping import Grouping, grouped
@@ -75,8 +76,10 @@ def load_program(program: Program, *, input_format: str, output_format: str) -> 
     grouping = parts.function("grouping")
     chosen_input = _chosen_format(input_format, found.get("input_format"))
     mapper = parts.mapper(chosen)
-    if mapper is IdentityMapper and fixed_layout(chosen_input) is not None:
+    if mapper is IdentityMapper and (fixed_layout(chosen_input) is not None or chosen_input in TABLES):
         mapper = PassingMapper
+    if _writes(mapper, "map_batch") and chosen_input in SEEN_AS_TABLES:
+        arrow()
     return UserProgram(
         mapper=mapper,
         reducer=reducer if grouping is None else _grouped(name, reducer, grouping),

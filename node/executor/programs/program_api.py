@@ -107,8 +107,8 @@ class Mapper:
     def map_batch(self, batch: Any) -> Any:
         """Give the pairs that come of many records, in place of `map`: as an iterable, or as a dict of them.
 
-        A batch is what the input format makes of about 1 MiB: lines, or a numpy array. The batch itself, given back,
-        passes all its records on. None means no pairs.
+        A batch is what the input format makes of about 1 MiB: lines, a numpy array, or an Arrow table. The batch
+        itself, given back, passes all its records on, and so does another array or table. None means no pairs.
         """
         raise NotImplementedError(f"{type(self).__name__} has no method map_batch(self, batch)")
 

@@ -16,7 +16,7 @@ from itertools import accumulate, islice
 from typing import Any, BinaryIO
 
 from ....ring.digests import chunk_digest
-from ..batches.layout import RECORD_KIND
+from ..batches.layout import RECORD_KIND, TABLE_KIND
 from ..faults.wording import InputUnreadable, blaming_user
 from ..formats.outputs import Written
 from .run_layout import BLOCK, ENTRY, FOOTER, MAGIC, block_sum, index_range, segment_of, sound_blocks
@@ -217,6 +217,10 @@ def decoded(body: bytes) -> Columns:
         from ..batches.records import columns_of_body  # late: only such blocks need numpy
 
         return columns_of_body(body)
+    if body.startswith(TABLE_KIND):
+        from ..batches import tables  # late: only such blocks need pyarrow
+
+        return tables.columns_of_body(body)
     with blaming_user():
         columns: Columns = pickle.loads(body)
     return columns

@@ -20,7 +20,8 @@ from .spilling import Spills, sorted_columns
 
 if TYPE_CHECKING:
     from ..batches.records import Records
-    from ..batches.shuffling import RecordShuffle
+    from ..batches.shuffling import RowShuffle
+    from ..batches.tables import Tables
 
 
 class Shuffle:
@@ -41,7 +42,8 @@ class Shuffle:
         """
         self._output = output
         self._cuts = cuts
-        self._records: RecordShuffle | None = None
+        self._records: RowShuffle[Records] | None = None
+        self._tables: RowShuffle[Tables] | None = None
         self._collector = collector
         self._partitions = partitions
         self._dealer = dealer
@@ -51,10 +53,22 @@ class Shuffle:
     def pass_on(self, records: "Records") -> None:
         """Take records that need not become pairs; none may come after pairs, for they are written before these."""
         if self._records is None:
-            from ..batches.shuffling import RecordShuffle  # late: only such jobs need numpy
+            from ..batches.records import RECORDS  # late: only such jobs need numpy
+            from ..batches.shuffling import RowShuffle, dealing_records
 
-            self._records = RecordShuffle(self._partitions, self._dealer, self._cuts, self._memory, self._output)
+            deal = dealing_records(self._partitions, self._dealer, self._cuts)
+            self._records = RowShuffle(RECORDS, deal, self._partitions, self._memory, self._output)
         self._records.add(records)
+
+    def pass_rows_on(self, rows: "Tables") -> None:
+        """Take rows of tables, as `pass_on` does records; no attempt passes on both."""
+        if self._tables is None:
+            from ..batches.shuffling import RowShuffle  # late: only such jobs need pyarrow
+            from ..batches.tables import TABLES, dealing_tables
+
+            deal = dealing_tables(self._partitions, self._dealer)
+            self._tables = RowShuffle(TABLES, deal, self._partitions, self._memory, self._output)
+        self._tables.add(rows)
 
     def spill(self) -> None:
         """Write all that is collected to a sorted spill; raises as `Spills.add`."""
@@ -67,8 +81,9 @@ class Shuffle:
             self.spill()
         segments = self._segments()
         for partition in range(self._partitions):
-            for body, records in self._records.bodies(partition) if self._records is not None else ():
-                writer.write_body(body, records)
+            for passed in (self._records, self._tables):
+                for body, records in passed.bodies(partition) if passed is not None else ():
+                    writer.write_body(body, records)
             if self._spills:
                 writer.write_rows(self._spills.merged(partition))
             else:
@@ -79,8 +94,9 @@ class Shuffle:
     def close(self) -> None:
         """Give back the room that spills take."""
         self._spills.close()
-        if self._records is not None:
-            self._records.close()
+        for passed in (self._records, self._tables):
+            if passed is not None:
+                passed.close()
 
     def _segments(self) -> Iterator[Columns]:
         """Give each partition its columns, and leave the collector empty."""
