@@ -14,6 +14,7 @@ from ...node.effects import (
     Post,
     ReplyTo,
     RunAttempt,
+    RunAttempts,
     RunPlace,
     Wake,
 )
@@ -317,7 +318,7 @@ class Process:
                 self._end(effect)
             case PullChunk() | ScrubChunks() | LookAtDisk() | MeasureDisk() | Knock():
                 outgoing.append(self._inspect(effect))
-            case RunAttempt():
+            case RunAttempts():
                 outgoing += self._user_code(effect)
             case StopAttempt() | DismissJob() | ForgetJob():
                 self._drop(effect)
@@ -386,15 +387,25 @@ class Process:
         """Set the end of work that also writes to the disk."""
         return (self.disk.delay_s + self._time(mean_s), Working(self.name, self.serial, work))
 
-    def _user_code(self, work: RunAttempt) -> list[Outgoing]:
-        """Set the end of an attempt, and the moments at which user code says how far it is; fetching takes no time."""
-        if work.is_ahead:
+    def _user_code(self, handful: RunAttempts) -> list[Outgoing]:
+        """Set the ends of attempts in turn, and the moments at which user code says how far it is.
+
+        Fetching takes no time, and an attempt that is stopped takes its time all the same.
+        """
+        if len(handful.runs) > 1:
+            self._witness.note("claimed by the handful")
+        if handful.is_ahead:
             self._witness.note("claimed ahead")
             return []
-        self.attempts[work.start.attempt.title] = work
-        takes_s = self.disk.delay_s + self._time(self._pace.task_s)
-        steps = (step / PROGRESS_STEPS for step in range(1, PROGRESS_STEPS + 1))
-        return [(share * takes_s, Working(self.name, self.serial, work, share)) for share in steps]
+        found: list[Outgoing] = []
+        begun_s = 0.0
+        for work in handful.runs:
+            self.attempts[work.start.attempt.title] = work
+            takes_s = self.disk.delay_s + self._time(self._pace.task_s)
+            steps = (step / PROGRESS_STEPS for step in range(1, PROGRESS_STEPS + 1))
+            found += [(begun_s + share * takes_s, Working(self.name, self.serial, work, share)) for share in steps]
+            begun_s += takes_s
+        return found
 
     def _time(self, mean_s: float) -> float:
         return self._rng.expovariate(1.0 / mean_s)

@@ -26,7 +26,8 @@ from .workloads import cast
 
 ENTROPY = EntropySettings(exchange_s=2.0, hurry_s=0.5, second_look_s=0.5, tombstone_grace_s=10.0, settle_s=10.0)
 """Days go by in seconds here: no request of a schedule lives for so long."""
-SETTINGS = NodeSettings(ring=RingSettings(vnodes=64, entropy=ENTROPY), scheduling=SchedulingSettings())
+SETTINGS = NodeSettings(ring=RingSettings(vnodes=64, entropy=ENTROPY), scheduling=SchedulingSettings(handful_s=1.0))
+"""Handfuls hold more work than those of real peers, for simulated tasks take longer than the shortest real ones."""
 LOOK_EVERY_S = 0.25
 PATIENCE_S = 60.0
 """J3: a job that has not ended so long after the last fault never will; the slowest of 1,000 seeds took 15 s."""

@@ -52,22 +52,28 @@ class Candidate:
 class Choice:
     """What to take now, or else when to look again (None if nothing is open)."""
 
-    task: int | None = None
+    tasks: tuple[int, ...] = ()
     due: Instant | None = None
 
 
-def choose(now: Instant, candidates: Iterable[Candidate]) -> Choice:
-    """Choose the best-ranked candidate that is due; of equals, the first. None is looked at after one of rank 0."""
-    ripe: Candidate | None = None
+def choose(now: Instant, candidates: Iterable[Candidate], most: int = 1) -> Choice:
+    """Choose the best-ranked candidates that are due: up to `most` of one rank, and of equals the first.
+
+    None is looked at after so many of rank 0.
+    """
+    ripe: list[Candidate] = []
     soonest: Instant | None = None
     for candidate in candidates:
         if candidate.due > now:
             soonest = candidate.due if soonest is None else min(soonest, candidate.due)
-        elif candidate.rank == 0:
-            return Choice(task=candidate.task)
-        elif ripe is None or candidate.rank < ripe.rank:
-            ripe = candidate
-    return Choice(due=soonest) if ripe is None else Choice(task=ripe.task)
+            continue
+        if ripe and candidate.rank < ripe[0].rank:
+            ripe.clear()
+        if len(ripe) < most and (not ripe or candidate.rank == ripe[0].rank):
+            ripe.append(candidate)
+            if candidate.rank == 0 and len(ripe) == most:
+                break
+    return Choice(tasks=tuple(each.task for each in ripe)) if ripe else Choice(due=soonest)
 
 
 class Agenda:

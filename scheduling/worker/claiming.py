@@ -7,15 +7,16 @@ from enum import Enum
 from ...ring.terms import Instant
 from ..claims.lots import task_lot
 from ..claims.selection import Candidate, Choice, choose, rank_of
-from ..claims.slots import Running
+from ..claims.slots import Handful
 from ..claims.table import report_of
 from ..desk import Desk
-from ..effects import PrepareAttempt, StartAttempt, WakeSchedulingAt
+from ..effects import PrepareAttempts, StartAttempt, StartAttempts, WakeSchedulingAt
 from ..events import TrackDue
 from ..jobs import Phase
 from ..messages import Account, Attempt, Stage
 from ..replica.job import Job
 from ..replica.skipping import places_to_skip
+from .handfuls import alike, handful_size
 from .shares import by_need
 from .speculating import Speculation
 
@@ -67,26 +68,26 @@ class Work:
             self._take(Way.AHEAD)
 
     def _take(self, way: Way) -> bool:
-        """Claim one task of the neediest job that has one; tell whether there was one."""
+        """Claim a handful of tasks of the neediest job that has any; tell whether there was one."""
         return any(self._take_of(job, phase, way) for job in by_need(self._desk) for phase in job.claimable())
 
     def _take_of(self, job: Job, phase: Phase, way: Way) -> bool:
         chosen_by = self._speculation.choose if way is Way.SPECULATIVE else self._choose_open
         choice = chosen_by(job, phase)
-        if choice.task is not None:
-            self._begin(job, phase, choice.task, way)
+        if choice.tasks:
+            self._begin(job, phase, choice.tasks, way)
         elif choice.due is not None and way is not Way.AHEAD:
             self._nudge(job, choice.due)
-        return choice.task is not None
+        return bool(choice.tasks)
 
     def _choose_open(self, job: Job, phase: Phase) -> Choice:
-        """Choose an open task; when none is due, what others claim meanwhile does not bring that time nearer."""
+        """Choose open tasks; when none is due, what others claim meanwhile does not bring that time nearer."""
         version, reopenings = self._desk.flock.version, job.boards[phase].reopenings
         rest = self._resting.get((job.id, phase))
         is_as_before = rest is not None and (rest.flock_version, rest.reopenings) == (version, reopenings)
         if rest is not None and is_as_before and self._desk.now < rest.due:
             return Choice(due=rest.due)
-        choice = choose(self._desk.now, self._candidates(job, phase))
+        choice = choose(self._desk.now, self._candidates(job, phase), handful_size(job, phase, self._desk))
         if choice.due is not None:
             self._resting[job.id, phase] = _Rest(due=choice.due, flock_version=version, reopenings=reopenings)
         return choice
@@ -126,37 +127,44 @@ class Work:
             self._nudges[job.id] = due
             self._desk.emit(WakeSchedulingAt(at=due, event=TrackDue(job=job.id)))
 
-    def _begin(self, job: Job, phase: Phase, task: int, way: Way) -> None:
+    def _begin(self, job: Job, phase: Phase, tasks: tuple[int, ...], way: Way) -> None:
+        desk = self._desk
+        handful = Handful(begun_at=desk.now)
+        starts = tuple(self._start_of(job, phase, task, way) for task in alike(job, phase, tasks))
+        for start in starts:
+            handful.add(start)
+            desk.claim(job, phase, start.task, start.attempt, Account(Stage.CLAIMED))
+        if way is Way.AHEAD:
+            left_s = desk.slots.leaders_left_s(desk.now, desk.settings.nearly_done)
+            wait_s = max(desk.settings.ahead_patience_s, 2 * left_s)
+            handful.waits_until = Instant(desk.now + wait_s)
+            desk.emit(PrepareAttempts(starts=starts))
+        else:
+            desk.emit(StartAttempts(starts=starts))
+        desk.slots.take(handful)
+
+    def _start_of(self, job: Job, phase: Phase, task: int, way: Way) -> StartAttempt:
         desk = self._desk
         self._begun += 1
-        attempt = Attempt(desk.me, desk.incarnation, self._begun, way is Way.SPECULATIVE)
         is_reduce = phase is Phase.REDUCE
-        start = StartAttempt(
+        return StartAttempt(
             record=job.record,
             phase=phase,
             task=task,
-            attempt=attempt,
+            attempt=Attempt(desk.me, desk.incarnation, self._begun, way is Way.SPECULATIVE),
             seal=job.seal if is_reduce else None,
             remade=self._remade(job) if is_reduce else (),
             copies=self._copies(job) if is_reduce else (),
             skip=places_to_skip(job.record, job.table.row(phase, task)),
         )
-        running = desk.slots.running[attempt] = Running(start=start, begun_at=desk.now)
-        desk.claim(job, phase, task, attempt, Account(Stage.CLAIMED))
-        if way is Way.AHEAD:
-            left_s = desk.slots.leaders_left_s(desk.now, desk.settings.nearly_done)
-            wait_s = max(desk.settings.ahead_patience_s, 2 * left_s)
-            running.waits_until = Instant(desk.now + wait_s)
-            desk.emit(PrepareAttempt(start=start))
-        else:
-            desk.emit(start)
 
-    def _start_waiting(self, running: Running) -> None:
-        """Start an attempt that was claimed ahead, and tell the others that its time begins to count now."""
+    def _start_waiting(self, handful: Handful) -> None:
+        """Start what was claimed ahead, and tell the others that the time of the first begins to count now."""
         desk = self._desk
-        running.waits_until, running.begun_at = None, desk.now
-        desk.claim(desk.jobs[running.job], running.phase, running.task, running.attempt, Account(Stage.RUNNING))
-        desk.emit(running.start)
+        handful.begin(desk.now)
+        if (first := handful.at_hand) is not None:
+            desk.claim(desk.jobs[first.job], first.phase, first.task, first.attempt, Account(Stage.RUNNING))
+        desk.emit(StartAttempts(starts=tuple(running.start for running in handful.open.values())))
 
     def _remade(self, job: Job) -> tuple[tuple[int, Attempt], ...]:
         """List attempts whose runs equal the sealed ones, those at live peers first."""

@@ -10,7 +10,7 @@ import pytest
 from scheduling_cluster import job_record
 
 from murmuration.node.attempts import Attempts
-from murmuration.node.effects import RunAttempt
+from murmuration.node.effects import RunAttempt, RunAttempts
 from murmuration.node.executor.tasks import Extent
 from murmuration.ring.errors import WorldError
 from murmuration.ring.terms import Member
@@ -31,7 +31,7 @@ class Fetching:
         self.begun = 0
         self.error = ""
 
-    def pieces(self, _pieces, _scratch) -> tuple[Extent, ...]:
+    def pieces(self, _pieces, _scratch, _sizes) -> tuple[Extent, ...]:
         self.begun += 1
         asyncio.run_coroutine_threadsafe(self.allowed.wait(), self.loop).result(5.0)
         if self.error:
@@ -47,11 +47,11 @@ class Stage:
         self.events: list[object] = []
         self.fetching = Fetching()
         me = Member("ab" * 16, "p", "tcp://a", "tcp://b", "host", str(directory), workers=1)
-        pool = SimpleNamespace(start=lambda _job, _load, order, _limit_s, _limit_bytes: self.ran.append(order.attempt))
+        pool = SimpleNamespace(start=lambda _job, _load, orders, *_: self.ran.extend(order.attempt for order in orders))
         pool.stop = lambda _title: None
         self.attempts = Attempts(me, pool, self.fetching, ThreadPoolExecutor(1), self.events.append)
         start = StartAttempt(record=job_record(1), phase=Phase.MAP, task=0, attempt=ATTEMPT, seal=None)
-        self.run = RunAttempt(start=start)
+        self.run = RunAttempts(runs=(RunAttempt(start=start),))
 
     async def until(self, reached) -> None:
         async with asyncio.timeout(5.0):
@@ -73,7 +73,7 @@ def test_input_is_fetched_once_and_user_code_waits_for_its_slot(tmp_path, *, is_
         await stage.until(lambda: stage.fetching.begun)
         if is_fetched_first:
             stage.fetching.allowed.set()
-            await stage.until(lambda: not stage.attempts._fetches)
+            await stage.until(lambda: stage.attempts._running[ATTEMPT.title].fetch is None)
             assert not stage.ran
         stage.attempts.start(stage.run)
         stage.fetching.allowed.set()

@@ -56,6 +56,11 @@ class Shuffle:
             self._records = RecordShuffle(self._partitions, self._dealer, self._cuts, self._memory, self._output)
         self._records.add(records)
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing has come that would be in the run."""
+        return self._records is None and not self._spills and not self._collector.groups
+
     def spill(self) -> None:
         """Write all that is collected to a sorted spill; raises as `Spills.add`."""
         self._spills.add(map(_sorted, self._segments()))
