@@ -43,7 +43,7 @@ from ...scheduling.messages import Attempt, run_name
 from .check_operations import operation_violation, revival
 from .check_stops import stop_violation
 from .disk import Disk, Run, row_of
-from .outgoing import Later, Letter, Outgoing, Working
+from .outgoing import Later, Letter, Outgoing, Working, in_turn
 from .times import Pace, unix_ms
 from .user_faults import digestible, is_flaky, salted
 from .witness import Witness
@@ -57,8 +57,6 @@ from .wordcount import (
     reduce_report,
     side_content,
 )
-
-PROGRESS_STEPS = 6
 
 KNOCK_S = 0.002
 
@@ -388,24 +386,12 @@ class Process:
         return (self.disk.delay_s + self._time(mean_s), Working(self.name, self.serial, work))
 
     def _user_code(self, handful: RunAttempts) -> list[Outgoing]:
-        """Set the ends of attempts in turn, and the moments at which user code says how far it is.
-
-        Fetching takes no time, and an attempt that is stopped takes its time all the same.
-        """
-        if len(handful.runs) > 1:
-            self._witness.note("claimed by the handful")
-        if handful.is_ahead:
-            self._witness.note("claimed ahead")
-            return []
-        found: list[Outgoing] = []
-        begun_s = 0.0
-        for work in handful.runs:
-            self.attempts[work.start.attempt.title] = work
-            takes_s = self.disk.delay_s + self._time(self._pace.task_s)
-            steps = (step / PROGRESS_STEPS for step in range(1, PROGRESS_STEPS + 1))
-            found += [(begun_s + share * takes_s, Working(self.name, self.serial, work, share)) for share in steps]
-            begun_s += takes_s
-        return found
+        """Set the ends of attempts, and the moments at which user code says how far it is; fetching takes no time."""
+        self._witness.started(handful)
+        works = () if handful.is_ahead else handful.runs
+        self.attempts.update((work.start.attempt.title, work) for work in works)
+        lengths_s = [self.disk.delay_s + self._time(self._pace.task_s) for _ in works]
+        return in_turn([Working(self.name, self.serial, work) for work in works], lengths_s)
 
     def _time(self, mean_s: float) -> float:
         return self._rng.expovariate(1.0 / mean_s)

@@ -26,7 +26,8 @@ from .workloads import cast
 
 ENTROPY = EntropySettings(exchange_s=2.0, hurry_s=0.5, second_look_s=0.5, tombstone_grace_s=10.0, settle_s=10.0)
 """Days go by in seconds here: no request of a schedule lives for so long."""
-SETTINGS = NodeSettings(ring=RingSettings(vnodes=64, entropy=ENTROPY), scheduling=SchedulingSettings(handful_s=1.0))
+SETTINGS = NodeSettings(ring=RingSettings(vnodes=64, entropy=ENTROPY), scheduling=SchedulingSettings())
+HANDFUL_S = 1.0
 """Handfuls hold more work than those of real peers, for simulated tasks take longer than the shortest real ones."""
 LOOK_EVERY_S = 0.25
 PATIENCE_S = 60.0
@@ -81,7 +82,7 @@ class Schedule:
         self.plan = plan
         pace = Pace(task_s=plan.task_s, disk_s=plan.disk_s)
         names = names_of(plan.peers + len(plan.latecomers))
-        scheduling = replace(SETTINGS.scheduling, retention_s=plan.retention_s)
+        scheduling = replace(SETTINGS.scheduling, retention_s=plan.retention_s, handful_s=HANDFUL_S)
         settings = replace(SETTINGS, scheduling=scheduling)
         self.cluster = Cluster(names, settings, rng.getrandbits(48), pace, history, check_every)
         if plan.has_moves_only:  # who stops before its leave is done is lost like one that dies

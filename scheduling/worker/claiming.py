@@ -6,7 +6,7 @@ from enum import Enum
 
 from ...ring.terms import Instant
 from ..claims.lots import task_lot
-from ..claims.selection import Candidate, Choice, choose, rank_of
+from ..claims.selection import RANK_MAX, Candidate, Choice, choose, rank_of
 from ..claims.slots import Handful
 from ..claims.table import report_of
 from ..desk import Desk
@@ -103,19 +103,23 @@ class Work:
             return
         board.ranks_version = flock.version
         board.ranks.clear()
-        board.agenda.favour(task for task in board.openings if flock.me in job.holders(phase, task, flock))
+        held = [task for task in board.openings if flock.me in job.holders(phase, task, flock)]
+        board.agenda.favour((task for task in board.openings if not self._rank(job, phase, task, most=1)), held)
 
     def _candidate(self, job: Job, phase: Phase, task: int) -> Candidate:
         board, desk = job.boards[phase], self._desk
         rank = board.ranks.get(task)
         if rank is None:
-            holders = job.holders(phase, task, desk.flock)
-            rank = rank_of(desk.me, task_lot(job.id, phase, task), holders, desk.flock.workers)
-            board.ranks[task] = rank
+            rank = board.ranks[task] = self._rank(job, phase, task)
         # Who failed at a task lets all others try first: the fault may be this machine's.
         turn = rank + self._failures(job, phase, task) * len(desk.flock.workers)
         due = max(board.opened(task) + turn * desk.flock.stagger_s, desk.backoffs.until(job.id, phase, task))
         return Candidate(task=task, rank=turn, due=Instant(due))
+
+    def _rank(self, job: Job, phase: Phase, task: int, most: int = RANK_MAX) -> int:
+        desk = self._desk
+        holders = job.holders(phase, task, desk.flock)
+        return rank_of(desk.me, task_lot(job.id, phase, task), holders, desk.flock.workers, most)
 
     def _failures(self, job: Job, phase: Phase, task: int) -> int:
         row = job.table.row(phase, task)
