@@ -1,4 +1,4 @@
-"""Short tasks are claimed by the handful: as many as make up some work, and never more than an even share of the rest."""
+"""Short tasks are claimed by the handful: as many as make up some work, and never more than an even share of them."""
 
 from collections import Counter
 

@@ -416,8 +416,8 @@ PLANTED_BUGS = (
     PlantedBug(
         "only the first of a handful is claimed",
         "scheduling/worker/claiming.py",
-        "            desk.claim(job, phase, start.task, start.attempt, Account(Stage.CLAIMED))",
-        "            _ = start is starts[0] and desk.claim(job, phase, start.task, start.attempt, Account(Stage.CLAIMED))",
+        "desk.claim(job, phase, start.task, start.attempt, Account(Stage.CLAIMED))",
+        "desk.claim(job, phase, starts[0].task, starts[0].attempt, Account(Stage.CLAIMED))",
     ),
     PlantedBug(
         "of a handful claimed ahead only the first is begun",
