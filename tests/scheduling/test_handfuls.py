@@ -24,8 +24,8 @@ def played(splits: int, task_s: float, peers: int = 4) -> Cluster:
 
 
 def test_short_tasks_are_begun_by_the_handful_and_hardly_one_is_done_twice() -> None:
-    cluster = played(400, 0.004)
-    assert max(sizes(cluster)) == SETTINGS.handful_s / 0.004
+    cluster = played(400, 0.005)
+    assert max(sizes(cluster)) == SETTINGS.handful_s / 0.005
     assert len(sizes(cluster)) < 100
     assert sum(times > 1 for times in cluster.finished.values()) <= 4
 

@@ -167,6 +167,7 @@ class ExecutorPool:
         bench.stop_timer()
         order, terms = bench.at_hand, bench.terms
         if order is None or terms is None:
+            bench.stopped.clear()
             self._footprints.leave(bench.child.pid)
             self._top_up_in(TOP_UP_DELAY_S)
             return
