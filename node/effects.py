@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..ring.effects import DiskOld, Operate, Parted, PullChunk, ScrubChunks, SendTo, Usurped
+from ..ring.effects import DiskOld, Operate, Parted, PullChunk, RemoveChunk, ScrubChunks, SendTo, Usurped
 from ..ring.events import RingEvent
 from ..ring.messages import RingMessage
 from ..ring.terms import Instant, PeerId, Source
@@ -114,6 +114,7 @@ NodeEffect = (
     | Operate
     | PullChunk
     | ScrubChunks
+    | RemoveChunk
     | LookAtDisk
     | MeasureDisk
     | Knock

@@ -30,6 +30,7 @@ from ..ring.effects import (
     Parted,
     PullChunk,
     RecordSeen,
+    RemoveChunk,
     RingEffect,
     ScrubChunks,
     Send,
@@ -101,6 +102,7 @@ from .wire.logs import ListLogs, ReadLog
 from .wire.replies import ClientReply, MetricsShown, Refused
 from .wire.requests import (
     CheckChunks,
+    CollectChunks,
     DescribeRing,
     DropJob,
     FindKeys,
@@ -241,7 +243,7 @@ class Node:
 
     def _asked(self, event: ClientAsked, out: list[NodeEffect]) -> list[_Step]:
         match event.question:
-            case PutKey() | GetKey() | FindKeys() | OfferChunk() as question:
+            case PutKey() | GetKey() | FindKeys() | OfferChunk() | CollectChunks() as question:
                 return self._asked_of_store(event, question, out)
             case SubmitJob() | WatchJob() | ListJobs() | KillJob() | DropJob() as question:
                 return [job_event(self._expect(_Client(event.route, event.request)), question)]
@@ -287,7 +289,7 @@ class Node:
                 self._post(to, message, out)
             case WakeAt(at=at, event=event):
                 out.append(Wake(at=at, event=event))
-            case SendTo() | Operate() | PullChunk() | ScrubChunks() | Usurped() | DiskOld() | Parted():
+            case SendTo() | Operate() | PullChunk() | ScrubChunks() | RemoveChunk() | Usurped() | DiskOld() | Parted():
                 out.append(effect)
             case MendChunk(ticket=ticket, digest=digest, size=size):
                 out.append(PullChunk(ticket=ticket, digest=digest, size=size, sources=self._lookup.elsewhere(digest)))

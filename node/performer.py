@@ -8,9 +8,9 @@ from itertools import count
 from pathlib import Path
 from typing import assert_never
 
-from ..ring.effects import DiskOld, Operate, Parted, PullChunk, ScrubChunks, SendTo, Usurped
+from ..ring.effects import DiskOld, Operate, Parted, PullChunk, RemoveChunk, ScrubChunks, SendTo, Usurped
 from ..ring.errors import CallerError, MurmurationError, WorldError
-from ..ring.events import ChunkPulled, ChunksScrubbed, MintForetold, OperationDone
+from ..ring.events import ChunkPulled, ChunkRemoved, ChunksScrubbed, MintForetold, OperationDone
 from ..ring.messages import RingMessage
 from ..ring.operations import Operation
 from ..ring.outcomes import StoreOutcome, VersionsMerged
@@ -98,7 +98,7 @@ class Performer:
                 self._operate(ticket, operation)
             case PullChunk() | Knock():
                 self._loop.create_task(self._pull(effect) if isinstance(effect, PullChunk) else self._knock(effect))
-            case ScrubChunks() | LookAtDisk() | MeasureDisk():
+            case ScrubChunks() | RemoveChunk() | LookAtDisk() | MeasureDisk():
                 self._loop.create_task(self._inspect(effect))
             case Usurped() | DiskOld() | Parted():
                 self._end(effect)
@@ -157,14 +157,18 @@ class Performer:
     async def _knock(self, effect: Knock) -> None:
         self._emit(Knocked(peer=effect.peer, condition=await self._transport.knock(effect.url)))
 
-    async def _inspect(self, effect: ScrubChunks | LookAtDisk | MeasureDisk) -> None:
-        """Look at what is on the disk, in a thread."""
+    async def _inspect(self, effect: ScrubChunks | RemoveChunk | LookAtDisk | MeasureDisk) -> None:
+        """Look at what is on the disk, or take something off it, in a thread."""
         self._emit(await self._loop.run_in_executor(self._threads, self._look, effect))
 
-    def _look(self, effect: ScrubChunks | LookAtDisk | MeasureDisk) -> ChunksScrubbed | LookedAtDisk | DiskMeasured:
+    def _look(
+        self, effect: ScrubChunks | RemoveChunk | LookAtDisk | MeasureDisk
+    ) -> ChunksScrubbed | ChunkRemoved | LookedAtDisk | DiskMeasured:
         match effect:
             case ScrubChunks():
                 return self._scrub(effect)
+            case RemoveChunk():
+                return self._remove(effect)
             case LookAtDisk(route=route, request=request, question=question):
                 return LookedAtDisk(route=route, request=request, reply=self._look_for_client(question))
             case MeasureDisk(route=route, request=request):
@@ -199,6 +203,13 @@ class Performer:
         except WorldError as error:
             LOG.warning("the scrub of chunks is put off: %s", error)
             return ChunksScrubbed(ticket=effect.ticket, damaged=(), after=effect.after, bytes_read=0)
+
+    def _remove(self, effect: RemoveChunk) -> ChunkRemoved:
+        try:
+            self._chunks.remove(effect.digest)
+        except WorldError as error:
+            return ChunkRemoved(ticket=effect.ticket, error=str(error))
+        return ChunkRemoved(ticket=effect.ticket, error="")
 
     def _adopt(self, effect: PullChunk) -> str:
         reason = "no source was named"

@@ -6,6 +6,7 @@ from typing import assert_never
 from ..ring.effects import Answer as RingAnswer
 from ..ring.effects import (
     ChunkPlaced,
+    Collected,
     Decided,
     Failed,
     GetDone,
@@ -16,7 +17,7 @@ from ..ring.effects import (
     PutConflict,
     PutDone,
 )
-from ..ring.events import ChunkOffered, GetRequested, KeysRequested, PutRequested
+from ..ring.events import ChunkOffered, CollectRequested, GetRequested, KeysRequested, PutRequested
 from ..ring.facts import Sibling, Update
 from ..ring.terms import JOINED_BYTES_MAX, JOINED_MAX, PeerId
 from ..scheduling.effects import (
@@ -31,6 +32,7 @@ from ..scheduling.effects import (
 from ..scheduling.events import DropRequested, JobsRequested, JobSubmitted, KillRequested, StatusRequested
 from .wire.replies import (
     ChunkKept,
+    ChunksCollected,
     ClientReply,
     JobPrepared,
     JobShown,
@@ -44,14 +46,26 @@ from .wire.replies import (
     MoveStarted,
     Refused,
 )
-from .wire.requests import DropJob, FindKeys, GetKey, KillJob, ListJobs, OfferChunk, PutKey, SubmitJob, WatchJob
+from .wire.requests import (
+    CollectChunks,
+    DropJob,
+    FindKeys,
+    GetKey,
+    KillJob,
+    ListJobs,
+    OfferChunk,
+    PutKey,
+    SubmitJob,
+    WatchJob,
+)
 
-StoreQuestion = PutKey | GetKey | FindKeys | OfferChunk
+StoreQuestion = PutKey | GetKey | FindKeys | OfferChunk | CollectChunks
+StoreAsked = PutRequested | GetRequested | KeysRequested | ChunkOffered | CollectRequested
 JobQuestion = SubmitJob | WatchJob | ListJobs | KillJob | DropJob
 JobAsked = JobSubmitted | StatusRequested | JobsRequested | KillRequested | DropRequested
 
 
-def store_event(request: str, question: StoreQuestion) -> PutRequested | GetRequested | KeysRequested | ChunkOffered:
+def store_event(request: str, question: StoreQuestion) -> StoreAsked:
     """Turn a question about stored things into the ring's event."""
     match question:
         case PutKey():
@@ -85,6 +99,14 @@ def store_event(request: str, question: StoreQuestion) -> PutRequested | GetRequ
                 size=question.size,
                 source=question.source,
                 quorum=question.quorum,
+                patience_s=question.patience_s,
+            )
+        case CollectChunks():
+            return CollectRequested(
+                request=request,
+                name=question.name,
+                grace_s=question.grace_s,
+                is_dry=question.is_dry,
                 patience_s=question.patience_s,
             )
         case _:
@@ -123,16 +145,10 @@ def store_reply(answer: RingAnswer, members: Mapping[PeerId, Update]) -> ClientR
         case ChunkPlaced():
             known = (members.get(holder) for holder in answer.holders)
             return ChunkKept(holders=tuple(update.member.name for update in known if update is not None))
-        case MoveBegun():
-            return MoveStarted()
-        case MovePlanned():
-            return MoveForeseen(
-                vnodes=answer.vnodes,
-                keys=answer.keys,
-                bytes=answer.bytes,
-                chunks=answer.chunks,
-                zone_violations=answer.zone_violations,
-            )
+        case MoveBegun() | MovePlanned():
+            return _move_reply(answer)
+        case Collected():
+            return _collected(answer)
         case Failed():
             kind = "unknown" if answer.is_unknown else "corrupt" if answer.is_corrupt else "quorum"
             return Refused(kind=kind, reason=answer.reason)
@@ -140,6 +156,33 @@ def store_reply(answer: RingAnswer, members: Mapping[PeerId, Update]) -> ClientR
             return Refused(kind="internal", reason="a register answered a question about stored things")
         case _:
             assert_never(answer)
+
+
+def _move_reply(answer: MoveBegun | MovePlanned) -> MoveStarted | MoveForeseen:
+    if isinstance(answer, MoveBegun):
+        return MoveStarted()
+    return MoveForeseen(
+        vnodes=answer.vnodes,
+        keys=answer.keys,
+        bytes=answer.bytes,
+        chunks=answer.chunks,
+        zone_violations=answer.zone_violations,
+    )
+
+
+def _collected(answer: Collected) -> ChunksCollected:
+    return ChunksCollected(
+        is_over=answer.is_over,
+        removed=answer.removed,
+        removed_bytes=answer.removed_bytes,
+        waiting=answer.waiting,
+        waiting_bytes=answer.waiting_bytes,
+        held=answer.held,
+        failed=answer.failed,
+        named=answer.named,
+        named_bytes=answer.named_bytes,
+        due_in_s=answer.due_in_s,
+    )
 
 
 def objection(question: StoreQuestion) -> Refused | None:

@@ -73,6 +73,14 @@ class ScrubChunks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveChunk:
+    """Remove the file of a chunk, if there is one; its `ChunkRemoved` has the same ticket."""
+
+    ticket: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberChanged:
     """The belief about a member has changed; the rest of the peer acts on it."""
 
@@ -203,6 +211,26 @@ class MovePlanned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """How far a pass is that removes chunks which nobody names: so many were `removed`, or would be in a dry pass.
+
+    Others are `waiting` for the end of their grace, the first of them for `due_in_s` more (None: for none can it be
+    told), and `held` of them may be of a job that has not ended. `failed` could not be removed, `named` stay.
+    """
+
+    is_over: bool
+    removed: int
+    removed_bytes: int
+    waiting: int
+    waiting_bytes: int
+    held: int
+    failed: int
+    named: int
+    named_bytes: int
+    due_in_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """The request missed its quorum within its patience.
 
@@ -215,7 +243,19 @@ class Failed:
     is_corrupt: bool = False
 
 
-Answer = PutDone | PutConflict | GetDone | KeysDone | ChunkPlaced | Decided | Joined | MoveBegun | MovePlanned | Failed
+Answer = (
+    PutDone
+    | PutConflict
+    | GetDone
+    | KeysDone
+    | ChunkPlaced
+    | Decided
+    | Joined
+    | MoveBegun
+    | MovePlanned
+    | Collected
+    | Failed
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +274,7 @@ RingEffect = (
     | PullChunk
     | MendChunk
     | ScrubChunks
+    | RemoveChunk
     | MemberChanged
     | Parted
     | Usurped

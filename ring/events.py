@@ -58,6 +58,34 @@ class ChunkPulled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkRemoved:
+    """The file of a `RemoveChunk` is gone; or it may be there still, and `error` says why."""
+
+    ticket: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectRequested:
+    """Someone wants chunks that nobody has named for `grace_s` removed here; answered by `Completed`.
+
+    The answer is `Collected`, or `Failed` where it cannot be told what is named. After `patience_s` it tells how far
+    the pass is; who asks by the same `name` again goes on waiting for it. With `is_dry` nothing is changed.
+    """
+
+    request: str
+    name: str
+    grace_s: float
+    is_dry: bool
+    patience_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectDue:
+    """Time to look whether a pass for chunks that nobody names is due, or an answer of one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PutRequested:
     """Someone in this process wants `key` written; answered by `Completed` with `PutDone`, `PutConflict` or `Failed`.
 
@@ -263,6 +291,7 @@ class HandoffDue:
 MembershipEvent = (
     ProbeDue | ProbeExpired | RelayExpired | SuspicionExpired | GossipDue | ExchangeDue | LinkBroke | StopRequested
 )
+CollectEvent = CollectRequested | CollectDue | ChunkRemoved
 RingRequest = PutRequested | GetRequested | KeysRequested | ChunkOffered | DecisionRequested | ClusterAwaited
 MoveEvent = LeaveRequested | RemoveRequested | PlanRequested | VotesOwed
 DamageEvent = ChunksScrubbed | ScrubDue | MendDue
@@ -280,4 +309,5 @@ RingEvent = (
     | RingRequest
     | MoveEvent
     | DamageEvent
+    | CollectEvent
 )

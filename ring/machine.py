@@ -18,6 +18,7 @@ from .events import (
     ChunkOffered,
     ChunkPulled,
     ClusterAwaited,
+    CollectEvent,
     DamageEvent,
     DecisionRequested,
     ExpiryDue,
@@ -44,6 +45,7 @@ from .messages import (
     CopyAsked,
     EntropyMessage,
     KeysListed,
+    NamesMessage,
     ProbeMessage,
     PutCoordinated,
     RegisterMessage,
@@ -55,7 +57,7 @@ from .messages import (
     VersionsWanted,
     WriteMessage,
 )
-from .metrics import Metrics, member_metrics, repair_metrics, scrub_metrics
+from .metrics import Metrics, collect_metrics, member_metrics, repair_metrics, scrub_metrics
 from .operations import DropCopy
 from .outcomes import VersionsListed
 from .owners import Owner, owner_of
@@ -132,11 +134,9 @@ class Ring:
     def metrics(self, now: Instant) -> Metrics:
         """Count what each mechanism has done and has still to do."""
         members = member_metrics(self.members, self.awareness, self.news_queued)
-        return {
-            **members,
-            **scrub_metrics(self._parts.scrub, self._parts.mending),
-            **repair_metrics(self.repairs, self.progress, now),
-        }
+        damage = scrub_metrics(self._parts.scrub, self._parts.mending)
+        repairs = repair_metrics(self.repairs, self.progress, now)
+        return {**members, **damage, **repairs, **collect_metrics(self._parts.collector.metrics)}
 
     def alive(self, peer: PeerId) -> bool:
         """Tell whether a peer is believed alive."""
@@ -171,7 +171,7 @@ class Ring:
             InvariantBroken: it does not; the message tells where.
         """
         parts = self._parts
-        for part in (parts.membership, parts.registers, parts.serving, parts.handoff):
+        for part in (parts.membership, parts.registers, parts.serving, parts.handoff, parts.collector):
             part.check()
         removed = set(parts.roster.removed_peers)
         if removed and any(home.id in removed for home in parts.roster.homes):
@@ -191,16 +191,17 @@ class Ring:
                 return parts.member_rows.read()
             case ChunkPulled():
                 return [*parts.serving.handle(event), *self._mend(now, event)]
-            case HandoffDue():
-                return parts.handoff.handle(now, event)
-            case ExpiryDue():
-                return parts.expiry.handle(now, event)
+            case HandoffDue() | ExpiryDue():
+                part = parts.handoff if isinstance(event, HandoffDue) else parts.expiry
+                return part.handle(now, event)
             case _ if isinstance(event, RingRequest):
                 return self._begin(now, event)
             case _ if isinstance(event, MembershipEvent):
                 return parts.membership.handle(now, event)
             case _ if isinstance(event, DamageEvent):
                 return self._mend(now, event)
+            case _ if isinstance(event, CollectEvent):
+                return parts.collector.handle(now, event)
             case _:
                 return self._move(now, event)
 
@@ -241,14 +242,8 @@ class Ring:
         parts.roster.refresh(self.members, parts.membership.changes)
         started = Started(seeds=self._seeds)
         parts.anti_entropy.begin(knows_cluster=not knows_nobody)
-        for part in (
-            parts.handoff,
-            parts.transfer,
-            parts.anti_entropy,
-            parts.expiry,
-            parts.scrub,
-            parts.membership,
-        ):
+        movers, menders = (parts.handoff, parts.transfer), (parts.anti_entropy, parts.expiry, parts.scrub)
+        for part in (*movers, *menders, parts.membership, parts.collector):
             effects += part.handle(now, started)
         return [*effects, *parts.reopening.start(), *self._let_in(now)]
 
@@ -295,6 +290,8 @@ class Ring:
             return parts.registers.handle(now, event)
         if isinstance(message, EntropyMessage):
             return parts.anti_entropy.handle(now, event)
+        if isinstance(message, NamesMessage):
+            return parts.collector.handle(now, event) if self._speaks else []
         return self._stand(now, event, message)
 
     def _copy_answered(self, now: Instant, event: MessageReceived, message: CopyAnswered) -> Effects:
@@ -355,7 +352,7 @@ class Ring:
         """Offer it to all parts: tickets and request ids are drawn from one source, so only one knows it."""
         parts = self._parts
         readers = (parts.listings, parts.chunks)
-        writers = (parts.handoff, parts.transfer, parts.anti_entropy, parts.expiry)
+        writers = (parts.handoff, parts.transfer, parts.anti_entropy, parts.expiry, parts.collector)
         offered = (*readers, *writers) if isinstance(event, RequestDue) else writers
         effects = [effect for part in offered for effect in part.handle(now, event)]
         effects += parts.member_rows.handle(now, event, self.members)

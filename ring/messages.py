@@ -21,6 +21,8 @@ from .facts import (
 )
 from .terms import Condition, Digest, Id, Key, Member, Source, Value
 
+Row = Annotated[bytes, Meta(max_length=5000)]
+
 
 class Message(Struct, frozen=True, array_like=True, tag=True):
     """Root of all that travels between peers; the tag is the class name."""
@@ -282,13 +284,17 @@ class ForgetWriters(Message, frozen=True, array_like=True, tag=True):
 
 
 class StoreChunk(Message, frozen=True, array_like=True, tag=True):
-    """Ask a home of a chunk to pull it from `source` and keep it; with `hint_for`, on behalf of that primary."""
+    """Ask a home of a chunk to pull it from `source` and keep it; with `hint_for`, on behalf of that primary.
+
+    One that `is_copy` only makes homes alike: it shows that somebody keeps the chunk, and not that anybody wants it.
+    """
 
     request: Id
     digest: Digest
     size: Count
     source: Source
     hint_for: PeerKey | None = None
+    is_copy: bool = False
 
 
 class ChunkStored(Message, frozen=True, array_like=True, tag=True):
@@ -296,6 +302,30 @@ class ChunkStored(Message, frozen=True, array_like=True, tag=True):
 
     request: Id
     error: Annotated[str, Meta(max_length=1024)]
+
+
+class AskNames(Message, frozen=True, array_like=True, tag=True):
+    """Ask which chunks the records that a peer keeps name, from the row after `after` on."""
+
+    request: Id
+    after: Row
+
+
+class NamesTold(Message, frozen=True, array_like=True, tag=True):
+    """Give a page of keys of records with the chunks that they name; `next_after` is empty at the end.
+
+    `after` is that of the question. `homes` are the homes of now as this peer knows them. Where a record cannot be
+    read, `unreadable` says which.
+    """
+
+    request: Id
+    after: Row
+    entries: Annotated[
+        tuple[tuple[Key, Annotated[tuple[Digest, ...], Meta(max_length=100_000)]], ...], Meta(max_length=100_000)
+    ]
+    next_after: Row
+    homes: Print
+    unreadable: Annotated[str, Meta(max_length=1024)] = ""
 
 
 # --- write-once registers (single-decree Paxos) ---
@@ -340,6 +370,7 @@ ProbeMessage = Ping | PingRequest | Ack | Nack | Gossip | PushPull
 StandingMessage = RecallStart | StartRecalled | ServiceAsked | ServiceDone
 WriteMessage = CoordinatePut | PutCoordinated
 RegisterMessage = Prepare | Promised | Accept | Accepted
+NamesMessage = AskNames | NamesTold
 CopyAsked = StoreVersions | OfferVersions | FetchVersions | ListKeys | StoreChunk
 CopyAnswered = VersionsStored | VersionsWanted | VersionsFetched | KeysListed | ChunkStored
 EntropyMessage = (
@@ -354,5 +385,12 @@ EntropyMessage = (
 )
 
 RingMessage = (
-    ProbeMessage | StandingMessage | WriteMessage | RegisterMessage | CopyAsked | CopyAnswered | EntropyMessage
+    ProbeMessage
+    | StandingMessage
+    | WriteMessage
+    | RegisterMessage
+    | NamesMessage
+    | CopyAsked
+    | CopyAnswered
+    | EntropyMessage
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from .collecting.metrics import CollectMetrics
 from .entropy.metrics import RepairMetrics
 from .facts import Liveness, Update
 from .repair.mending import Mending
@@ -52,6 +53,18 @@ def repair_metrics(repairs: RepairMetrics, progress: Progress, now: Instant) -> 
         "transfer.keys_looked_at": progress.keys_looked_at,
         "transfer.keys_sent": progress.keys_sent,
         "transfer.sent_bytes": progress.bytes_sent,
+    }
+
+
+def collect_metrics(collect: CollectMetrics) -> Metrics:
+    """Count the chunks that nobody named: those removed here, and those that wait for the end of their grace."""
+    return {
+        "collect.passes": collect.passes,
+        "collect.refused": collect.refused,
+        "collect.removed": collect.removed,
+        "collect.removed_bytes": collect.removed_bytes,
+        "collect.waiting": collect.waiting,
+        "collect.waiting_bytes": collect.waiting_bytes,
     }
 
 

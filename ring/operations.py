@@ -95,11 +95,77 @@ class ListChunks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteChunk:
-    """Set down that the chunk `digest` of `size` bytes is kept here, if so for `hint_for`; the outcome is `Noted`."""
+    """Set down that the chunk `digest` of `size` bytes is kept here, if so for `hint_for`; the outcome is `Noted`.
+
+    In the same step a mark for its collection is taken off, for somebody wants it; unless it is only a copy.
+    """
 
     digest: bytes
     size: int
     hint_for: PeerId | None = None
+    is_copy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeighCopy:
+    """Ask if a copy of a chunk is welcome: not where it was collected a while ago; the outcome is `CopyWeighed`."""
+
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountLife:
+    """Add to the seconds that this peer has run, over all its starts; the outcome is `LifeCounted`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListNames:
+    """List the chunks that records kept here name, from the row after `after` on; the outcome is `NamesListed`."""
+
+    after: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkChunks:
+    """Mark the chunks that nobody names, take the marks off those that are `named`; the outcome is `ChunksMarked`.
+
+    `lived_s` is the age of this peer in seconds of running, and `open_jobs` are those that might yet name a chunk. With
+    `is_dry` nothing is written.
+    """
+
+    unnamed: tuple[tuple[bytes, int], ...]
+    named: tuple[bytes, ...]
+    lived_s: float
+    grace_s: float
+    open_jobs: frozenset[bytes]
+    is_dry: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetChunk:
+    """Set down that a chunk is no longer kept here, not as a hint for one of `hinted` either; the outcome is `Noted`.
+
+    What stays is a note that it was collected when this peer had lived so long.
+    """
+
+    digest: bytes
+    lived_s: float
+    hinted: tuple[PeerId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearNotes:
+    """Drop notes of collected chunks that are `named` again, or older than `before_s`; the outcome is `NotesCleared`.
+
+    At most `limit` rows after the digest `after` are looked at.
+    """
+
+    after: bytes
+    limit: int
+    named: frozenset[bytes]
+    before_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +335,12 @@ Operation = (
     | WeighVersions
     | ListChunks
     | NoteChunk
+    | WeighCopy
+    | CountLife
+    | ListNames
+    | MarkChunks
+    | ForgetChunk
+    | ClearNotes
     | ListHints
     | DropHint
     | PromiseBallot
@@ -295,6 +367,8 @@ READS = (
     CompareVersions,
     WeighVersions,
     ListChunks,
+    WeighCopy,
+    ListNames,
     ListHints,
     ListMembers,
     ListOpenRecords,

@@ -75,6 +75,54 @@ class ChunksListed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyWeighed:
+    """Whether a copy of a chunk is turned away, because the chunk was collected here a while ago."""
+
+    is_refused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifeCounted:
+    """For how many seconds this peer has run, over all its starts."""
+
+    lived_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamesListed:
+    """Keys of records with the chunks that they name; `after` is where the next page begins, None at the end.
+
+    Where a record could not be read, `unreadable` says which.
+    """
+
+    entries: tuple[tuple[bytes, tuple[bytes, ...]], ...]
+    after: bytes | None
+    unreadable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunksMarked:
+    """Chunks whose time is over, with their sizes, and how many bytes and chunks wait for that.
+
+    Of those that wait `held` are not counted for a time: they may be of a job that has not ended. `due_in_s` is when
+    the first of the others is over, None where there is none.
+    """
+
+    ripe: tuple[tuple[bytes, int], ...]
+    waiting: int
+    waiting_bytes: int
+    held: int
+    due_in_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotesCleared:
+    """A page of notes was looked at; `after` is where the next one begins, None at the end."""
+
+    after: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hint:
     """A write kept for an absent primary: of `versions` at `key`, or of a chunk of `chunk_size` bytes named `key`."""
 
@@ -216,6 +264,11 @@ StoreOutcome = (
     | VersionsCompared
     | VersionsWeighed
     | ChunksListed
+    | CopyWeighed
+    | LifeCounted
+    | NamesListed
+    | ChunksMarked
+    | NotesCleared
     | HintsListed
     | AcceptorState
     | MembersListed

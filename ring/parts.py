@@ -10,11 +10,13 @@ member_rows  the member table on disk               joining             no act b
 registry     joining and leaving for good           farewell            what a leaver must have passed on first
 lineage      no word from an old disk               reopening           records of jobs that have not ended
 survey       what a join, a leave or a removal would move
+collector    chunks that nobody names any more
 """
 
 from copy import copy
 from random import Random
 
+from .collecting.collector import Collector
 from .copies.reopening import Reopening
 from .copies.serving import Serving
 from .entropy.anti_entropy import AntiEntropy
@@ -64,6 +66,7 @@ class Parts:
         self._make_requests(incarnation, rng)
         self._make_repair(rng)
         self._make_moves()
+        self._make_collector()
 
     def _make_requests(self, incarnation: Incarnation, rng: Random) -> None:
         roster, ids, quorum = self.roster, self._ids, self._settings.quorum
@@ -104,6 +107,17 @@ class Parts:
             settings=settings.entropy,
             quorum=settings.quorum,
             rng=Random(copy(rng).getrandbits(64)),  # of a copy, so that no other chance depends on it
+        )
+
+    def _make_collector(self) -> None:
+        self.collector = Collector(
+            roster=self.roster,
+            members=self.membership.members,
+            joining=self.joining,
+            serving=self.serving,
+            tickets=self._tickets,
+            ids=self._ids,
+            settings=self._settings.collect,
         )
 
     def _make_moves(self) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from .collecting.settings import CollectSettings
 from .entropy.settings import EntropySettings
 from .handoff.settings import HandoffSettings
 from .membership.registry import RegistrySettings
@@ -27,3 +28,4 @@ class RingSettings:
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     scrub: ScrubSettings = field(default_factory=ScrubSettings)
     entropy: EntropySettings = field(default_factory=EntropySettings)
+    collect: CollectSettings = field(default_factory=CollectSettings)

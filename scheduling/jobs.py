@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ..ring.copies.records import RECORD_PREFIX, REGISTER_PREFIX
+from ..ring.copies.records import FILE_PREFIX, RECORD_PREFIX, REGISTER_PREFIX
 from ..ring.terms import Digest, Id, Name, Path, Source
 
 Offset = Annotated[int, Meta(ge=0, le=(1 << 62))]
@@ -140,6 +140,8 @@ class JobSpec(Struct, frozen=True, array_like=True):
     """Encoded keys at which one partition ends and the next begins; None deals keys by their hash."""
     memory_limit: Annotated[int, Meta(ge=0, le=1 << 62)] = 0
     """Bytes that all processes of an attempt may hold together; it fails beyond that. 0 means no limit."""
+    client_patience_s: Annotated[float, Meta(ge=0.0)] = 0.0
+    """Seconds after which the job is killed if no client watches it any more; 0 lets it outlive its clients."""
 
 
 class JobRecord(Struct, frozen=True, array_like=True):
@@ -247,7 +249,7 @@ class JobEnding(Struct, frozen=True, array_like=True):
 
 def manifest_key(path: str) -> bytes:
     """Name the key of a path in the ring, given without a leading slash."""
-    return b"fs/" + path.encode()
+    return FILE_PREFIX + path.encode()
 
 
 def job_key(job: str) -> bytes:

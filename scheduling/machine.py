@@ -46,6 +46,7 @@ from .events import (
     TrackDue,
 )
 from .jobs import job_key
+from .reception.clients import Clients
 from .reception.exchange import Exchange
 from .reception.intake import Intake
 from .reception.kills import Kills
@@ -75,7 +76,8 @@ class Scheduling:
         self._tracking = Tracking(self._desk, self._pulse)
         self._attendance = Attendance(self._desk, self._tracking)
         self._intake = Intake(self._desk, self._tracking)
-        self._exchange = Exchange(self._desk, self._intake, self._tracking, self._pulse)
+        self._clients = Clients(self._desk)
+        self._exchange = Exchange(self._desk, self._intake, self._clients, self._tracking, self._pulse)
         self._watchers = Watchers(self._desk, self._intake, self._tracking)
         self._kills = Kills(self._desk, self._intake)
         self._leavings = Leavings(self._desk, self._intake)
@@ -160,6 +162,7 @@ class Scheduling:
             case KillRequested():
                 self._kills.asked(event)
             case StatusRequested():
+                self._clients.asked(event.job)
                 self._watchers.asked(event)
             case JobsRequested():
                 self._watchers.asked_for_all(event.request)
@@ -225,6 +228,7 @@ class Scheduling:
         if self._desk.now < job.tracked_at + self._desk.settings.track_interval_s or job.retired is not None:
             return
         self._pulse.look(job)
+        self._clients.look(job)
         job.tracked_at = self._desk.now
         self._attempts.retry(job)
         self._tracking.retry(job)
@@ -268,6 +272,7 @@ class Scheduling:
         self._tracking.forget(job)
         self._work.forget(job)
         self._watchers.forget(job)
+        self._clients.forget(job)
 
     def _spread(self) -> None:
         desk = self._desk

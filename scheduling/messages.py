@@ -105,6 +105,13 @@ class ClaimNews(Message, frozen=True, array_like=True, tag=True):
     relay: bool = False
 
 
+class ClientNews(Message, frozen=True, array_like=True, tag=True):
+    """Tell a job's voters that a client watches it, or its tracker that a voter has heard of none for too long."""
+
+    job: JobId
+    watched: bool
+
+
 class TableSummary(Struct, frozen=True, array_like=True):
     """A job's claim table and decisions in sixteen bytes: equal summaries are equal tables."""
 
@@ -129,7 +136,7 @@ class TableWanted(Message, frozen=True, array_like=True, tag=True):
     mutual: bool = False
 
 
-SchedulingMessage = JobNews | ClaimNews | TableOffer | TableWanted
+SchedulingMessage = JobNews | ClaimNews | ClientNews | TableOffer | TableWanted
 
 
 def run_name(job: str, split: int, attempt: Attempt) -> str:

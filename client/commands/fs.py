@@ -11,6 +11,7 @@ import click
 from ..units import format_size
 from .documents import print_json
 from .fs_check import check
+from .fs_gc import gc
 from .options import connect, examples, json_option, peer_option, plain_option, read_range, read_size, replicas_option
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what 
         "murmur fs cat --range 0:200 ring:/books/moby.txt",
         "murmur fs get ring:/books ./copy",
         "murmur fs check --repair",
+        "murmur fs gc --dry-run",
     )
 )
 def fs() -> None:
@@ -33,6 +35,7 @@ def fs() -> None:
 
 
 fs.add_command(check)
+fs.add_command(gc)
 
 
 @fs.command()
@@ -140,7 +143,7 @@ def stat(source: str, *, as_json: bool, peers: tuple[str, ...]) -> None:
 @json_option
 @peer_option
 def rm(source: tuple[str, ...], *, recursive: bool, as_json: bool, peers: tuple[str, ...]) -> None:
-    """Remove files from the ring."""
+    """Remove files from the ring; their room is given back a day later, see `murmur fs gc`."""
     with connect(peers) as client:
         removed = [path for name in source for path in client.fs.rm(name, recursive=recursive)]
     if as_json:

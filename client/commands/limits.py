@@ -39,6 +39,13 @@ def limit_options(command: F) -> F:
                 help="Stop longer attempts.",
             ),
             click.option(
+                "--client-patience",
+                "client_patience_s",
+                callback=read_time,
+                metavar="T",
+                help="Kill the job when nobody has watched it for so long [never].",
+            ),
+            click.option(
                 "--intermediate-replicas",
                 type=click.IntRange(1, 16),
                 metavar="N",

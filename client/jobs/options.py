@@ -18,6 +18,9 @@ from ..units import parse_size
 
 DEFAULT_FORMAT: Final = "text"
 
+CLIENT_PATIENCE_MIN_S = 10.0
+"""A client whose peer dies needs some seconds to find another one, and no job should die of that."""
+
 
 class JobChoices(TypedDict, total=False):
     """What may be chosen about a job by name: as `JobOptions`, with sizes in bytes or as text (`16MiB`)."""
@@ -32,6 +35,7 @@ class JobChoices(TypedDict, total=False):
     params: dict[str, str]
     max_attempts: int
     timeout_per_split_s: float
+    client_patience_s: float
     memory_per_task: int | str
     memory_limit: int | str | None
     speculation: bool
@@ -52,6 +56,7 @@ class JobOptions:
     fits the input and the cluster (see `default_split_size`). `memory_per_task` are the bytes that an attempt may
     take for what it collects, beside the user's own code; what is more goes to disk. `memory_limit` are the bytes that
     all its processes may hold together before it fails: 0 for no limit [4 times `memory_per_task`, at least 1 GiB].
+    `client_patience_s` are the seconds after which a job that no client watches is killed; 0 lets it go on.
     With `total_order` the parts of the output follow each other in the order of keys: before the job, about `samples`
     keys are sampled from at most `max_sampled_splits` splits, of whose records a share of `sample_rate` is mapped
     [0.1; of small inputs, all].
@@ -67,6 +72,7 @@ class JobOptions:
     params: Mapping[str, str] = field(default_factory=dict)
     max_attempts: int = 4
     timeout_per_split_s: float = 0.0
+    client_patience_s: float = 0.0
     memory_per_task: int = MEMORY_PER_TASK
     memory_limit: int | None = None
     skip_bad_records: int = 0
@@ -93,6 +99,11 @@ class JobOptions:
             raise CallerError(f"a priority of {self.priority} is none; give 1 to {PRIORITY_MAX}")
         if self.skip_bad_records < 0:
             raise CallerError(f"{self.skip_bad_records} records cannot be skipped; give how many may be")
+        if 0 < self.client_patience_s < CLIENT_PATIENCE_MIN_S:
+            raise CallerError(
+                f"a client that changes peers may be silent for {self.client_patience_s:g} s; "
+                f"give at least {CLIENT_PATIENCE_MIN_S:g}s, or 0 for a job that outlives its client"
+            )
         self._check_sampling()
 
     @property

@@ -266,6 +266,7 @@ def _spec(program: Program, output: str, split_size: int, options: JobOptions) -
         params=dict(options.params),
         max_attempts=options.max_attempts,
         timeout_per_split_s=options.timeout_per_split_s,
+        client_patience_s=options.client_patience_s,
         memory_per_task=options.memory_per_task,
         memory_limit=options.bytes_held_max,
         skip_bad_records=options.skip_bad_records,

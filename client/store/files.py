@@ -14,6 +14,7 @@ from ..jobs.staging import check_free, staged_directory, staged_file
 from ..progress import Progress, Silence
 from .checking import CheckReport, FileChecker
 from .chunks import ChunkReader
+from .collecting import GRACE_S, PeerCollection, collect_chunks
 from .paths import file_path, joined, means_directory, name_of, ring_path, shown
 from .share import Share
 from .tree import RingDirectory, RingFile, Tree
@@ -180,6 +181,16 @@ class RingFiles:
         checker = FileChecker(self._connection, replicas)
         files = list(checker.check(self.walk(source), progress or Silence(), repair=repair))
         return CheckReport(files=files, silent=frozenset(checker.silent))
+
+    def gc(
+        self, *, grace_s: float = GRACE_S, dry_run: bool = False, progress: Progress | None = None
+    ) -> list[PeerCollection]:
+        """Have every live peer remove chunks that it found named by nobody `grace_s` ago, and that nobody names now.
+
+        Raises:
+            WorldError: it cannot be told which chunks are named, for a member does not answer; nothing was removed.
+        """
+        return collect_chunks(self._connection, grace_s=grace_s, dry_run=dry_run, progress=progress or Silence())
 
     def rm(self, source: str, *, recursive: bool = False) -> list[str]:
         """Remove a file, or with `recursive` a directory and all below it; give the paths removed.

@@ -6,7 +6,7 @@ at all. Many files go through in batches, so that a thousand small ones cost a f
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -36,6 +36,10 @@ OFFERS_IN_FLIGHT = 4
 """Chunks on their way at once: keeps disks and network busy while one is made durable."""
 
 FILES_AT_ONCE = 64
+
+FRESH_S = 900.0
+"""Chunks that were stored longer ago than that when they are named are stored once more: peers might have been about
+to collect them. It is a small part of any sane grace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,7 @@ class Uploader:
         chunk_size: int = CHUNK_BYTES,
         replicas: int = CHUNK_REPLICAS,
         overwrite: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not 0 < chunk_size <= CHUNK_BYTES_MAX:
             raise CallerError(f"a chunk size of {chunk_size} bytes is not between 1 and {CHUNK_BYTES_MAX}")
@@ -76,6 +81,7 @@ class Uploader:
         self._chunk_size = chunk_size
         self._quorum = Quorum(replicas=replicas, writes_required=replicas)
         self._overwrite = overwrite
+        self._clock = clock
         self._directories: set[str] = set()
 
     def put(self, uploads: Iterable[Upload], progress: Progress) -> Iterator[RingFile]:
@@ -90,8 +96,12 @@ class Uploader:
             contexts = self._contexts(batch)
             chunks: dict[str, list[ChunkRef]] = {upload.path: [] for upload in batch}
             with self._share.session() as session:
-                self._offer(session, batch, chunks, progress)
-            yield from self._name(batch, chunks, contexts)
+                begun = self._clock()
+                offered = self._offer(session, batch, chunks, progress)
+                files = list(self._name(batch, chunks, contexts))
+                if self._clock() - begun > FRESH_S:
+                    self._offer_again(session, offered)
+            yield from files
 
     def _contexts(self, batch: Sequence[Upload]) -> list[Context]:
         """Read what the new manifests will replace, and refuse paths that are taken."""
@@ -117,7 +127,7 @@ class Uploader:
 
     def _offer(
         self, session: ShareSession, batch: Sequence[Upload], chunks: dict[str, list[ChunkRef]], progress: Progress
-    ) -> None:
+    ) -> list[LocalChunk]:
         offered: list[LocalChunk] = []
         done = dict.fromkeys((upload.path for upload in batch), 0)
 
@@ -126,14 +136,24 @@ class Uploader:
                 for chunk in cut_file(upload, self._chunk_size):
                     offered.append(chunk)
                     chunks[upload.path].append(chunk.ref)
-                    source = session.source(upload.local, chunk.offset)
-                    yield OfferChunk(digest=chunk.ref.digest, size=chunk.ref.size, source=source, quorum=self._quorum)
+                    yield self._offer_of(session, chunk)
 
         kept = self._connection.ask_all(offers(), ChunkKept, tries=TRIES, in_flight=OFFERS_IN_FLIGHT)
         for number, _ in kept:
             chunk = offered[number]
             done[chunk.upload.path] += chunk.ref.size
             progress.advance(str(chunk.upload.local), done[chunk.upload.path], chunk.file_size)
+        return offered
+
+    def _offer_again(self, session: ShareSession, chunks: Iterable[LocalChunk]) -> None:
+        """Have chunks kept once more now that they are named: what peers still have is not pulled again."""
+        offers = (self._offer_of(session, chunk) for chunk in chunks)
+        for _ in self._connection.ask_all(offers, ChunkKept, tries=TRIES, in_flight=OFFERS_IN_FLIGHT):
+            pass
+
+    def _offer_of(self, session: ShareSession, chunk: LocalChunk) -> OfferChunk:
+        source = session.source(chunk.upload.local, chunk.offset)
+        return OfferChunk(digest=chunk.ref.digest, size=chunk.ref.size, source=source, quorum=self._quorum)
 
     def _name(
         self, batch: Sequence[Upload], chunks: dict[str, list[ChunkRef]], contexts: Sequence[Context]

@@ -138,6 +138,17 @@ class GatedChunks(ChunkStore):
             raise WorldError(self._disk.refusal)
         super().adopt(digest, size, pieces)
 
+    def remove(self, digest: bytes) -> None:
+        """Give up a chunk, if the disk takes it.
+
+        Raises:
+            WorldError: the disk refused.
+        """
+        self._disk.pause()
+        if self._disk.refusal:
+            raise WorldError(self._disk.refusal)
+        super().remove(digest)
+
     def read(self, digest: bytes, offset: int, length: int) -> bytes:
         """Read a range of a chunk, late.
 

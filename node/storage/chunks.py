@@ -92,6 +92,25 @@ class ChunkStore:
         finally:
             arriving.unlink(missing_ok=True)
 
+    def remove(self, digest: bytes) -> None:
+        """Give up a chunk, if it is kept: first its row, so that a crash leaves a file that the next start sweeps.
+
+        Raises:
+            WorldError: the disk refused.
+        """
+        size = self.size_of(digest)
+        with self._writing:
+            if not self._index.has(digest):
+                return
+            with self._index.transaction():
+                self._index.delete(digest)
+            self._size_bytes -= size
+            self._damaged.pop(digest, None)
+            try:
+                self._path(digest).unlink(missing_ok=True)
+            except OSError as error:
+                raise self._refused(error) from error
+
     def locate(self, digest: bytes) -> ChunkPlace | None:
         """Tell where a chunk lies, or None if it is not kept here; its bytes are not checked.
 

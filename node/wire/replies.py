@@ -109,6 +109,25 @@ class ChunksChecked(Reply, frozen=True, array_like=True, tag=True):
     states: Annotated[tuple[CopyState, ...], Meta(max_length=1024)]
 
 
+class ChunksCollected(Reply, frozen=True, array_like=True, tag=True):
+    """Tell how many chunks of this peer nobody names: those `removed` (in a dry pass, that would be), and others.
+
+    Those `waiting` have a part of their grace before them, the first of them `due_in_s`; `held` of them may be of a job
+    that has not ended. `failed` could not be removed; `named` ones stay.
+    """
+
+    is_over: bool
+    removed: Count
+    removed_bytes: Count
+    waiting: Count
+    waiting_bytes: Count
+    held: Count
+    failed: Count
+    named: Count
+    named_bytes: Count
+    due_in_s: float | None = None
+
+
 class MetricsShown(Reply, frozen=True, array_like=True, tag=True):
     """Give this peer's counters by name, `part.what`: plain numbers, seconds or bytes, as the name says."""
 
@@ -216,6 +235,7 @@ ClientReply = (
     | ChunkKept
     | ChunkAt
     | ChunksChecked
+    | ChunksCollected
     | MetricsShown
     | LogsListed
     | LogRead

@@ -77,6 +77,19 @@ class CheckChunks(Request, frozen=True, array_like=True, tag=True):
     patience_s: Patience = 300.0
 
 
+class CollectChunks(Request, frozen=True, array_like=True, tag=True):
+    """Have this peer remove its chunks that nobody has named for `grace_s`; answered by `ChunksCollected`.
+
+    After `patience_s` the answer tells how far that is; who asks by the same `name` again goes on waiting. With
+    `is_dry` nothing is changed.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    grace_s: Annotated[float, Meta(ge=0.0, le=1e9)]
+    is_dry: bool = False
+    patience_s: Patience = 2.0
+
+
 class ShowMetrics(Request, frozen=True, array_like=True, tag=True):
     """Ask this peer what its mechanisms have done and have still to do; answered by `MetricsShown`."""
 
@@ -166,6 +179,7 @@ ClientRequest = (
     | OfferChunk
     | LocateChunk
     | CheckChunks
+    | CollectChunks
     | ShowMetrics
     | ListLogs
     | ReadLog

@@ -9,7 +9,8 @@ J5  only user code fails a job, with its error, split and line, and only at the 
 J6  an epoch never falls (the witness); no done split is done again while its run is within reach (`job_watches`)
 J7  soon after an acknowledged kill nothing of the job runs at a peer in touch (`job_watches`)
 
-J10 the client of some jobs dies: the job ends all the same, and another client that knows its id fetches the output
+J10 the client of some jobs dies: the job ends all the same, and another client that knows its id fetches the output;
+    a job that is not to outlive its client is killed (`job_watches`), and only if that is silent
 
 J9  a program that goes by chance is reported wherever two of its attempts are known, and the seal decides
 
@@ -23,6 +24,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ...ring.facts import Versions
+from ...ring.terms import RECORD_QUORUM
 from ...scheduling.jobs import JobEnding, JobRecord, JobState, Manifest, Phase, StoredFile, UserError
 from ...scheduling.messages import MapSeal
 from ...scheduling.replica.decisions import decode_decision
@@ -41,7 +43,7 @@ def job_violations(cluster: Cluster, workload: JobWorkload, text: bytes, expecte
     if not workload.accepted:
         return []
     if not workload.ended:
-        if not _is_decidable(cluster, workload.record):
+        if not (workload.is_decidable and _is_storable(cluster, workload.record)):
             cluster.witness.note("electorate lost")
             return []
         state = workload.status.state.title if workload.status else "unknown"
@@ -56,17 +58,27 @@ def job_violations(cluster: Cluster, workload: JobWorkload, text: bytes, expecte
             if expected is not None:
                 violations.append("J5: the job is done although user code raised")
         case JobState.KILLED:
-            if workload.kill_at is None:
-                violations.append("J3: the job was killed, but nobody asked for that")
+            if workload.kill_at is None and not _may_be_missed(workload):
+                violations.append("J10: the job was killed, but nobody asked for that, and its client was there")
         case _:
             violations += _failed(workload, status, text, expected)
     return [*violations, *_in_silence(cluster, workload.record)]
 
 
-def _is_decidable(cluster: Cluster, record: JobRecord) -> bool:
-    """Tell whether a majority of the electorate runs: of four, two may be gone for good."""
+def _may_be_missed(workload: JobWorkload) -> bool:
+    """Tell whether a job's client was silent for so long that it may be taken for gone, and the job for its own."""
+    patience_s = workload.record.spec.client_patience_s
+    return 0 < patience_s <= 2 * workload.silence_s
+
+
+def _is_storable(cluster: Cluster, record: JobRecord) -> bool:
+    """Tell whether a majority of the homes of the output's manifest runs: who still joins is none of them yet."""
+    key = output_key(record.spec.output)
+    if key is None or not cluster.running:
+        return True
+    homes = next(iter(cluster.running.values())).node.ring.preference(key)[: RECORD_QUORUM.replicas]
     running = {process.id for process in cluster.running.values()}
-    return 2 * sum(peer in running for peer in record.electorate) > len(record.electorate)
+    return 2 * sum(peer in running for peer in homes) > len(homes)
 
 
 def _tiles(record: JobRecord, text: bytes) -> Iterator[str]:

@@ -12,9 +12,9 @@ from ...node.wire.logs import ListLogs, LogRead, LogsListed, ReadLog
 from ...node.wire.replies import ChunksChecked, ClientReply, CopyState
 from ...node.wire.requests import CheckChunks
 from ...ring.copies.replica import apply
-from ...ring.effects import Operate
+from ...ring.effects import Operate, RemoveChunk, ScrubChunks
 from ...ring.errors import Corrupt
-from ...ring.events import ChunksScrubbed, DamagedChunk, MintForetold
+from ...ring.events import ChunkRemoved, ChunksScrubbed, DamagedChunk, MintForetold
 from ...ring.operations import READS, AcceptBallot, MergeVersions, MintVersion, Operation, PromiseBallot, ReadVersions
 from ...ring.outcomes import StoreFailed, StoreOutcome, VersionsMerged
 from ...ring.terms import VNODES
@@ -152,6 +152,21 @@ class Disk:
         self.chunks[digest] = content
         self.damaged.discard(digest)
         self.met.discard(digest)
+
+    def tend(self, work: ScrubChunks | RemoveChunk) -> ChunksScrubbed | ChunkRemoved:
+        """Look after the chunks: check some, or remove one."""
+        if isinstance(work, ScrubChunks):
+            return self.scrub_chunks(work.ticket, work.after, work.bytes_max)
+        return self.remove_chunk(work.ticket, work.digest)
+
+    def remove_chunk(self, ticket: int, digest: bytes) -> ChunkRemoved:
+        """Remove a chunk, if the disk takes that."""
+        if not self.writable:
+            return ChunkRemoved(ticket=ticket, error=f"the disk is {self.state.value}")
+        self.chunks.pop(digest, None)
+        self.damaged.discard(digest)
+        self.met.discard(digest)
+        return ChunkRemoved(ticket=ticket, error="")
 
     def jobs_left(self) -> tuple[str, ...]:
         """Name the jobs of which runs or parts lie here."""

@@ -3,7 +3,7 @@
 from ...scheduling.jobs import JobState, UserError
 from .check_jobs import ending_violations, job_violations
 from .cluster import Cluster
-from .job_watches import KillWatch
+from .job_watches import ClientWatch, KillWatch
 from .job_workload import JobWorkload
 from .user_faults import CHANCY, DIES, FLAKY_ATTEMPTS
 from .workload import Workload
@@ -30,6 +30,7 @@ class JobRun(Workload):
         self._expected = expected
         self._begins_s = begins_s
         self._kills = KillWatch(cluster, client)
+        self._clients = ClientWatch(cluster, client)
 
     def begin(self) -> None:
         """Have the client step now and then."""
@@ -41,8 +42,9 @@ class JobRun(Workload):
         return self.client.ended
 
     def look(self) -> None:
-        """Look whether anything outlives a kill (J7)."""
+        """Look whether anything outlives a kill (J7), or a client that it should not outlive (J10)."""
         self._kills.look()
+        self._clients.look()
 
     def judge(self) -> list[str]:
         """Check J1 to J5."""
@@ -61,6 +63,7 @@ class JobRun(Workload):
         for rarity, reached in (
             ("job failed", state is JobState.FAILED),
             ("job killed", state is JobState.KILLED),
+            ("killed with its client", state is JobState.KILLED and job.kill_at is None),
             ("kill too late", state is JobState.DONE and job.killed_at is not None),
             ("map only", state is JobState.DONE and not job.record.partitions),
             ("ended without its client", job.ended_unseen()),

@@ -1,4 +1,4 @@
-"""Watch the attempts of a job between events: what is done again for no reason (J6), what outlives a kill (J7)."""
+"""Watch a job between events: what is done again for no reason (J6), what outlives a kill (J7) or a client (J10)."""
 
 from ...scheduling.claims.table import report_of
 from ...scheduling.jobs import Phase
@@ -89,3 +89,29 @@ class KillWatch:
             works = cluster.running[name].attempts.values()
             if any(work.start.record.id == job for work in works) and cluster.agreed():
                 cluster.witness.accuse(f"J7: {name} still runs user code {now - killed_at:.1f} s after the kill")
+
+
+class ClientWatch:
+    """J10: looks whether a job that is not to outlive its client still lives some time after that has vanished."""
+
+    BOUND_S = 8.0
+
+    def __init__(self, cluster: Cluster, workload: JobWorkload) -> None:
+        self._cluster = cluster
+        self._workload = workload
+        self._gone_at: float | None = None
+
+    def look(self) -> None:
+        """Accuse a job that goes on although those in touch are enough to end it."""
+        cluster, now = self._cluster, self._cluster.timeline.now
+        record = self._workload.record
+        if not record.spec.client_patience_s or now >= self._workload.came_back_at:
+            self._gone_at = None
+            return
+        self._gone_at = now if self._gone_at is None else self._gone_at
+        quiet_since = max(self._gone_at, cluster.story.changed_at) + record.spec.client_patience_s
+        if not cluster.network.calm or now < quiet_since + self.BOUND_S or not cluster.agreed():
+            return
+        replicas = (cluster.running[name].node.scheduling.jobs.get(record.id) for name in cluster.live())
+        if self._workload.is_decidable and any(job is not None and job.live for job in replicas):
+            cluster.witness.accuse(f"J10: the job goes on {now - self._gone_at:.1f} s after its client has vanished")

@@ -25,6 +25,8 @@ SHARE = "share/0"
 """Under which name a lone client serves its text."""
 AWAY_S = (1.0, 10.0)
 """Between so many seconds nobody asks for a job whose client has vanished; then another client does."""
+AWAY_IF_MISSED_S = (35.0, 45.0)
+"""So long nobody asks for one that is to be killed then: longer than all trouble."""
 SAMPLED_EVERY = 7
 CHUNKS = 3
 CHUNK_COPIES = 3
@@ -77,6 +79,12 @@ def with_parameter(record: JobRecord, name: str) -> JobRecord:
     return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, params=params))
 
 
+def with_client_patience(record: JobRecord, seconds: float) -> JobRecord:
+    """Have a job killed when no client has watched it for so long; 0 is for ever."""
+    spec = msgspec.structs.replace(record.spec, client_patience_s=seconds)
+    return msgspec.structs.replace(record, spec=spec)
+
+
 def with_bad_records_skipped(record: JobRecord) -> JobRecord:
     """Have a job set the line aside at which user code raises."""
     return msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, skip_bad_records=1))
@@ -110,6 +118,8 @@ class JobWorkload:
     vanishes_at: float | None = None
     """When the client dies, once its job is accepted; another one, that knows the job's id, asks later."""
     came_back_at: float = 0.0
+    silence_s: float = 0.0
+    """The longest time for which no peer answered, once the job was accepted."""
     accepted: bool = False
     killed_at: float | None = None
     """When the kill was acknowledged."""
@@ -121,11 +131,18 @@ class JobWorkload:
     _pending: str = ""
     _asked: ClientRequest | None = None
     _asked_at: float = 0.0
+    _answered_at: float = 0.0
 
     @property
     def ended(self) -> bool:
         """Tell whether a peer has said that the job ended."""
         return bool(self.statuses_ended)
+
+    @property
+    def is_decidable(self) -> bool:
+        """Tell whether a majority of the job's electorate runs: of five, two may be gone for good."""
+        running = {process.id for process in self.cluster.running.values()}
+        return 2 * sum(peer in running for peer in self.record.electorate) > len(self.record.electorate)
 
     def step(self) -> None:
         """Look at the reply to the last question, and ask the next; called every few simulated milliseconds."""
@@ -143,14 +160,23 @@ class JobWorkload:
                 self._take(status)
             case None if self._pending and self.cluster.timeline.now - self._asked_at < self.patience_s:
                 return
+        if reply is not None:
+            self._note_answer()
         self._ask()
+
+    def _note_answer(self) -> None:
+        now = self.cluster.timeline.now
+        if self.accepted and self._answered_at:
+            self.silence_s = max(self.silence_s, now - self._answered_at)
+        self._answered_at = now
 
     def _is_away(self) -> bool:
         """Tell whether the client has died and no other has taken its place."""
         now = self.cluster.timeline.now
         if self.vanishes_at is not None and self.accepted and now >= self.vanishes_at:
             self.vanishes_at, self._pending, self.status = None, "", None
-            self.came_back_at = now + self.rng.uniform(*AWAY_S)
+            is_missed = self.record.spec.client_patience_s > 0
+            self.came_back_at = now + self.rng.uniform(*(AWAY_IF_MISSED_S if is_missed else AWAY_S))
             self.cluster.witness.note("client vanished")
         return now < self.came_back_at
 

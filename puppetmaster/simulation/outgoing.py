@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ...node.effects import Knock, ReplyTo, RunAttempt
 from ...node.events import NodeEvent
-from ...ring.effects import Operate, PullChunk, ScrubChunks
+from ...ring.effects import Operate, PullChunk, RemoveChunk, ScrubChunks
 from ...ring.terms import Instant
 
 LONG_AGO = Instant(float("-inf"))
@@ -37,6 +37,10 @@ class Later:
     at: Instant = LONG_AGO
 
 
+Chore = PullChunk | ScrubChunks | RemoveChunk
+"""Work on a peer's chunks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Working:
     """Work that is due to end now: it reads what it needs from wherever that lies, and reports.
@@ -46,7 +50,7 @@ class Working:
 
     peer: str
     serial: int
-    work: RunAttempt | PullChunk | ScrubChunks | Operate | Knock
+    work: RunAttempt | Chore | Operate | Knock
     fraction: float = 1.0
 
 

@@ -33,6 +33,11 @@ SHORT_TASK_S = 0.05
 FOUNDED_BY_THREE_EVERY = 16
 """Every so many schedules begin with three peers, and two join at just the time when the first job comes."""
 FOUNDERS = 3
+DEPENDENT_EVERY = 29
+"""Every so many schedules have a job that is killed when its client is gone; every second one's client dies."""
+DEPENDENT_TASK_S = (6.0, 30.0)
+"""Tasks of such a job take so long if the client stays, and if it dies: it must be missed before the job ends."""
+DEPENDENT_PATIENCE_S = 4.0
 JOINING_S = (0.6, 1.0)
 LATECOMER_SHARE = 0.08
 """Such a share of the schedules has a latecomer, half of the time one of the usual peers: jobs begin without it."""
@@ -112,6 +117,11 @@ class Plan:
         return is_turn and self.partitions > 0 and self.poisoned_line < 0 and not self.is_in_total_order
 
     @property
+    def client_patience_s(self) -> float:
+        """Tell how long the first job goes on if no client watches it; 0 is for ever."""
+        return DEPENDENT_PATIENCE_S if self.seed % DEPENDENT_EVERY == DEPENDENT_EVERY // 2 else 0.0
+
+    @property
     def over_s(self) -> float:
         """When the clients of the store stop."""
         return self.trouble_s + 1.0
@@ -132,9 +142,14 @@ class Plan:
         return is_kept and not self.latecomers
 
     @property
+    def keeps_disks(self) -> bool:
+        """Tell whether every peer has its own disk from beginning to end, with all that it has written."""
+        return self.is_static and not any(isinstance(planned.fault, Swap) for planned in self.faults)
+
+    @property
     def keeps_hints(self) -> bool:
         """Tell whether every disk takes hints from beginning to end, and every member stays one."""
-        return self.is_static and not any(isinstance(planned.fault, SetDisk | Swap) for planned in self.faults)
+        return self.keeps_disks and not any(isinstance(planned.fault, SetDisk) for planned in self.faults)
 
 
 def plan_of(seed: int, peers: int = 5, splits: int = 12) -> Plan:
@@ -163,6 +178,9 @@ def plan_of(seed: int, peers: int = 5, splits: int = 12) -> Plan:
     )
     if seed % SHORT_TASKS_EVERY == SHORT_TASKS_EVERY - 1:
         plan = replace(plan, splits=4 * splits, task_s=SHORT_TASK_S)
+    if plan.client_patience_s:
+        vanishes_at = rng.uniform(2.0, 12.0) if seed % 2 else None
+        plan = replace(plan, task_s=DEPENDENT_TASK_S[seed % 2], kill_at=None, vanishes_at=vanishes_at)
     if seed % MOVES_EVERY == MOVES_EVERY - 1:
         return _with_moves_only(plan, rng)
     if seed % FOUNDED_BY_THREE_EVERY == FOUNDED_BY_THREE_EVERY - 1 and peers > FOUNDERS:

@@ -24,7 +24,7 @@ from ...node.machine import Node, NodeSettings
 from ...node.steady import SteadyTime
 from ...node.storage.identity import STARTS_A_SECOND
 from ...ring.digests import chunk_digest
-from ...ring.effects import DiskOld, Operate, Parted, PullChunk, ScrubChunks, SendTo, Usurped
+from ...ring.effects import DiskOld, Operate, Parted, PullChunk, RemoveChunk, ScrubChunks, SendTo, Usurped
 from ...ring.events import ChunkPulled, OperationDone
 from ...ring.facts import Standing
 from ...ring.operations import MergeVersions, Operation
@@ -43,7 +43,7 @@ from ...scheduling.messages import Attempt, run_name
 from .check_operations import operation_violation, revival
 from .check_stops import stop_violation
 from .disk import Disk, Run, row_of
-from .outgoing import Later, Letter, Outgoing, Working, in_turn
+from .outgoing import Chore, Later, Letter, Outgoing, Working, in_turn
 from .times import Pace, unix_ms
 from .user_faults import digestible, is_flaky, salted
 from .witness import Witness
@@ -197,10 +197,10 @@ class Process:
         told = [] if foretold is None else [self._later(takes_s / 2, foretold)]
         return [*told, (takes_s, Working(self.name, self.serial, work))]
 
-    def finish(self, work: RunAttempt | PullChunk | ScrubChunks, fraction: float, read: Read) -> NodeEvent | None:
-        """End a pull, a step of the scrub or an attempt, or tell how far that is; None if it was stopped meanwhile."""
-        if isinstance(work, ScrubChunks):
-            return self.disk.scrub_chunks(work.ticket, work.after, work.bytes_max)
+    def finish(self, work: RunAttempt | Chore, fraction: float, read: Read) -> NodeEvent | None:
+        """End a chore or an attempt, or tell how far that is; None if it was stopped meanwhile."""
+        if isinstance(work, ScrubChunks | RemoveChunk):
+            return self.disk.tend(work)
         if isinstance(work, PullChunk):
             return ChunkPulled(ticket=work.ticket, error=self._adopt(work, read))
         if work.start.attempt.title not in self.attempts:
@@ -314,7 +314,7 @@ class Process:
                     outgoing.extend(self._next_operation(now))
             case Usurped() | DiskOld() | Parted():
                 self._end(effect)
-            case PullChunk() | ScrubChunks() | LookAtDisk() | MeasureDisk() | Knock():
+            case PullChunk() | ScrubChunks() | RemoveChunk() | LookAtDisk() | MeasureDisk() | Knock():
                 outgoing.append(self._inspect(effect))
             case RunAttempts():
                 outgoing += self._user_code(effect)
@@ -336,12 +336,12 @@ class Process:
             case _:
                 assert_never(effect)
 
-    def _inspect(self, effect: PullChunk | ScrubChunks | LookAtDisk | MeasureDisk | Knock) -> Outgoing:
-        """Look at what is on the disk, or bring something there; or knock at another peer's address."""
+    def _inspect(self, effect: Chore | LookAtDisk | MeasureDisk | Knock) -> Outgoing:
+        """Look at what is on the disk, bring something there or take it off; or knock at another peer's address."""
         match effect:
             case PullChunk():
                 return self._working(self._pace.pull_s, effect)
-            case ScrubChunks():
+            case ScrubChunks() | RemoveChunk():
                 return self._working(self._pace.disk_s, effect)
             case Knock():
                 return (KNOCK_S, Working(self.name, self.serial, effect))
@@ -381,7 +381,7 @@ class Process:
     def _later(self, delay_s: float, event: NodeEvent) -> tuple[float, Later]:
         return (max(0.0, delay_s), Later(self.name, self.serial, event))
 
-    def _working(self, mean_s: float, work: RunAttempt | PullChunk | ScrubChunks) -> tuple[float, Working]:
+    def _working(self, mean_s: float, work: RunAttempt | Chore) -> tuple[float, Working]:
         """Set the end of work that also writes to the disk."""
         return (self.disk.delay_s + self._time(mean_s), Working(self.name, self.serial, work))
 

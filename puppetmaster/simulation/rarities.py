@@ -77,6 +77,7 @@ RARITIES: Final = {
     "split mapped twice": "a second run of one split was made",
     "attempt refused by its disk": "a disk took no output of an attempt",
     "client vanished": "the client of a job died",
+    "killed with its client": "a job was killed because its client was gone",
     "ended without its client": "a job ended while no client asked for it",
     "job's files given back": "a peer had time to drop what it kept of an ended job",
     "corrupt row met": "a peer found that a row of its own was damaged",
@@ -87,6 +88,11 @@ RARITIES: Final = {
     "condition failed": "a conditional put was not written, for something else was there",
     "value ended": "a client read a key whose value had ended",
     "leave completed": "a peer handed over all that it kept, and went",
+    "chunks stored once more": "a client stored chunks again, for naming them had taken long",
+    "upload broken off": "a client stored chunks and never named them",
+    "chunk collected": "a peer removed a chunk that nobody named",
+    "chunk held for a job": "a chunk that nobody named waited, for it might be of an open job",
+    "collection refused": "a peer could not tell which chunks are named, and removed none",
     "strict read": "a client of strict quorums read a register",
 }
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from ...node.machine import NodeSettings
+from ...ring.collecting.settings import CollectSettings
 from ...ring.entropy.settings import EntropySettings
 from ...ring.errors import InvariantBroken
 from ...ring.settings import RingSettings
@@ -26,7 +27,11 @@ from .workloads import cast
 
 ENTROPY = EntropySettings(exchange_s=2.0, hurry_s=0.5, second_look_s=0.5, tombstone_grace_s=10.0, settle_s=10.0)
 """Days go by in seconds here: no request of a schedule lives for so long."""
-SETTINGS = NodeSettings(ring=RingSettings(vnodes=64, entropy=ENTROPY), scheduling=SchedulingSettings())
+COLLECT = CollectSettings(
+    interval_s=1e6, tick_s=1e6, settle_s=1e6, leap_s=1.0, patience_s=0.5, silence_s=3.0, note_s=8.0
+)
+"""Peers collect when a client says so, and hardly believe a clock that was set."""
+SETTINGS = NodeSettings(ring=RingSettings(vnodes=64, entropy=ENTROPY, collect=COLLECT), scheduling=SchedulingSettings())
 HANDFUL_S = 1.0
 """Handfuls hold more work than those of real peers, for simulated tasks take longer than the shortest real ones."""
 LOOK_EVERY_S = 0.25

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from ...scheduling.jobs import PRIORITY, PRIORITY_MAX
 from .cluster import Cluster
 from .ending_workload import EndingWorkload
+from .file_run import FileRun
 from .job_run import JobRun
 from .job_workload import (
     JobWorkload,
@@ -17,6 +18,7 @@ from .job_workload import (
     some_text,
     stored_input,
     with_bad_records_skipped,
+    with_client_patience,
     with_parameter,
 )
 from .plan import Plan
@@ -29,6 +31,8 @@ from .wordcount import WRITES_SIDE_FILES
 from .workload import Workload
 
 Cast = Callable[[Plan, Cluster, random.Random], Workload | None]
+FILES_SHARE = 0.25
+"""Such a share of the schedules has a client of files, and peers that collect chunks which nobody names."""
 FURTHER_BEGIN_S = 3.0
 """A second job begins so late, a third one twice as late."""
 
@@ -47,6 +51,7 @@ def first_job(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
     ):
         if is_wanted:
             record = with_parameter(record, parameter)
+    record = with_client_patience(record, plan.client_patience_s)
     if plan.is_in_total_order:
         record = in_total_order(record, text)
     if plan.is_input_stored:
@@ -100,10 +105,18 @@ def endings(plan: Plan, cluster: Cluster, rng: random.Random) -> Workload:
     return EndingWorkload(cluster, random.Random(rng.getrandbits(48)), plan.over_s, is_static=plan.is_static)
 
 
+def files(plan: Plan, cluster: Cluster) -> Workload | None:
+    """Cast the client of files, whose chance is its own: all else of a schedule is drawn as it would be without it."""
+    rng = random.Random(f"files of {plan.seed}")
+    if rng.random() >= FILES_SHARE:
+        return None
+    return FileRun(cluster, rng, plan.over_s, keeps_disks=plan.keeps_disks, ends_jobs=plan.is_static)
+
+
 WORKLOADS: tuple[Cast, ...] = (first_job, second_job, store, registers, endings, third_job)
 
 
 def cast(plan: Plan, cluster: Cluster, rng: random.Random) -> list[Workload]:
     """Cast all workloads that a plan has; each has its own chance, so that none disturbs the others."""
     cast_ = (make(plan, cluster, random.Random(rng.getrandbits(48))) for make in WORKLOADS)
-    return [workload for workload in cast_ if workload is not None]
+    return [workload for workload in (*cast_, files(plan, cluster)) if workload is not None]

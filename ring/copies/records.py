@@ -4,6 +4,7 @@ from ..effects import RecordSeen, RingEffect
 from ..facts import Versions
 from .versions import live_values
 
+FILE_PREFIX = b"fs/"
 RECORD_PREFIX = b"job/"
 REGISTER_PREFIX = b"seal/"
 

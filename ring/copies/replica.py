@@ -10,6 +10,7 @@ Layout of the stored keys; every value is msgpack.
     r/<key>                    int: how often this peer's copy of a key was corrupt and had to be replaced
     m/<peer>                   Update: what was last heard of a member, alive or left
     e/<end><key>               empty: a value of that key ends then (8 bytes, milliseconds since 1970)
+    g/<digest>, x/lived        see `marks`
 
 The caller runs a step in one transaction: nothing else may write between its reads and its writes. A row that cannot
 be read fails the operation: to take it for absent would bring deleted values back. Only a merge replaces a corrupt
@@ -33,6 +34,7 @@ from ..operations import (
     ListChunks,
     ListHints,
     ListMembers,
+    ListNames,
     ListOpenRecords,
     ListVersions,
     MergeVersions,
@@ -63,6 +65,8 @@ from . import comparing
 from . import versions as sets
 from .index import in_step
 from .inspection import Inspection, inspect
+from .marks import Marking, keep_marks, note_chunk
+from .names import list_names
 from .records import RECORD_PREFIX, ending_register
 from .scrubbing import scrub_rows
 from .stored import Copies, Read, Scan, Step, Writes, decode, encode, hint_prefix, page_of, read_row
@@ -85,6 +89,7 @@ _OfRows: TypeAlias = (
     | CompareVersions
     | WeighVersions
     | ListChunks
+    | ListNames
     | _OfCopies
 )
 
@@ -116,6 +121,8 @@ def _apply(operation: Operation, copies: Copies, scan: Scan, unix_ms: int, vnode
             return _mint(operation, copies, unix_ms)
         case MergeVersions():
             return _merge(operation, copies, unix_ms)
+        case _ if isinstance(operation, Marking):
+            return keep_marks(operation, copies.read, scan)
         case _ if isinstance(operation, Inspection):
             return inspect(operation, copies.read, scan, vnodes)
         case _:
@@ -140,6 +147,8 @@ def _apply_to_rows(operation: _OfRows, read: Read, scan: Scan, unix_ms: int) -> 
             return {}, comparing.weigh(operation, scan)
         case ListChunks():
             return {}, comparing.list_chunks(operation, scan)
+        case ListNames():
+            return {}, list_names(operation, scan)
         case _:
             return _apply_to_copies(operation, read, scan, unix_ms)
 
@@ -150,9 +159,8 @@ def _apply_to_copies(operation: _OfCopies, read: Read, scan: Scan, unix_ms: int)
             return _expire(limit, read, scan, unix_ms)
         case ListVersions():
             return {}, comparing.list_versions(operation, scan, unix_ms)
-        case NoteChunk(digest=digest, size=size, hint_for=target):
-            kept: Writes = {b"c/" + digest: encode(size)}
-            return kept if target is None else kept | {hint_prefix(target, b"c") + digest: encode(size)}, Noted()
+        case NoteChunk():
+            return note_chunk(operation, read)
         case ListHints(target=target, limit=limit):
             return _list_hints(target, limit, read, scan)
         case DropHint():

@@ -4,7 +4,10 @@ StoreVersions ──> MergeVersions ──> VersionsStored        a failed disk 
 OfferVersions ──> CompareVersions ──> VersionsWanted
 FetchVersions ──> ReadVersions ──> VersionsFetched        an unreadable copy is said to be so, never to be absent
 ListKeys ──> ListVersions ──> KeysListed
-StoreChunk ──> PullChunk ──> NoteChunk ──> ChunkStored
+StoreChunk ──> PullChunk ──> NoteChunk ──> ChunkStored          a mere copy asks first: WeighCopy ──> CopyWeighed
+
+A chunk whose file is about to be removed is *held*: who asks for it to be kept waits until it is gone, so no chunk is
+acknowledged whose file goes. Who has asked since `watch` is remembered, for such a chunk must not be removed.
 """
 
 from collections.abc import Iterator
@@ -28,12 +31,22 @@ from ..messages import (
     VersionsStored,
     VersionsWanted,
 )
-from ..operations import CompareVersions, ListVersions, MergeVersions, NoteChunk, Operation, ReadVersions
-from ..outcomes import Noted, StoreFailed, StoreOutcome, VersionsCompared, VersionsListed, VersionsMerged, VersionsRead
+from ..operations import CompareVersions, ListVersions, MergeVersions, NoteChunk, Operation, ReadVersions, WeighCopy
+from ..outcomes import (
+    CopyWeighed,
+    Noted,
+    StoreFailed,
+    StoreOutcome,
+    VersionsCompared,
+    VersionsListed,
+    VersionsMerged,
+    VersionsRead,
+)
 from ..terms import PeerId
 from .records import record_seen
 
 _ERROR_MAX = 1024
+COLLECTED = "nobody named that chunk here for so long that it was removed; the others will do so as well"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +67,9 @@ class Serving:
         self._asked: dict[int, _Asked] = {}
         self._pulls: dict[int, bytes] = {}
         self._waiting: dict[bytes, list[tuple[PeerId, StoreChunk]]] = {}
+        self._wanted: set[bytes] | None = None
+        """Chunks that somebody has asked to be kept since `watch`; None while nobody watches."""
+        self._held: dict[bytes, list[tuple[PeerId, StoreChunk]]] = {}
 
     def handle(self, event: RingEvent) -> list[RingEffect]:
         """Take a message that asks for this peer's copies, or what came of one; all else is not this part's."""
@@ -63,13 +79,13 @@ class Serving:
             ):  # the sender takes this peer's address for another's; a hint to oneself would never be delivered
                 return self.handle(MessageReceived(sender=sender, message=replace(message, hint_for=None)))
             case MessageReceived(sender=sender, message=StoreChunk() as message):
-                return self._pull(sender, message)
+                return self._keep(sender, message)
             case MessageReceived(sender=sender, message=StoreVersions() | OfferVersions() as message):
                 return self._operate(_Asked(asker=sender, message=message), _operation_of(message))
             case MessageReceived(sender=sender, message=FetchVersions() | ListKeys() as message):
                 return self._operate(_Asked(asker=sender, message=message), _operation_of(message))
             case OperationDone(ticket=ticket, outcome=outcome) if ticket in self._asked:
-                return _reply(self._asked.pop(ticket), outcome)
+                return self._done(self._asked.pop(ticket), outcome)
             case ChunkPulled(ticket=ticket, error=error) if ticket in self._pulls:
                 waiting = self._waiting.pop(self._pulls.pop(ticket))
                 return [effect for asker, message in waiting for effect in self._pulled(asker, message, error)]
@@ -84,6 +100,47 @@ class Serving:
         """
         if sorted(self._pulls.values()) != sorted(self._waiting):
             raise InvariantBroken(f"chunks being pulled {self._pulls} are not those waited for {self._waiting}")
+
+    # --- chunks whose files are to be removed ---
+
+    def watch(self) -> None:
+        """Remember from now on which chunks are asked to be kept, those on their way included."""
+        asked = (asked.message for asked in self._asked.values())
+        self._wanted = {*self._waiting, *(message.digest for message in asked if isinstance(message, StoreChunk))}
+
+    def unwatch(self) -> None:
+        """Remember it no longer."""
+        self._wanted = None
+
+    def is_wanted(self, digest: bytes) -> bool:
+        """Tell whether a chunk was asked to be kept since; True for all while nobody watches."""
+        return self._wanted is None or digest in self._wanted
+
+    def hold(self, digest: bytes) -> None:
+        """Have whoever asks for a chunk to be kept wait; only what nobody has asked for may be held."""
+        self._held[digest] = []
+
+    def release(self, digest: bytes) -> list[RingEffect]:
+        """Go on with those who have waited for a chunk to be gone."""
+        return [effect for asker, message in self._held.pop(digest) for effect in self._keep(asker, message)]
+
+    def _keep(self, asker: PeerId, message: StoreChunk) -> list[RingEffect]:
+        if message.digest in self._held:
+            waiting = self._held[message.digest]
+            waiting += [] if len(waiting) >= self._asked_max else [(asker, message)]
+            return []
+        if self._wanted is not None:
+            self._wanted.add(message.digest)
+        if message.is_copy:
+            return self._operate(_Asked(asker=asker, message=message), WeighCopy(digest=message.digest))
+        return self._pull(asker, message)
+
+    def _done(self, asked: _Asked, outcome: StoreOutcome) -> list[RingEffect]:
+        match asked.message, outcome:
+            case StoreChunk() as message, CopyWeighed(is_refused=False):
+                return self._pull(asked.asker, message)
+            case _:
+                return _reply(asked, outcome)
 
     def _operate(self, asked: _Asked, operation: Operation) -> list[RingEffect]:
         if len(self._asked) >= self._asked_max:
@@ -108,7 +165,7 @@ class Serving:
         if error:
             return [Send(to=asker, message=ChunkStored(request=message.request, error=error[:_ERROR_MAX]))]
         target = None if message.hint_for is None else PeerId(message.hint_for)
-        note = NoteChunk(digest=message.digest, size=message.size, hint_for=target)
+        note = NoteChunk(digest=message.digest, size=message.size, hint_for=target, is_copy=message.is_copy)
         return self._operate(_Asked(asker=asker, message=message), note)
 
 
@@ -141,6 +198,8 @@ def _reply(asked: _Asked, outcome: StoreOutcome) -> list[RingEffect]:
             return [Send(to=to, message=VersionsFetched(request=request, versions=None, error=error))]
         case ListKeys(), VersionsListed(entries=entries, more=more):
             return [Send(to=to, message=KeysListed(request=request, entries=entries, more=more))]
+        case StoreChunk(), CopyWeighed():
+            return [Send(to=to, message=ChunkStored(request=request, error=COLLECTED))]
         case StoreChunk(), Noted():
             return [Send(to=to, message=ChunkStored(request=request, error=""))]
         case StoreChunk(), StoreFailed(reason=reason):

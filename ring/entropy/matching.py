@@ -120,7 +120,8 @@ class Matching:
         patience_s = self._settings.patience_s + self._quorum.patience_with_chunk(size)
         id_ = self._launch(difference, {lacking}, Instant(now + patience_s), is_storing=True)
         source = Source(url=update.member.bulk_url, ref=f"chunk/{difference.name.hex()}", host=update.member.host)
-        return [Send(to=lacking, message=StoreChunk(request=id_, digest=difference.name, size=size, source=source))]
+        store = StoreChunk(request=id_, digest=difference.name, size=size, source=source, is_copy=True)
+        return [Send(to=lacking, message=store)]
 
     def _launch(self, difference: Difference, awaited: set[PeerId], due: Instant, *, is_storing: bool = False) -> str:
         id_ = next(self._ids)

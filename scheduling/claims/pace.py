@@ -52,6 +52,7 @@ class Paces:
         self._lengths: deque[tuple[str, float]] = deque(maxlen=LENGTHS_KEPT)
         self.seconds: dict[str, float] = {}
         """For how long user code works on a task, by peer: a mean in which the last ones count most."""
+        self._lately: dict[str, tuple[float, float]] = {}
 
     def heard(self, now: Instant, task: int, attempt: Attempt, account: Account) -> None:
         """Take in how far an attempt is."""
@@ -61,7 +62,10 @@ class Paces:
                 self.seconds[attempt.peer] = before_s + NEWEST_SHARE * (account.report.seconds - before_s)
             ended = self.under_way.pop(attempt, None)
             if ended is not None and account.stage is Stage.DONE:
-                self._lengths.append((attempt.peer, now - ended.begun_at))
+                length_s = now - ended.begun_at
+                self._lengths.append((attempt.peer, length_s))
+                _, before_s = self._lately.get(attempt.peer, (0.0, 0.0))
+                self._lately[attempt.peer] = (before_s, length_s)
             return
         pace = self.under_way.get(attempt)
         if pace is None:
@@ -80,6 +84,11 @@ class Paces:
         """Tell how long an attempt of one peer takes; None if none of its own is among the last."""
         lengths = [length_s for by, length_s in self._lengths if by == peer]
         return median(lengths) if lengths else None
+
+    def lately_of_s(self, peer: str) -> float | None:
+        """Tell how long a peer took at least for each of its last two attempts; None until it has done two."""
+        before_s, last_s = self._lately.get(peer, (0.0, 0.0))
+        return min(before_s, last_s) or None
 
     def slow(
         self, now: Instant, settings: SchedulingSettings, silence_s: float

@@ -78,9 +78,9 @@ class Running:
         return is_late and not (self.is_at_hand or self.delivery is not None)
 
     def ran_ms(self, now: Instant) -> int:
-        """Tell for how long the attempt has gone on, in milliseconds; one behind others has not begun."""
-        has_begun = self.is_at_hand or self.delivery is not None
-        return max(0, round(1000 * (now - self.begun_at))) if has_begun else 0
+        """Tell for how long the attempt has gone on, in milliseconds: 1 at least, and 0 only if it was not begun."""
+        has_begun = self.delivery is not None or (self.handful.waits_until is None and self.is_at_hand)
+        return max(1, round(1000 * (now - self.begun_at))) if has_begun else 0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

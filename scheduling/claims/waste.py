@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..messages import Account, Attempt, Stage
 from .table import Row
 
-_WASTED = (Stage.CLAIMED, Stage.RUNNING, Stage.RELEASED, Stage.DONE)
+_WASTED = (Stage.CLAIMED, Stage.RUNNING, Stage.DONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,8 @@ def total(wastes: Iterable[Waste]) -> Waste:
 
 
 def _is_wasted(attempt: Attempt, account: Account, runs: Callable[[Attempt], bool]) -> bool:
+    if account.stage is Stage.RELEASED:
+        return account.ran_ms > 0  # else it was claimed ahead, and given back before it was begun
     return account.stage in _WASTED and (account.stage > Stage.RUNNING or runs(attempt))
 
 

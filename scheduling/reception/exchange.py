@@ -12,6 +12,7 @@ from ..desk import Desk
 from ..events import SyncDue
 from ..messages import (
     ClaimNews,
+    ClientNews,
     JobNews,
     SchedulingMessage,
     TableOffer,
@@ -22,6 +23,7 @@ from ..replica.news import learn
 from ..replica.spread import portions
 from ..tracker.pulse import Pulse
 from ..tracker.tracking import Tracking
+from .clients import Clients
 from .intake import Intake
 
 SUMMARIES_MAX = 1024
@@ -32,9 +34,10 @@ UNLISTED_JOBS_MAX = 64
 class Exchange:
     """The gossip between the scheduling halves of peers."""
 
-    def __init__(self, desk: Desk, intake: Intake, tracking: Tracking, pulse: Pulse) -> None:
+    def __init__(self, desk: Desk, intake: Intake, clients: Clients, tracking: Tracking, pulse: Pulse) -> None:
         self._desk = desk
         self._intake = intake
+        self._clients = clients
         self._tracking = tracking
         self._pulse = pulse
 
@@ -45,6 +48,8 @@ class Exchange:
                 self._join_news(sender, message)
             case ClaimNews():
                 self._join_claims(sender, message)
+            case ClientNews():
+                self._clients.heard(sender, message)
             case TableOffer():
                 self._compare(sender, message)
             case TableWanted():

@@ -65,6 +65,8 @@ class Job:
         self.tracker_start = -1
         self.tracker_heard_at = now
         """When the tracker role itself was last heard at its present epoch."""
+        self.client_seen_at = now
+        """When this peer has last heard of a client that watches the job, if that matters."""
         self.killed = False
         self.dismissed = False
         """Whether this peer has ended the processes of its user code, for good."""

@@ -10,7 +10,9 @@ from ..replica.job import NOBODY, Job
 
 
 def electorate_of(job: str, flock: Flock, most: int) -> tuple[PeerId, ...]:
-    """Choose the peers whose majority will decide a job: the best homes of its key.
+    """Choose the peers whose majority will decide a job, an odd number of them: the best homes of its key.
+
+    One more than an odd number could only be missed: it survives no more deaths, and there is one more to die.
 
     Who joins just now is let in where that lets the job survive one more death: a cluster that was started a moment ago
     may have few homes yet, and the electorate stays as it is. Members that are believed dead are let in only as far as
@@ -19,14 +21,10 @@ def electorate_of(job: str, flock: Flock, most: int) -> tuple[PeerId, ...]:
     """
     members = sorted(flock.preference(job_key(job)), key=flock.leaves)  # stable: those who stay, best first
     reachable = [peer for peer in members if flock.liveness(peer) <= Liveness.SUSPECT][:most]
-    reachable += _useful(len(reachable), flock.newcomers(job_key(job))[: most - len(reachable)])
+    reachable += flock.newcomers(job_key(job))[: most - len(reachable)]
     absent = [peer for peer in members if peer not in reachable and flock.liveness(peer) is Liveness.DEAD]
-    return (*reachable, *absent[: max(0, min(most, 2 * len(reachable) - 1) - len(reachable))])
-
-
-def _useful(voters: int, newcomers: tuple[PeerId, ...]) -> tuple[PeerId, ...]:
-    """Leave out the last newcomer where the electorate would be even by it: it could only be missed."""
-    return newcomers[: max(0, len(newcomers) - (voters + len(newcomers) + 1) % 2)]
+    found = (*reachable, *absent[: max(0, min(most, 2 * len(reachable) - 1) - len(reachable))])
+    return found[: len(found) - (len(found) + 1) % 2]
 
 
 def succession(record: JobRecord, flock: Flock) -> tuple[PeerId, ...]:

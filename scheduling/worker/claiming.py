@@ -19,6 +19,7 @@ from ..replica.skipping import places_to_skip
 from .handfuls import alike, handful_size
 from .shares import by_need
 from .speculating import Speculation
+from .yielding import Yielding
 
 
 class Way(Enum):
@@ -44,6 +45,7 @@ class Work:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._speculation = Speculation(desk)
+        self._yielding = Yielding(desk)
         self._begun = 0
         self._nudges: dict[str, Instant] = {}
         self._resting: dict[tuple[str, Phase], _Rest] = {}
@@ -82,6 +84,8 @@ class Work:
 
     def _choose_open(self, job: Job, phase: Phase) -> Choice:
         """Choose open tasks; when none is due, what others claim meanwhile does not bring that time nearer."""
+        if (others_until := self._yielding.until(job, phase)) is not None:
+            return Choice(due=others_until)
         version, reopenings = self._desk.flock.version, job.boards[phase].reopenings
         rest = self._resting.get((job.id, phase))
         is_as_before = rest is not None and (rest.flock_version, rest.reopenings) == (version, reopenings)
@@ -195,3 +199,4 @@ class Work:
         for phase in Phase:
             self._resting.pop((job, phase), None)
         self._speculation.forget(job)
+        self._yielding.forget(job)

@@ -165,7 +165,8 @@ def running(**changes):
 def test_submit_hands_on_what_was_given_and_leaves_the_rest_to_the_library(client_of):
     client = client_of(FakeJob(status_of()))
     words = "submit count.py a.txt b.txt -o out --split-size 16MiB --reducers 4 --param x=1 --param y=a=b"
-    assert run_command([*words.split(), "--timeout-per-split", "90s", "--memory-per-task", "64MiB", "--plain"]) == 0
+    limits = ["--timeout-per-split", "90s", "--client-patience", "1m", "--memory-per-task", "64MiB"]
+    assert run_command([*words.split(), *limits, "--plain"]) == 0
     program, inputs, output, choices = client.submitted
     assert (program, inputs, output) == ("count.py", ("a.txt", "b.txt"), "out")
     del choices["progress"]
@@ -174,6 +175,7 @@ def test_submit_hands_on_what_was_given_and_leaves_the_rest_to_the_library(clien
         "reducers": 4,
         "params": {"x": "1", "y": "a=b"},
         "timeout_per_split_s": 90.0,
+        "client_patience_s": 60.0,
         "memory_per_task": 64 << 20,
         "overwrite": False,
         "resume": "",

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from murmuration.client.commands.documents import context_from, context_token
 from murmuration.client.commands.main import run_command
 from murmuration.client.moves import MovePlan
+from murmuration.client.store.collecting import PeerCollection
 from murmuration.client.store.files import Entry
 from murmuration.client.store.kv import KeyValues
 from murmuration.node.wire.replies import KeyPut, PeerView, RingShown
@@ -49,6 +50,7 @@ class FakeFiles:
     def __init__(self):
         self.entry = Entry(path="ring:/d/x.txt", directory=False, size=2048, chunks=1, made_at=1.0)
         self.asked = []
+        self.collected = [PeerCollection(peer="A", removed=2, removed_bytes=4096, waiting=1, held=1, due_in_s=90.0)]
 
     def put(self, local, target, **choices):
         choices.pop("progress")
@@ -63,6 +65,10 @@ class FakeFiles:
 
     def stat(self, source):
         return self.entry
+
+    def gc(self, *, grace_s, dry_run, progress):
+        self.asked.append((grace_s, dry_run))
+        return self.collected
 
     def rm(self, source, *, recursive=False):
         self.asked.append((source, recursive))
@@ -435,3 +441,27 @@ def test_peers_tells_for_whom_a_join_waits_only_where_too_many_homes_are_dead(cl
     told = capsys.readouterr().err
     assert "the join of peer-6 waits for peer-1, peer-2" in told
     assert "murmur remove" in told
+
+
+def test_gc_waits_a_day_unless_told_otherwise_and_tells_what_went_and_what_waits(cluster, capsys):
+    assert run_command(["fs", "gc"]) == 0
+    assert run_command(["fs", "gc", "--grace", "90min", "--dry-run"]) == 0
+    assert cluster.fs.asked == [(86400.0, False), (5400.0, True)]
+    shown = capsys.readouterr()
+    assert "4.00 KiB" in shown.out
+    assert "WOULD GO" in shown.out
+    assert "can go in 90 s" in shown.err
+    assert "has not ended" in shown.err
+
+
+def test_gc_as_json_is_one_document_and_a_peer_that_removed_nothing_ends_it_with_1(cluster, capsys):
+    cluster.fs.collected.append(PeerCollection(peer="B", refused="its disk takes no writes"))
+    assert run_command(["fs", "gc", "--json"]) == 1
+    shown = capsys.readouterr()
+    document = json.loads(shown.out)
+    assert [peer["removed"] for peer in document["peers"]] == [2, 0]
+    assert "B has removed nothing: its disk takes no writes" in shown.err
+
+
+def test_gc_refuses_a_grace_that_is_no_time(cluster):
+    assert run_command(["fs", "gc", "--grace", "soon"]) == 2

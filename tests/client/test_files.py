@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from murmuration.client.progress import Silence
 from murmuration.client.store.files import RingFiles
 from murmuration.client.store.tree import newest_manifest
-from murmuration.client.store.upload import Upload, cut_file
+from murmuration.client.store.upload import FRESH_S, Upload, Uploader, cut_file
 from murmuration.node.wire.requests import OfferChunk, PutKey
 from murmuration.ring.digests import chunk_digest
 from murmuration.ring.errors import CallerError, RemoteError, WorldError
@@ -267,3 +268,14 @@ def test_files_are_withdrawn_once_they_are_stored(fs: RingFiles, text: Path, pee
     (offer,) = [request for request in peer.asked if isinstance(request, OfferChunk)]
     with pytest.raises(WorldError, match="nothing is shared"):
         fs._share._files.locate(offer.source.ref)
+
+
+@pytest.mark.parametrize(("took_s", "offers"), [(1.0, 1), (FRESH_S + 1.0, 2)])
+def test_chunks_that_were_long_in_being_named_are_stored_once_more(
+    connection: Any, share: Any, peer: Any, text: Path, took_s: float, offers: int
+) -> None:
+    times = iter((0.0, took_s))
+    uploader = Uploader(connection, share, clock=lambda: next(times))
+    list(uploader.put([Upload(local=text, path="text")], Silence()))
+    kinds = [type(request) for request in peer.asked if isinstance(request, OfferChunk | PutKey)]
+    assert kinds == [OfferChunk, PutKey, OfferChunk][: offers + 1]

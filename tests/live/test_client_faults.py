@@ -126,6 +126,19 @@ def test_job_on_the_files_of_a_client_that_vanishes_writes_to_the_ring_all_the_s
     assert {word: int(number) for word, number in map(str.split, counted.splitlines())} == Counter(TEXT.split())
 
 
+def test_job_that_is_not_to_outlive_its_client_is_killed_when_that_vanishes(stage: SoundCluster) -> None:
+    program = stage.file(GATED.format(gate=str(stage.notes() / "never")), ".py")
+    words = ("submit", program, stage.file(TEXT), "-o", "ring:/dependent", "--splits", "6", "--name", "dependent")
+    client = start(stage, *words, "--client-patience", "10s")
+    submitted(stage, "dependent")
+    end(client, signal.SIGKILL)
+
+    def is_killed() -> bool:
+        return any(each.name == "dependent" and each.state is JobState.KILLED for each in stage.client.jobs())
+
+    until(is_killed, PATIENCE_S)
+
+
 # --- in the middle of an upload ---
 
 

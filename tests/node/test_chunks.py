@@ -227,3 +227,30 @@ def test_chunks_adopted_by_several_threads_at_once_are_all_kept(chunks):
     for content in contents:
         assert chunks.read(chunk_digest(content), 0, len(content)) == content
     assert chunks.size_bytes() == 6 * 70_000
+
+
+def test_removed_chunk_is_gone_with_its_row_and_its_bytes(kept, tmp_path):
+    kept.remove(DIGEST)
+    assert not kept.has(DIGEST)
+    assert kept.locate(DIGEST) is None
+    assert kept.digests(b"", 10) == []
+    assert kept.size_bytes() == 0
+    assert chunk_files(tmp_path) == []
+    kept.remove(DIGEST)
+    kept.adopt(DIGEST, len(CONTENT), pieces(CONTENT))
+    assert kept.read(DIGEST, 0, 10) == CONTENT[:10]
+
+
+def test_removal_that_is_cut_off_after_the_row_is_finished_by_the_next_start(kept, tmp_path, monkeypatch):
+    def refuse(path, *, missing_ok=False):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(WorldError, match="refused"):
+        kept.remove(DIGEST)
+    monkeypatch.undo()
+    kept.close()
+    again = ChunkStore(tmp_path / "chunks")
+    assert not again.has(DIGEST)
+    assert chunk_files(tmp_path) == []
+    again.close()

@@ -355,3 +355,25 @@ def test_processes_do_not_share_a_working_directory_and_leave_none_behind(tmp_pa
 
     play(tmp_path, scene)
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+FAULTS = """
+from resource import RUSAGE_SELF, getrusage
+def blocks(count):
+    before = getrusage(RUSAGE_SELF).ru_minflt
+    for _ in range(count):
+        [bytes(1 << 20) for _ in range(4)]
+    return getrusage(RUSAGE_SELF).ru_minflt - before
+def map(key, value):
+    blocks(8)
+    print(blocks(64))
+"""
+
+
+def test_memory_that_user_code_frees_is_at_hand_for_the_next_block_without_page_faults(tmp_path):
+    async def scene(stage: Stage) -> None:
+        stage.start(FAULTS)
+        assert isinstance(await stage.last_word(), TaskFinished)
+        assert max(map(int, stage.log("m1").split())) < 256  # one block has 256 pages
+
+    play(tmp_path, scene)

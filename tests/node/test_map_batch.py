@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from murmuration.node.executor.batches import gathering
-from murmuration.node.executor.batches.counting import NewlineCounter
+from murmuration.node.executor.batches.counting import NUMPY_PAYS_BYTES, NewlineCounter
+from murmuration.node.executor.batches.lines import LineBatch
 from murmuration.node.executor.faults.careful import check_skipping
 from murmuration.node.executor.faults.wording import UserFault
 from murmuration.node.executor.formats import blocks
@@ -117,10 +118,28 @@ def test_batch_of_a_line_format_is_its_lines_and_knows_their_block_and_text(tmp_
     assert (done.records_in, done.records_out) == (3, 0)
 
 
-@given(block=st.lists(st.sampled_from([b"\n", b"a", b"\r\n"]), max_size=50).map(b"".join))
-def test_newlines_are_counted_alike_before_and_after_numpy_pays(block):
-    counter = NewlineCounter(pays_bytes=1)
-    assert [counter.count(b"\n\n"), counter.count(block)] == [2, block.count(b"\n")]
+@given(
+    block=st.lists(st.sampled_from([b"\n", b"a", b"\r\n"]), max_size=50).map(b"".join),
+    times=st.sampled_from([1, 2 * NUMPY_PAYS_BYTES]),
+    share=st.floats(0, 1),
+)
+def test_newlines_of_a_piece_are_counted_alike_before_and_after_numpy_pays(block, times, share):
+    counter, many = NewlineCounter(pays_bytes=1), block * times
+    begin = int(share * len(many))
+    assert counter.count(b"\n\n", 0, 2) == 2
+    assert counter.count(many, 0, begin) + counter.count(many, begin, len(many)) == block.count(b"\n") * times
+
+
+@given(lines=st.lists(st.sampled_from([b"", b"xx", b"axxa", b"b"]), min_size=1), asked=st.sets(st.integers(0, 9)))
+def test_lines_are_numbered_alike_however_often_and_in_whatever_order_they_are_looked_for(lines, asked):
+    batch = LineBatch(b"".join(line + b"\n" for line in lines), 7, decode=bytes.decode)
+    wanted = [(number, line.decode()) for number, line in enumerate(lines, 7) if b"xx" in line]
+    for question in sorted(asked):
+        if question % 2:
+            assert len(batch) == len(lines)
+        else:
+            assert next(batch.containing(b"xx"), None) == (wanted[0] if wanted else None)
+        assert list(batch.containing(b"xx")) == wanted
 
 
 def test_lines_that_contain_bytes_are_found_with_their_numbers_and_no_other_is_decoded(tmp_path):

@@ -2,9 +2,10 @@
 
 from collections import Counter
 
-from scheduling_cluster import Cluster, job_record
+from scheduling_cluster import JOB, Cluster, job_record
 
 from murmuration.ring.facts import Liveness
+from murmuration.scheduling.jobs import Phase
 
 
 def timed(splits: int, *, steps: int) -> tuple[float, Cluster]:
@@ -62,6 +63,10 @@ def test_task_claimed_ahead_is_released_when_its_slot_does_not_become_free() -> 
     cluster.run_until(cluster.done)
     assert not cluster.machines[stuck]._desk.slots.running
     cluster.assert_exact(record)
+    cluster.run_for(0.5)
+    for machine in cluster.machines.values():
+        waste = machine.jobs[JOB].boards[Phase.MAP].waste
+        assert (waste.duplicates, waste.races_lost) == (1, 0), "what was given back before it was begun cost nothing"
 
 
 def test_task_claimed_ahead_is_open_again_when_its_peer_dies() -> None:

@@ -130,7 +130,8 @@ def test_loser_of_two_claims_stops_and_the_winner_is_the_same_everywhere() -> No
     cluster.submit(record)
     cluster.run_until(lambda: len(cluster.begun) == 1 or cluster.now > 0.1)
     for peer in cluster.peers:
-        if cluster.job(peer).epoch == 0:
+        job = cluster.job(peer)
+        if job is None or job.epoch == 0:
             news = cluster.job(cluster.peers[0]).news()
             cluster.do(peer, ev.SchedulingMessageReceived(sender=cluster.peers[0], message=news))
     cluster.run_until(lambda: len(cluster.begun) == 2)

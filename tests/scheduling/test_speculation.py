@@ -149,3 +149,23 @@ def test_setting_of_the_share_bounds_the_speculation() -> None:
     cluster.slowed = dict.fromkeys(cluster.peers[:3], 50.0)
     finished(cluster, 6)
     assert sum(attempt.speculative for *_, attempt in cluster.begun) == 3
+
+
+def begun_by_the_slow(cluster: Cluster) -> list[float]:
+    return [at for at, peer, *_ in cluster.begun if peer == cluster.peers[-1]]
+
+
+def test_slow_peer_leaves_the_last_tasks_to_those_who_end_them_sooner() -> None:
+    cluster = slowed(5.0)
+    assert finished(cluster, 80, speculation=False) <= 80 / 4.2 + 1.5
+    assert len(begun_by_the_slow(cluster)) >= 2
+
+
+def test_slow_peer_takes_the_last_tasks_all_the_same_if_the_others_stand_still() -> None:
+    cluster = slowed(5.0)
+    cluster.submit(job_record(80, 0, speculation=False))
+    cluster.run_until(lambda: (job := cluster.job(cluster.peers[-1])) and 0 < len(job.boards[Phase.MAP].openings) < 12)
+    cluster.slowed |= dict.fromkeys(cluster.peers[:4], 1000.0)
+    before, stood_still_at = len(begun_by_the_slow(cluster)), cluster.now
+    cluster.run_until(lambda: len(begun_by_the_slow(cluster)) == before + 3)
+    assert cluster.now - stood_still_at < 4 * 5.0 + 1.0

@@ -43,7 +43,10 @@ def record(electorate: tuple[str, ...] = ()) -> JobRecord:
 
 @pytest.mark.parametrize(
     ("alive", "dead", "left", "voters"),
-    [(1, 0, 0, 1), (2, 0, 0, 2), (3, 0, 0, 3), (9, 0, 0, 5), (1, 2, 0, 1), (2, 3, 0, 3), (3, 4, 0, 5), (2, 0, 3, 2)],
+    [
+        *[(1, 0, 0, 1), (2, 0, 0, 1), (3, 0, 0, 3), (4, 0, 0, 3), (9, 0, 0, 5)],
+        *[(1, 2, 0, 1), (2, 1, 0, 3), (2, 3, 0, 3), (3, 1, 0, 3), (3, 4, 0, 5), (2, 0, 3, 1)],
+    ],
 )
 def test_electorate_is_decided_by_those_in_touch_alone(alive: int, dead: int, left: int, voters: int) -> None:
     electorate = electorate_of(JOB, flock_of(alive, dead, left), 5)
@@ -70,7 +73,7 @@ def test_who_joins_decides_too_where_the_job_survives_one_more_death_by_it(
 def test_who_joins_and_cannot_be_reached_decides_nothing() -> None:
     flock = flock_of(4)
     flock.learn(joiner(PEERS[5], Liveness.SUSPECT))
-    assert set(electorate_of(JOB, flock, 5)) == set(PEERS[:4])
+    assert set(electorate_of(JOB, flock, 5)) < set(PEERS[:4])
 
 
 def test_electorate_is_the_same_at_every_peer() -> None:

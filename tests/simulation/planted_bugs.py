@@ -438,6 +438,13 @@ PLANTED_BUGS = (
         "return min(one, other, key=lambda account: (account.stage, account.fraction))",
     ),
     PlantedBug(
+        "client that is gone is not missed",
+        "scheduling/reception/clients.py",
+        "return 2 * missed_by > len(job.record.electorate)",
+        "return False",
+        first=40,
+    ),
+    PlantedBug(
         "killed job goes on where it runs",
         "scheduling/worker/attempts.py",
         "over = job.killed or not job.live",
@@ -452,7 +459,7 @@ PLANTED_BUGS = (
     PlantedBug(
         "newcomers do not vote",
         "scheduling/tracker/succession.py",
-        "reachable += _useful(len(reachable), flock.newcomers(job_key(job))[: most - len(reachable)])",
+        "reachable += flock.newcomers(job_key(job))[: most - len(reachable)]",
         "reachable += ()",
     ),
     PlantedBug(
@@ -510,5 +517,29 @@ PLANTED_BUGS = (
         "self._parted[_name(key)] += 1",
         "self._parted[_name(key)] += 0",
         first=1680,
+    ),
+    PlantedBug(
+        "upload leaves the mark for collection on",
+        "ring/copies/marks.py",
+        "if _is_there(row, read) and not (operation.is_copy and",
+        "if False and not (operation.is_copy and",
+    ),
+    PlantedBug(
+        "collection by the names that this peer itself keeps",
+        "ring/collecting/naming.py",
+        "if held.standing is not Standing.REMOVED]",
+        "if peer == self.roster.me]",
+    ),
+    PlantedBug(
+        "chunk collected without a grace",
+        "ring/copies/marks.py",
+        "left_s = mark.lived_s + operation.grace_s - operation.lived_s",
+        "left_s = 0.0",
+    ),
+    PlantedBug(
+        "marks are always of now",
+        "ring/copies/marks.py",
+        "return mark if mark is not None and not mark.was_collected and mark.lived_s <= lived_s else None",
+        "return None",
     ),
 )

@@ -18,6 +18,7 @@ from murmuration.ring.effects import (
     PullChunk,
     PutDone,
     RecordSeen,
+    RemoveChunk,
     RingEffect,
     Send,
     SendTo,
@@ -28,6 +29,8 @@ from murmuration.ring.errors import Corrupt
 from murmuration.ring.events import (
     ChunkOffered,
     ChunkPulled,
+    ChunkRemoved,
+    CollectRequested,
     GetRequested,
     KeysRequested,
     MessageReceived,
@@ -217,6 +220,13 @@ class RingCluster:
         )
         return request
 
+    def collect(self, at: int, grace_s: float, *, is_dry: bool = False, patience_s: float = 60.0) -> Answer:
+        """Have a peer go through its chunks, and wait for what comes of it."""
+        request = f"r{next(self._requests)}"
+        wish = CollectRequested(request=request, name=request, grace_s=grace_s, is_dry=is_dry, patience_s=patience_s)
+        self.happen(at, wish)
+        return self.answer(request, within_s=patience_s + 1.0)
+
     def answer(self, request: str, within_s: float = 30.0) -> Answer:
         """Run until a request is answered; it is answered once."""
         self.run(within_s, lambda: request in self.answers)
@@ -286,10 +296,8 @@ class RingCluster:
                 heapq.heappush(self._queue, (due, next(self._ticks), at, ring, event))
             case Operate(ticket=ticket, operation=operation):
                 self._operate(at, ring, ticket, operation)
-            case PullChunk(ticket=ticket, digest=digest, sources=sources):
-                is_there = digest in self.disks[at].chunks or self.can_pull(at, sources)
-                self.disks[at].chunks |= {digest} if is_there else set()
-                self._later(at, ring, 0.01, 0.05, ChunkPulled(ticket=ticket, error="" if is_there else "no source"))
+            case PullChunk() | RemoveChunk():
+                self._tend(at, ring, effect)
             case Completed(request=request, answer=answer):
                 self.answers.setdefault(request, []).append(answer)
             case RecordSeen():
@@ -299,6 +307,16 @@ class RingCluster:
                 del self.rings[at]
             case MemberChanged():
                 pass
+
+    def _tend(self, at: int, ring: Ring, effect: PullChunk | RemoveChunk) -> None:
+        chunks = self.disks[at].chunks
+        if isinstance(effect, RemoveChunk):
+            chunks.discard(effect.digest)
+            self._later(at, ring, 0.01, 0.05, ChunkRemoved(ticket=effect.ticket, error=""))
+            return
+        is_there = effect.digest in chunks or self.can_pull(at, effect.sources)
+        chunks |= {effect.digest} if is_there else set()
+        self._later(at, ring, 0.01, 0.05, ChunkPulled(ticket=effect.ticket, error="" if is_there else "no source"))
 
     def _operate(self, at: int, ring: Ring, ticket: int, operation: Operation) -> None:
         self.operated.append((self.now, at, operation))

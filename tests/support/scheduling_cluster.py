@@ -116,6 +116,8 @@ class Cluster:
         self.asked: Counter[str] = Counter()
         """How often others have asked a tracker whether it is at work."""
         self.delay_s = 0.002
+        self.cut_off: set[PeerId] = set()
+        """Peers that no message comes from, or reaches, whatever others believe of them."""
         self.frozen: dict[PeerId, list[out.SchedulingEffect]] = {}
         for peer in self.peers:
             self.start(peer)
@@ -180,6 +182,11 @@ class Cluster:
         while self._heap and self._heap[0][0] <= end:
             self.step()
         self.now = end
+
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass with all processes and links stopped, as on a machine that sleeps."""
+        self.now += seconds
+        self._heap = [(at + seconds, *rest) for at, *rest in self._heap]
 
     def step(self) -> None:
         self.now, _, peer, start, event = heapq.heappop(self._heap)
@@ -310,7 +317,7 @@ class Cluster:
             self.asked[tell.to] += 1
         message: SchedulingMessage = msgspec.msgpack.decode(frame, type=SchedulingMessage)
         for copies in range(1 + (self.rng.random() < self.loss)):
-            if self.rng.random() >= self.loss:
+            if self.rng.random() >= self.loss and not {sender, tell.to} & self.cut_off:
                 received = ev.SchedulingMessageReceived(sender=sender, message=message)
                 self._post(self.rng.uniform(0.0005, self.delay_s) + 0.1 * copies, tell.to, received)
 

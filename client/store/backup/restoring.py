@@ -18,7 +18,7 @@ from ....scheduling.jobs import ChunkRef
 from ...connection import TRIES, Connection
 from ...progress import Progress, Silence
 from ..share import Share
-from ..upload import CHUNK_REPLICAS, OFFERS_IN_FLIGHT
+from ..upload import CHUNK_REPLICAS, FRESH_S, OFFERS_IN_FLIGHT
 from .layout import BackupManifest, KeptKey, Page, chunk_file, chunks_of, holds_chunk, read_manifest, read_page
 from .taking import KEYS_AT_ONCE, quorum_of
 
@@ -63,13 +63,19 @@ class Restore:
         manifest, restored = read_manifest(directory), Restored()
         told, lost = progress or Silence(), frozenset(map(bytes.fromhex, manifest.lost))
         pages = _pages_of(manifest, vnodes)
-        total = sum(page.keys for page in pages)
+        total, fresh_since = sum(page.keys for page in pages), time.monotonic()
         for page in pages:
-            kept = read_page(directory, page)
-            self._offer(directory, [chunk for chunk in chunks_of(kept) if chunk.digest not in lost], restored)
+            kept, begun = read_page(directory, page), time.monotonic()
+            if begun - fresh_since > FRESH_S:  # they might be collected, if no key was written that names them
+                self._offered, fresh_since = set(), begun
+            chunks = [chunk for chunk in chunks_of(kept) if chunk.digest not in lost]
+            self._offer(directory, chunks, restored)
             for begin in range(0, len(kept), KEYS_AT_ONCE):
                 self._write(kept[begin : begin + KEYS_AT_ONCE], restored)
                 told.advance("keys", restored.keys, total)
+            if time.monotonic() - begun > FRESH_S:
+                self._offered -= {chunk.digest for chunk in chunks}
+                self._offer(directory, chunks, restored)
         return restored
 
     def _offer(self, directory: Path, chunks: Iterable[ChunkRef], restored: Restored) -> None:

@@ -19,7 +19,7 @@ class LineBatch(Sequence[Any]):
     number of the first line in its file, from 1.
     """
 
-    __slots__ = ("_count", "_decode", "_key", "_lines", "_raw", "block", "first_line")
+    __slots__ = ("_count", "_counted", "_decode", "_key", "_lines", "_raw", "block", "first_line")
 
     def __init__(
         self,
@@ -41,10 +41,11 @@ class LineBatch(Sequence[Any]):
         self._key = key
         self._lines: list[Any] | None = None
         self._count: int | None = None
+        self._counted = (0, 0)  # so many newlines stand before this place: what is counted once is not counted again
 
     def __len__(self) -> int:
         if self._count is None:
-            self._count = newlines.count(self.block) + (not self.block.endswith(b"\n"))
+            self._count = self._newlines_before(len(self.block)) + (not self.block.endswith(b"\n"))
         return self._count
 
     @overload
@@ -66,14 +67,12 @@ class LineBatch(Sequence[Any]):
 
     def containing(self, wanted: bytes) -> Iterator[tuple[int, Any]]:
         """Give the number and the content of each line that holds these bytes; no other line is cut, or decoded."""
-        block, counted, number = self.block, 0, self.first_line
+        block = self.block
         place = block.find(wanted)
         while place >= 0:
             begin = block.rfind(b"\n", 0, place) + 1
             end = block.find(b"\n", place) + 1 or len(block)
-            number += block.count(b"\n", counted, begin)
-            yield number, self._cut(block[begin:end])[0]
-            counted = begin
+            yield self.first_line + self._newlines_before(begin), self._cut(block[begin:end])[0]
             place = block.find(wanted, end)
 
     def pairs(self) -> Iterator[tuple[Any, Any]]:
@@ -97,6 +96,14 @@ class LineBatch(Sequence[Any]):
         lines = self.block.split(b"\n")
         block = b"".join(lines[place] + b"\n" for place in places)
         return LineBatch(block, self.first_line, decode=self._decode, raw=self._raw, key=self._key)
+
+    def _newlines_before(self, place: int) -> int:
+        counted_to, count = self._counted
+        if place < counted_to:
+            return newlines.count(self.block, 0, place)
+        count += newlines.count(self.block, counted_to, place)
+        self._counted = (place, count)
+        return count
 
     def _all(self) -> list[Any]:
         if self._lines is None:

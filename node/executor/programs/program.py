@@ -195,7 +195,8 @@ class _Parts:
             raise fault(
                 "BadProgram",
                 f"{self._program} has no mapper: {self._what_is_there()}",
-                hint="write a subclass of murmuration.Mapper with map(self, key, value), or a function map(key, value)",
+                hint="write a subclass of murmuration.Mapper with map(self, key, value), or a function map(key, value);"
+                ' to reduce what is there already: mapper = "identity"',
             )
         return type("FunctionMapper", (Mapper,), {name: staticmethod(each) for name, each in written.items()})
 

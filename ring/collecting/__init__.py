@@ -1,0 +1,1 @@
+"""Remove chunks that no record names any more, after a grace."""
