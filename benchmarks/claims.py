@@ -151,8 +151,8 @@ class Flock:
                 self._carry(number, self._number[to], message)
             case out.WakeSchedulingAt(at=at, event=event):
                 self._later(max(0.0, at - self.now), number, event)
-            case out.StartAttempt(phase=Phase.MAP):
-                self._execute(number, effect)
+            case out.StartAttempts(starts=starts) if starts[0].phase is Phase.MAP:
+                self._execute(number, starts)
             case out.StopAttempt(attempt=attempt):
                 self._stopped.add(attempt)
             case out.StoreRecord(job=job, key=key, value=value):
@@ -176,14 +176,18 @@ class Flock:
             received = ev.SchedulingMessageReceived(sender=self._ids[sender], message=message)
             self._later(self.rng.uniform(*DELAY_S), receiver, received)
 
-    def _execute(self, number: int, start: out.StartAttempt) -> None:
-        takes_s = self.task_s * self.rng.uniform(1 - SPREAD, 1 + SPREAD)
-        for step in range(1, int(takes_s / PROGRESS_EVERY_S)):
-            told_s = step * PROGRESS_EVERY_S
-            self._later(told_s, number, ev.AttemptProgressed(attempt=start.attempt, fraction=told_s / takes_s))
-        digest = blake2b(str(start.task).encode(), digest_size=32).digest()
-        report = TaskReport(digest, 1, 1, 1, 1, takes_s)
-        self._later(takes_s, number, ev.AttemptFinished(attempt=start.attempt, report=report))
+    def _execute(self, number: int, starts: tuple[out.StartAttempt, ...]) -> None:
+        begun_s = 0.0
+        for start in starts:
+            takes_s = self.task_s * self.rng.uniform(1 - SPREAD, 1 + SPREAD)
+            for step in range(1, int(takes_s / PROGRESS_EVERY_S)):
+                told_s = step * PROGRESS_EVERY_S
+                progressed = ev.AttemptProgressed(attempt=start.attempt, fraction=told_s / takes_s)
+                self._later(begun_s + told_s, number, progressed)
+            begun_s += takes_s
+            digest = blake2b(str(start.task).encode(), digest_size=32).digest()
+            report = TaskReport(digest, 1, 1, 1, 1, takes_s)
+            self._later(begun_s, number, ev.AttemptFinished(attempt=start.attempt, report=report))
 
 
 def play(peers: int, splits: int, slots: int, task_s: float, loss: float) -> Row:

@@ -1,12 +1,15 @@
-"""Carry attempts from their inputs through user code to an event: fetch, run, report."""
+"""Carry attempts from their inputs through user code to an event: fetch, run, report.
+
+Attempts that come together have their inputs looked up together and run in one process, one after the other; for all
+else each of them is on its own.
+"""
 
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -15,18 +18,20 @@ from msgspec.structs import replace
 from ..ring.errors import MurmurationError
 from ..ring.terms import Member, Source
 from ..scheduling.events import (
+    AttemptEvent,
     AttemptFailed,
     AttemptFinished,
     AttemptLost,
     AttemptProgressed,
+    AttemptsTold,
     LocalOutput,
     LocalSideFile,
     SchedulingEvent,
 )
-from ..scheduling.jobs import JobRecord, Phase, TaskReport, UserError
+from ..scheduling.jobs import Phase, TaskReport, UserError
 from ..scheduling.messages import Attempt, run_name
 from ..scheduling.replica.skipping import ENDINGS
-from .effects import RunAttempt
+from .effects import RunAttempt, RunAttempts
 from .executor.faults.line_note import noted_line
 from .executor.hosting.kept_logs import clear_old_logs
 from .executor.hosting.logs import LOGS
@@ -59,13 +64,29 @@ class _Running:
 
     run: RunAttempt
     output: str
+    scratch: str
     is_ahead: bool
     order: MapTask | ReduceTask | None = None
+    fetch: asyncio.Task[None] | None = None
+    """What brings its input here, and that of others that came with it."""
 
     @property
     def side(self) -> str:
         """Tell what the paths of its side files begin with."""
         return f"parts/{self.run.start.record.id}/side-{self.run.start.attempt.title}-"
+
+    @property
+    def note(self) -> str:
+        """Give the path at which a careful attempt notes where it is."""
+        return f"{self.scratch}/line"
+
+    @property
+    def may_use_scratch(self) -> bool:
+        """Tell whether anything may lie in its scratch directory: pulled input, or a note."""
+        if self.order is None or self.order.skip is not None:
+            return True
+        places = self.order.extents if isinstance(self.order, MapTask) else self.order.runs
+        return any(place.path.startswith(self.scratch) for place in places)
 
 
 class Attempts:
@@ -87,49 +108,60 @@ class Attempts:
         self._threads = threads
         self._emit = emit
         self._running: dict[str, _Running] = {}
-        self._fetches: dict[str, asyncio.Task[None]] = {}
 
     def jobs_left(self) -> tuple[str, ...]:
         """Name the jobs of which runs or parts lie on the disk."""
         folders = (self._directory / kind for kind in KEPT)
         return tuple(sorted({left.name for folder in folders if folder.is_dir() for left in folder.iterdir()}))
 
-    def start(self, run: RunAttempt) -> None:
-        """Begin an attempt, or only fetch its input ahead; its end comes as an event."""
+    def start(self, work: RunAttempts) -> None:
+        """Begin attempts, or only fetch their inputs ahead; the end of each comes as an event."""
+        titles = [run.start.attempt.title for run in work.runs]
+        known = [self._running[title] for title in titles if title in self._running]
+        if known:
+            self._go_on(known)
+            return
+        begun = [self._running_of(run, is_ahead=work.is_ahead) for run in work.runs]
+        self._running.update(zip(titles, begun, strict=True))
+        fetch = asyncio.get_running_loop().create_task(self._fetch(begun))
+        fetch.add_done_callback(_report_unforeseen)
+        for running in begun:
+            running.fetch = fetch
+
+    def _running_of(self, run: RunAttempt, *, is_ahead: bool) -> _Running:
         start = run.start
         job, title = start.record.id, start.attempt.title
-        if title in self._running:
-            self._go_on(self._running[title])
-            return
         if start.phase is Phase.MAP and start.record.partitions:
             output = run_name(job, start.task, start.attempt)
         else:
             output = f"parts/{job}/{start.phase.name.lower()}-{start.task}-{title}"
-        self._running[title] = _Running(run, output, run.is_ahead)
-        fetch = asyncio.get_running_loop().create_task(self._fetch(title, self._running[title]))
-        fetch.add_done_callback(_report_unforeseen)
-        self._fetches[title] = fetch
+        return _Running(run, output, f"{self._directory}/scratch/{title}", is_ahead)
 
-    def _go_on(self, running: _Running) -> None:
-        """Let an attempt run whose input was to be fetched ahead; if that is still on its way, it runs after."""
-        running.is_ahead = False
-        if running.order is not None:
-            self._execute(running.run.start.record, running.order)
+    def _go_on(self, prepared: list[_Running]) -> None:
+        """Let attempts run whose input was to be fetched ahead; if that is still on its way, they run after."""
+        for running in prepared:
+            running.is_ahead = False
+        self._execute([running for running in prepared if running.order is not None])
 
-    def _execute(self, record: JobRecord, order: MapTask | ReduceTask) -> None:
-        load, spec = load_order(record, self._me.name), record.spec
-        self._pool.start(record.id, load, order, spec.timeout_per_split_s, spec.memory_limit)
+    def _execute(self, ready: Sequence[_Running]) -> None:
+        """Have attempts of one job carried out in turn."""
+        if not ready:
+            return
+        record = ready[0].run.start.record
+        orders = [running.order for running in ready if running.order is not None]
+        limits = record.spec.timeout_per_split_s, record.spec.memory_limit
+        self._pool.start(record.id, load_order(record, self._me.name), orders, *limits)
 
     def stop(self, attempt: Attempt) -> None:
-        """End an attempt, its process included; no event follows."""
+        """End an attempt, its process included if it is at it; no event follows."""
         title = attempt.title
-        if self._running.pop(title, None) is None:
+        running = self._running.pop(title, None)
+        if running is None:
             return
-        fetch = self._fetches.pop(title, None)
-        if fetch is not None:
-            fetch.cancel()
+        if running.fetch is not None and all(each.fetch is not running.fetch for each in self._running.values()):
+            running.fetch.cancel()
         self._pool.stop(title)
-        self._clear(title)
+        _clear(running)
 
     def dismiss(self, job: str) -> None:
         """End the executors of a job that is over; what it has written stays."""
@@ -142,93 +174,108 @@ class Attempts:
             shutil.rmtree(self._directory / folder / job, ignore_errors=True)
         self._threads.submit(clear_old_logs, self._directory, time.time())
 
-    def heard(self, word: ExecutorWord) -> None:
-        """Turn an executor's word into an event; a word of an attempt that was stopped meanwhile is dropped."""
+    def heard(self, words: Iterable[ExecutorWord]) -> None:
+        """Turn an executor's words into events; those of attempts that were stopped meanwhile are dropped."""
+        events = [event for word in words if (event := self._event_of(word)) is not None]
+        if len(events) == 1:
+            self._emit(events[0])
+        elif events:
+            self._emit(AttemptsTold(events=tuple(events)))
+
+    def _event_of(self, word: ExecutorWord) -> AttemptEvent | None:
+        if isinstance(word, ProgramLoaded) or word.attempt not in self._running:
+            return None
+        running = self._running[word.attempt]
+        attempt = running.run.start.attempt
         match word:
-            case ProgramLoaded():
-                return
-            case TaskProgressed(attempt=title, fraction=fraction):
-                if title in self._running:
-                    self._emit(AttemptProgressed(attempt=self._attempt(title), fraction=fraction))
-            case TaskFinished(attempt=title):
-                if title in self._running:
-                    self._finished(title, word)
-            case TaskFailed(attempt=title, error=error):
-                if title in self._running:
-                    self._failed(title, error)
-            case RunUnreadable(attempt=title, splits=splits):
-                if title in self._running:
-                    missing = in_one_place(self._running[title].run, splits)
-                    lost = AttemptLost(attempt=self._attempt(title), reason="damaged runs", missing=missing)
-                    self._end(title, lost)
+            case TaskProgressed(fraction=fraction):
+                return AttemptProgressed(attempt=attempt, fraction=fraction)
+            case TaskFinished():
+                event: AttemptEvent = self._finished(running, word)
+            case TaskFailed(error=error):
+                event = _failed(running, error)
+            case RunUnreadable(splits=splits):
+                missing = in_one_place(running.run, splits)
+                event = AttemptLost(attempt=attempt, reason="damaged runs", missing=missing)
             case _:
                 assert_never(word)
+        del self._running[word.attempt]
+        _clear(running)
+        return event
 
-    def _attempt(self, title: str) -> Attempt:
-        return self._running[title].run.start.attempt
+    async def _fetch(self, begun: list[_Running]) -> None:
+        """Bring the inputs of attempts here, and let those run that may."""
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, self._look_up, begun)
+        live = [(at, each) for at, each in zip(begun, found, strict=True) if self._is_live(at)]
+        for running, each in live:
+            running.fetch = None
+            running.order = None if isinstance(each, AttemptLost) else each
+        self._execute([running for running, _ in live if running.order is not None and not running.is_ahead])
+        for running, each in live:
+            if isinstance(each, AttemptLost) and self._is_live(running):
+                del self._running[each.attempt.title]
+                _clear(running)
+                self._emit(each)
 
-    async def _fetch(self, title: str, running: _Running) -> None:
-        run, loop = running.run, asyncio.get_running_loop()
-        scratch, start = self._scratch(title), run.start
+    def _is_live(self, running: _Running) -> bool:
+        return self._running.get(running.run.start.attempt.title) is running
+
+    def _look_up(self, begun: list[_Running]) -> list[MapTask | ReduceTask | AttemptLost]:
+        """Find the inputs of attempts, one by one, and make room for what they write; done in a thread."""
+        folders = {path.rpartition("/")[0] for running in begun for path in (running.output, running.side)}
         try:
-            for path in (running.output, running.side):
-                (self._directory / path).parent.mkdir(parents=True, exist_ok=True)
-            if start.phase is Phase.MAP:
-                head, body, tail = await loop.run_in_executor(self._threads, self._fetcher.split, run, scratch)
-                split = start.record.splits[start.task]
-                order: MapTask | ReduceTask = MapTask(
-                    attempt=title,
-                    split=start.task,
-                    file=start.record.files[split.file].name,
-                    first_line=split.first_line,
-                    first_byte=split.begin,
-                    extents=body,
-                    output=str(self._directory / running.output),
-                    side=str(self._directory / running.side),
-                    skip=start.skip,
-                    note=str(self._note(title)),
-                    head=head,
-                    tail=tail,
-                )
-            else:
-                fetch = partial(self._fetcher.runs, run.runs, start.task, scratch)
-                fetched = await loop.run_in_executor(self._threads, fetch)
-                if fetched.missing:
-                    reason = f"the runs of {len(fetched.missing)} splits are gone"
-                    self._end(title, AttemptLost(attempt=start.attempt, reason=reason, missing=fetched.missing))
-                    return
-                order = ReduceTask(
-                    attempt=title,
-                    partition=start.task,
-                    runs=fetched.segments,
-                    output=str(self._directory / running.output),
-                    side=str(self._directory / running.side),
-                    skip=start.skip,
-                    note=str(self._note(title)),
-                )
+            for folder in folders:
+                (self._directory / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return [AttemptLost(attempt=running.run.start.attempt, reason=str(error)) for running in begun]
+        sizes: dict[str, int] = {}
+        return [self._order_of(running, sizes) for running in begun]
+
+    def _order_of(self, running: _Running, sizes: dict[str, int]) -> MapTask | ReduceTask | AttemptLost:
+        start = running.run.start
+        try:
             if start.skip is not None:
-                scratch.mkdir(parents=True, exist_ok=True)
+                Path(running.scratch).mkdir(parents=True, exist_ok=True)
+            return self._map_task(running, sizes) if start.phase is Phase.MAP else self._reduce_task(running)
         except (MurmurationError, OSError, MemoryError) as error:
-            reason = str(error) or type(error).__name__
-            self._end(title, AttemptLost(attempt=start.attempt, reason=reason))
-            return
-        self._fetches.pop(title, None)
-        if running.is_ahead:
-            running.order = order
-        else:
-            self._execute(start.record, order)
+            return AttemptLost(attempt=start.attempt, reason=str(error) or type(error).__name__)
 
-    def _failed(self, title: str, error: UserError) -> None:
-        """Add to the end of a process which line or key it was at, if the attempt was careful."""
-        start = self._running[title].run.start
-        if start.skip is not None and error.kind in ENDINGS:
-            is_map = start.phase is Phase.MAP
-            file = start.record.files[start.record.splits[start.task].file].name if is_map else ""
-            error = replace(error, file=file, line=noted_line(str(self._note(title))))
-        self._end(title, AttemptFailed(attempt=start.attempt, error=error))
+    def _map_task(self, running: _Running, sizes: dict[str, int]) -> MapTask:
+        start = running.run.start
+        split = start.record.splits[start.task]
+        head, body, tail = self._fetcher.split(running.run, Path(running.scratch), sizes)
+        return MapTask(
+            attempt=start.attempt.title,
+            split=start.task,
+            file=start.record.files[split.file].name,
+            first_line=split.first_line,
+            first_byte=split.begin,
+            extents=body,
+            output=f"{self._directory}/{running.output}",
+            side=f"{self._directory}/{running.side}",
+            skip=start.skip,
+            note=running.note,
+            head=head,
+            tail=tail,
+        )
 
-    def _finished(self, title: str, word: TaskFinished) -> None:
-        running = self._running[title]
+    def _reduce_task(self, running: _Running) -> ReduceTask | AttemptLost:
+        start = running.run.start
+        fetched = self._fetcher.runs(running.run.runs, start.task, Path(running.scratch))
+        if fetched.missing:
+            reason = f"the runs of {len(fetched.missing)} splits are gone"
+            return AttemptLost(attempt=start.attempt, reason=reason, missing=fetched.missing)
+        return ReduceTask(
+            attempt=start.attempt.title,
+            partition=start.task,
+            runs=fetched.segments,
+            output=f"{self._directory}/{running.output}",
+            side=f"{self._directory}/{running.side}",
+            skip=start.skip,
+            note=running.note,
+        )
+
+    def _finished(self, running: _Running, word: TaskFinished) -> AttemptFinished:
         report = TaskReport(
             digest=word.digest,
             records_in=word.records_in,
@@ -243,12 +290,11 @@ class Attempts:
             LocalSideFile(name=each.name, pieces=self._outputs(running.side + each.name, each.pieces))
             for each in word.side
         )
-        attempt = running.run.start.attempt
-        self._end(title, AttemptFinished(attempt=attempt, report=report, outputs=outputs, side=side))
+        return AttemptFinished(attempt=running.run.start.attempt, report=report, outputs=outputs, side=side)
 
     def _outputs(self, ref: str, pieces: Iterable[OutputPiece]) -> tuple[LocalOutput, ...]:
         """Name the pieces of a file below this peer's directory."""
-        me, path = self._me, str(self._directory / ref)
+        me, path = self._me, f"{self._directory}/{ref}"
         return tuple(
             LocalOutput(
                 digest=piece.digest,
@@ -259,22 +305,20 @@ class Attempts:
             for piece in pieces
         )
 
-    def _end(self, title: str, event: SchedulingEvent) -> None:
-        self._running.pop(title, None)
-        self._fetches.pop(title, None)
-        self._clear(title)
-        self._emit(event)
 
-    def _scratch(self, title: str) -> Path:
-        return self._directory / "scratch" / title
+def _failed(running: _Running, error: UserError) -> AttemptFailed:
+    """Add to the end of a process which line or key it was at, if the attempt was careful."""
+    start = running.run.start
+    if start.skip is not None and error.kind in ENDINGS:
+        is_map = start.phase is Phase.MAP
+        file = start.record.files[start.record.splits[start.task].file].name if is_map else ""
+        error = replace(error, file=file, line=noted_line(running.note))
+    return AttemptFailed(attempt=start.attempt, error=error)
 
-    def _note(self, title: str) -> Path:
-        return self._scratch(title) / "line"
 
-    def _clear(self, title: str) -> None:
-        scratch = self._scratch(title)
-        if scratch.exists():
-            shutil.rmtree(scratch, ignore_errors=True)
+def _clear(running: _Running) -> None:
+    if running.may_use_scratch:
+        shutil.rmtree(running.scratch, ignore_errors=True)
 
 
 def _report_unforeseen(fetch: asyncio.Task[None]) -> None:

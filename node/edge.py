@@ -10,8 +10,7 @@ from ..ring.facts import Update
 from ..ring.terms import Member, PeerId
 from .clock import Clock, LoopClock
 from .effects import NodeEffect
-from .executor.hosting.pool import ExecutorPool
-from .executor.tasks import ExecutorWord
+from .executor.hosting.pool import Deliver, ExecutorPool
 from .storage.chunks import ChunkStore
 from .storage.store import Foretold, Outcomes, Store, StoreSettings
 from .transport.control import Arrivals, ControlTransport
@@ -72,7 +71,7 @@ class Edge:
         """Give what the bulk server serves from, made of what the peer has to serve."""
         return shelf
 
-    def pool(self, slots: int, directory: Path, deliver: Callable[[ExecutorWord], None]) -> ExecutorPool:
+    def pool(self, slots: int, directory: Path, deliver: Deliver) -> ExecutorPool:
         """Make ready for user code."""
         return ExecutorPool(slots, directory, deliver)
 

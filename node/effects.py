@@ -64,14 +64,21 @@ class RunPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAttempt:
-    """Bring the inputs of an attempt here and run user code on them: `pieces` of a split, or `runs` for a partition.
-
-    With `is_ahead` only the inputs are brought; the same attempt comes again once it may run.
-    """
+    """An attempt and where its input lies: `pieces` of a split, or `runs` for a partition."""
 
     start: StartAttempt
     pieces: tuple[Piece, ...] = ()
     runs: tuple[RunPlace, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAttempts:
+    """Bring the inputs of attempts of one job here and run user code on them, one after the other.
+
+    With `is_ahead` only the inputs are brought; the same attempts come again once they may run.
+    """
+
+    runs: tuple[RunAttempt, ...]
     is_ahead: bool = False
 
 
@@ -114,7 +121,7 @@ NodeEffect = (
     | Usurped
     | Parted
     | DiskOld
-    | RunAttempt
+    | RunAttempts
     | StopAttempt
     | DismissJob
     | ForgetJob

@@ -42,23 +42,28 @@ class Fetcher:
         self._chunks = chunks
         self._passage = passage
 
-    def split(self, run: RunAttempt, scratch: Path) -> tuple[tuple[Extent, ...], ...]:
+    def split(self, run: RunAttempt, scratch: Path, sizes: dict[str, int]) -> tuple[tuple[Extent, ...], ...]:
         """Give what a map attempt reads as local ranges: its file's head, the split itself, and the file's tail.
 
-        Raises:
-            WorldError: as `pieces` does.
-        """
-        split = run.start.record.splits[run.start.task]
-        head = run.start.record.files[split.file].head
-        return parted(self.pieces(run.pieces, scratch), head, split.end - split.begin)
-
-    def pieces(self, pieces: Iterable[Piece], scratch: Path) -> tuple[Extent, ...]:
-        """Give the pieces of a split as local ranges, in order.
+        The `sizes` of files that were looked at before are taken from there, for all splits of one look.
 
         Raises:
             WorldError: a piece can be had nowhere; the message says what each source answered.
         """
-        return tuple(self._piece(piece, scratch / f"piece-{number}") for number, piece in enumerate(pieces))
+        split = run.start.record.splits[run.start.task]
+        head = run.start.record.files[split.file].head
+        return parted(self.pieces(run.pieces, scratch, sizes), head, split.end - split.begin)
+
+    def pieces(self, pieces: Iterable[Piece], scratch: Path, sizes: dict[str, int] | None = None) -> tuple[Extent, ...]:
+        """Give the pieces of a split as local ranges, in order.
+
+        The `sizes` of files that were looked at before are taken from there, for all splits of one look.
+
+        Raises:
+            WorldError: a piece can be had nowhere; the message says what each source answered.
+        """
+        sizes = {} if sizes is None else sizes
+        return tuple(self._piece(piece, scratch / f"piece-{number}", sizes) for number, piece in enumerate(pieces))
 
     def runs(self, places: Iterable[RunPlace], partition: int, scratch: Path) -> RunsFetched:
         """Give one partition of the runs as local files; runs out of reach are named, for they can be made again."""
@@ -71,7 +76,7 @@ class Fetcher:
                 segments.append(RunSegment(split=place.split, path=path, digest=place.digest))
         return RunsFetched(segments=tuple(segments), missing=tuple(missing))
 
-    def _piece(self, piece: Piece, scratch: Path) -> Extent:
+    def _piece(self, piece: Piece, scratch: Path, sizes: dict[str, int]) -> Extent:
         refusals = []
         try:
             if piece.digest and (own := self._own_chunk(piece)) is not None:
@@ -80,7 +85,7 @@ class Fetcher:
             refusals.append(str(error))
         for source in piece.sources:
             try:
-                return self._from_source(piece, source, scratch)
+                return self._from_source(piece, source, scratch, sizes)
             except MurmurationError as error:
                 refusals.append(str(error))
         raise WorldError("; ".join(refusals) or "no peer holds this part of the input")
@@ -94,8 +99,8 @@ class Fetcher:
             self._chunks.read(piece.digest, offset, min(RANGE_BYTES_MAX, piece.offset + piece.length - offset))
         return Extent(path=place.path, offset=place.offset + piece.offset, length=piece.length)
 
-    def _from_source(self, piece: Piece, source: Source, scratch: Path) -> Extent:
-        if self._is_here(source, source.offset + piece.offset + piece.length):
+    def _from_source(self, piece: Piece, source: Source, scratch: Path, sizes: dict[str, int]) -> Extent:
+        if self._is_here(source, source.offset + piece.offset + piece.length, sizes):
             return Extent(path=source.path, offset=source.offset + piece.offset, length=piece.length)
         _write(scratch, 0, pull(_from(source, piece.offset), piece.length, passage=self._passage))
         return Extent(path=str(scratch), offset=0, length=piece.length)
@@ -108,7 +113,8 @@ class Fetcher:
         """
         was_lost = len(place.sources) > 1
         for source in place.sources:
-            if self._is_here(source, FOOTER.size) and not (was_lost and not is_sound(source.path, partition, place)):
+            is_here = self._is_here(source, FOOTER.size, {})
+            if is_here and not (was_lost and not is_sound(source.path, partition, place)):
                 return source.path
         for source in place.sources:
             with contextlib.suppress(MurmurationError, InputUnreadable):  # another may do; if none does, it is reported
@@ -131,9 +137,13 @@ class Fetcher:
         _write(target, offset, [content])
         return content
 
-    def _is_here(self, source: Source, size: int) -> bool:
+    def _is_here(self, source: Source, size: int, sizes: dict[str, int]) -> bool:
         """Tell whether a file of at least that size may be read where it lies."""
-        return source.host == host_id() and self._passage.shows_files(source.url) and _is_long_enough(source.path, size)
+        if source.host != host_id() or not self._passage.shows_files(source.url):
+            return False
+        if source.path not in sizes:
+            sizes[source.path] = _size_of(source.path)
+        return sizes[source.path] >= size
 
 
 def is_sound(path: str, partition: int, place: RunPlace) -> bool:
@@ -160,12 +170,13 @@ def _from(source: Source, offset: int) -> Source:
     return Source(url=source.url, ref=source.ref, host=source.host, path=source.path, offset=source.offset + offset)
 
 
-def _is_long_enough(path: str, size: int) -> bool:
+def _size_of(path: str) -> int:
+    """Tell how long a file is that can be read; -1 of another."""
     try:
         with Path(path).open("rb") as file:
-            return file.seek(0, os.SEEK_END) >= size
+            return file.seek(0, os.SEEK_END)
     except OSError:
-        return False
+        return -1
 
 
 def _write(path: Path, offset: int, pieces: Iterable[bytes]) -> None:

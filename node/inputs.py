@@ -8,6 +8,7 @@ from ..scheduling.effects import StartAttempt
 from ..scheduling.jobs import InputFile, Phase, Split
 from ..scheduling.messages import Attempt, run_name
 from .effects import Piece, RunAttempt, RunPlace
+from .executor.shuffle.run_layout import NO_RECORDS
 
 Holders = Callable[[bytes], Iterable[Member]]
 """Gives the members that may hold a chunk, by its digest, best place first."""
@@ -69,6 +70,8 @@ def _runs(start: StartAttempt, holders: Holders, members: Mapping[PeerId, Update
         remade.setdefault(split, []).append(attempt)
     copies = dict(start.copies)
     for split, winner in enumerate(start.seal.winners):
+        if winner.digest == NO_RECORDS:
+            continue
         attempts = [winner.attempt, *remade.get(split, [])]
         known = [(attempt, members.get(PeerId(attempt.peer))) for attempt in attempts]
         yield RunPlace(

@@ -15,7 +15,7 @@ can use goes out to the performer.
 import random
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from typing import TypeAlias, get_args
 
@@ -65,9 +65,9 @@ from ..scheduling.effects import (
     JobSeen,
     OweVotes,
     PlaceChunk,
-    PrepareAttempt,
+    PrepareAttempts,
     SchedulingEffect,
-    StartAttempt,
+    StartAttempts,
     StopAttempt,
     StoreRecord,
     Tell,
@@ -89,7 +89,7 @@ from ..scheduling.events import (
 from ..scheduling.jobs import job_key, register_key
 from ..scheduling.machine import Scheduling
 from ..scheduling.settings import SchedulingSettings
-from .effects import LookAtDisk, MeasureDisk, NodeEffect, Post, ReplyTo, Wake
+from .effects import LookAtDisk, MeasureDisk, NodeEffect, Post, ReplyTo, RunAttempts, Wake
 from .events import ClientAsked, DiskMeasured, KnockDue, Knocked, LookedAtDisk, NodeEvent, PeerSpoke, PeerStarted
 from .inputs import with_inputs
 from .knocks import Knocks
@@ -340,11 +340,9 @@ class Node:
                 return [VotesOwed(jobs=jobs)]
             case StopAttempt() | DismissJob() | ForgetJob():
                 out.append(effect)
-            case StartAttempt():
-                out.append(with_inputs(effect, self._lookup.holders, self.ring.members))
-            case PrepareAttempt(start=start):
-                ahead = with_inputs(start, self._lookup.holders, self.ring.members)
-                out.append(replace(ahead, is_ahead=True))
+            case StartAttempts(starts=starts) | PrepareAttempts(starts=starts):
+                runs = tuple(with_inputs(start, self._lookup.holders, self.ring.members) for start in starts)
+                out.append(RunAttempts(runs=runs, is_ahead=isinstance(effect, PrepareAttempts)))
             case Answer(request=request, answer=answer):
                 who = self._waiting.pop(request)
                 assert isinstance(who, _Client)

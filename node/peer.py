@@ -5,6 +5,7 @@ import logging
 import random
 import secrets
 from collections import Counter, deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ..ring.effects import DiskOld, Parted, Usurped
@@ -230,5 +231,5 @@ class Peer:
     def _from_draft(self, foretold: list[tuple[int, VersionsMerged]]) -> None:
         self._loop.call_soon_threadsafe(self._performer.foretold, foretold)
 
-    def _from_executor(self, word: ExecutorWord) -> None:
-        self._attempts.heard(word)
+    def _from_executor(self, words: Sequence[ExecutorWord]) -> None:
+        self._attempts.heard(words)

@@ -19,7 +19,7 @@ from ..scheduling.effects import DismissJob, ForgetJob, StopAttempt
 from ..scheduling.messages import SchedulingMessage
 from .attempts import Attempts
 from .clock import Clock
-from .effects import DiskQuestion, Knock, LookAtDisk, MeasureDisk, NodeEffect, Post, ReplyTo, RunAttempt, Wake
+from .effects import DiskQuestion, Knock, LookAtDisk, MeasureDisk, NodeEffect, Post, ReplyTo, RunAttempts, Wake
 from .events import DiskMeasured, Knocked, LookedAtDisk, NodeEvent
 from .executor.hosting.kept_logs import list_logs, read_log
 from .storage.chunks import ChunkStore
@@ -102,7 +102,7 @@ class Performer:
                 self._loop.create_task(self._inspect(effect))
             case Usurped() | DiskOld() | Parted():
                 self._end(effect)
-            case RunAttempt() | StopAttempt() | DismissJob() | ForgetJob():
+            case RunAttempts() | StopAttempt() | DismissJob() | ForgetJob():
                 self._work(effect)
             case _:
                 assert_never(effect)
@@ -114,9 +114,9 @@ class Performer:
         else:
             self._emit(OperationDone(ticket=ticket, outcome=outcome))
 
-    def _work(self, effect: RunAttempt | StopAttempt | DismissJob | ForgetJob) -> None:
+    def _work(self, effect: RunAttempts | StopAttempt | DismissJob | ForgetJob) -> None:
         match effect:
-            case RunAttempt():
+            case RunAttempts():
                 self._attempts.start(effect)
             case StopAttempt(attempt=attempt):
                 self._attempts.stop(attempt)

@@ -81,7 +81,8 @@ class Desk:
         """Set down an account in this peer's replica, and have it spread."""
         change = job.join(self.now, Claim(phase, task, attempt, account), self.flock)
         if change is not Change.NOTHING:
-            self.outbox.add(job.id, phase, task, attempt)
+            if self.flock.others:
+                self.outbox.add(job.id, phase, task, attempt)
             self.touch(job)
         return change
 

@@ -68,10 +68,10 @@ class Decide:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartAttempt:
-    """Fetch the task's input and run user code on it.
+    """What an attempt needs to know of its task.
 
     A reduce attempt pulls partition `task` of the runs that `seal` names; `remade` adds, by split, attempts whose
-    runs have the sealed digest too. Ends in `AttemptFinished`, `AttemptFailed` or `AttemptLost`.
+    runs have the sealed digest too.
     """
 
     record: JobRecord
@@ -87,13 +87,23 @@ class StartAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareAttempt:
-    """Fetch the input of an attempt that is about to start, and no more; a `StartAttempt` of it comes, or a stop.
+class StartAttempts:
+    """Fetch the input of these attempts of one job and run user code on them, one after the other.
 
-    Ends in `AttemptLost` where the input is out of reach, else in nothing.
+    Each ends in `AttemptFinished`, `AttemptFailed` or `AttemptLost`.
     """
 
-    start: StartAttempt
+    starts: tuple[StartAttempt, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareAttempts:
+    """Fetch the input of attempts that are about to start, and no more; `StartAttempts` comes, or stops.
+
+    An attempt ends in `AttemptLost` where the input is out of reach, else in nothing.
+    """
+
+    starts: tuple[StartAttempt, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +204,8 @@ SchedulingEffect = (
     | FindOutput
     | StoreRecord
     | Decide
-    | StartAttempt
-    | PrepareAttempt
+    | StartAttempts
+    | PrepareAttempts
     | StopAttempt
     | PlaceChunk
     | DismissJob

@@ -187,6 +187,16 @@ class AttemptLost:
     missing: tuple[int, ...] = ()
 
 
+AttemptEvent = AttemptProgressed | AttemptFinished | AttemptFailed | AttemptLost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptsTold:
+    """What came of several attempts at once, in order."""
+
+    events: tuple[AttemptEvent, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkSettled:
     """A `PlaceChunk` has ended; `error` is empty if enough copies are durable."""
@@ -235,10 +245,8 @@ SchedulingEvent = (
     | OutputFound
     | RecordStored
     | RegisterDecided
-    | AttemptProgressed
-    | AttemptFinished
-    | AttemptFailed
-    | AttemptLost
+    | AttemptEvent
+    | AttemptsTold
     | ChunkSettled
     | SpreadDue
     | SyncDue

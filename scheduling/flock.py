@@ -83,6 +83,15 @@ class Flock:
         return max(self._settings.progress_interval_s, self._roll().slots / self._settings.progress_news_per_s)
 
     @property
+    def slots(self) -> int:
+        """Count the slots of all live workers."""
+        return self._roll().slots
+
+    def slots_of(self, peer: str) -> int:
+        """Count the slots of a peer."""
+        return self._slots if peer == self.me else self._updates[PeerId(peer)].member.workers
+
+    @property
     def is_large(self) -> bool:
         """Tell whether the live peers are too many to tell each of them every piece of news."""
         return len(self._roll().live) > self._settings.direct_peers_max
@@ -101,14 +110,12 @@ class Flock:
                 live=live,
                 others=tuple(peer for peer in live if peer != self.me),
                 workers=workers,
-                slots=sum(self._slots if peer == self.me else self._updates[peer].member.workers for peer in workers),
+                slots=sum(self.slots_of(peer) for peer in workers),
             )
         return self._present
 
     def _is_worker(self, peer: PeerId) -> bool:
-        if self.leaves(peer):
-            return False
-        return self._slots > 0 if peer == self.me else self._updates[peer].member.workers > 0
+        return not self.leaves(peer) and self.slots_of(peer) > 0
 
     def leaves(self, peer: str) -> bool:
         """Tell whether a peer is about to leave for good: it finishes what it has, and takes up nothing new."""

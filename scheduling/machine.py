@@ -18,10 +18,12 @@ from .desk import Desk
 from .effects import Answer, ElectorateChosen, OweVotes, SchedulingEffect, WakeSchedulingAt
 from .events import (
     AnswerDue,
+    AttemptEvent,
     AttemptFailed,
     AttemptFinished,
     AttemptLost,
     AttemptProgressed,
+    AttemptsTold,
     ChunkSettled,
     DropRequested,
     ElectorateRequested,
@@ -198,8 +200,11 @@ class Scheduling:
             case _:
                 assert_never(event)
 
-    def _follow(self, event: AttemptProgressed | AttemptFinished | AttemptFailed | AttemptLost | ChunkSettled) -> None:
+    def _follow(self, event: AttemptEvent | AttemptsTold | ChunkSettled) -> None:
         match event:
+            case AttemptsTold(events=events):
+                for each in events:
+                    self._follow(each)
             case AttemptProgressed():
                 self._attempts.progressed(event)
             case AttemptFinished():

@@ -39,6 +39,11 @@ class SchedulingSettings:
     ahead_patience_s: float = 1.0
     """How long a task that was claimed ahead is kept at least if no slot becomes free; twice as long as that should
     take, if that is longer."""
+    handful_s: float = 0.05
+    """Tasks that are expected to take half of that or less are claimed by the handful, of so much work: what each costs
+    beside its work is then shared. Longer would save little more, and leave more behind a task that takes long after
+    all, or whose input comes from afar."""
+    handful_tasks_max: int = 64
     slow_factor: float = 1.5
     """An attempt is slow if it still takes so many times as long as a whole one takes as a rule."""
     speculation_gain_min_s: float = 0.25

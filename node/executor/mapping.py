@@ -34,6 +34,7 @@ from .shuffle.combining import (
 )
 from .shuffle.dealing import cuts_of_bytes, dealer_of
 from .shuffle.memory import Gauge
+from .shuffle.run_layout import NO_RECORDS
 from .shuffle.runs import encoded
 from .shuffle.shuffling import Shuffle
 from .tasks import LoadProgram, MapTask, OutputPiece, TaskFinished
@@ -71,6 +72,11 @@ class MapAttempt:
         self._sinks = NO_SINKS
 
     @property
+    def name(self) -> str:
+        """Name the attempt as words do."""
+        return self._task.attempt
+
+    @property
     def fraction(self) -> float:
         """Tell how far the attempt is: by its share of the input, or by what user code says if that is more."""
         batch = self._batch
@@ -84,11 +90,14 @@ class MapAttempt:
         Raises `UserFault` for what user code or data did wrong, `InputUnreadable` or `OSError` for what the world did.
         """
         began = perf_counter()
-        with open(self._task.output, "wb") as file:  # noqa: PTH123 - spares the import of pathlib
-            written = self._map_to_run(file) if self._job.partitions else self._map_to_part(file)
+        written = self._map_to_run() if self._job.partitions else self._map_to_part()
         return self._finished(written, perf_counter() - began)
 
-    def _map_to_part(self, file: BinaryIO) -> Written:
+    def _map_to_part(self) -> Written:
+        with open(self._task.output, "wb") as file:  # noqa: PTH123 - spares the import of pathlib
+            return self._write_part(file)
+
+    def _write_part(self, file: BinaryIO) -> Written:
         encode = output_format(self._program.output_format)
         part = PartWriter(file, encode)
         if self._program.output_format in WRITES_RECORDS:
@@ -98,7 +107,8 @@ class MapAttempt:
         self._map_into(Lines(part))
         return part.finish()
 
-    def _map_to_run(self, file: BinaryIO) -> Written:
+    def _map_to_run(self) -> Written:
+        """Map all records, and write what they gave as a run; if that is nothing, there is no file."""
         collector = self._collector()
         job = self._job
         dealer = dealer_of(self._program, job.partitions, job.cuts)
@@ -108,8 +118,11 @@ class MapAttempt:
             self._sinks = Sinks(records=self._shuffle.pass_on, rows=self._shuffle.pass_rows_on)
         with closing(self._shuffle):
             self._map_into(collector)
+            if self._shuffle.is_empty:
+                return Written(digest=NO_RECORDS, records=0, size=0)
             try:
-                return self._shuffle.write(file)
+                with open(self._task.output, "wb") as file:  # noqa: PTH123 - spares the import of pathlib
+                    return self._shuffle.write(file)
             except UserFault as late:
                 self._blame(late)
 
@@ -129,7 +142,7 @@ class MapAttempt:
 
     def _copied(self, run: Written) -> tuple[OutputPiece, ...]:
         """Offer a run to be copied, if the job wants that and a chunk can hold it."""
-        if not (self._job.copies_runs and self._job.partitions) or run.size > CHUNK_BYTES_MAX:
+        if not (self._job.copies_runs and self._job.partitions) or not 0 < run.size <= CHUNK_BYTES_MAX:
             return ()
         return pieces_of(self._task.output, CHUNK_BYTES_MAX)
 

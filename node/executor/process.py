@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from time import sleep  # noqa: TID251 - a thread of its own does nothing else
 from typing import assert_never
 
 import msgspec
@@ -21,6 +22,7 @@ from .formats.formats import input_format, output_format
 from .frames import FrameReader, frame
 from .leftovers import end_leftovers
 from .mapping import MapAttempt
+from .printing import wait_until_read
 from .programs.program import UserProgram, load_program
 from .reducing import ReduceAttempt
 from .sampling import sampled
@@ -62,13 +64,18 @@ class Executor:
         self._job: LoadProgram | None = None
         self._program: UserProgram | None = None
         self._surroundings = Surroundings()
+        self._at: MapAttempt | ReduceAttempt | None = None
+        self._is_at_work = threading.Event()
+        threading.Thread(target=self._report, daemon=True).start()
 
     def serve(self) -> None:
         """Answer orders until the peer closes the link."""
         frames = FrameReader()
         while received := self._link.recv(RECEIVE_BYTES):
             for document in frames.feed(received):
-                self._say(self._answer(self._decoder.decode(document)))
+                word = self._answer(self._decoder.decode(document))
+                with self._speaking:
+                    self._say(word)
 
     def _answer(self, order: ExecutorOrder) -> ExecutorWord:
         match order:
@@ -104,9 +111,9 @@ class Executor:
             if isinstance(task, MapTask)
             else ReduceAttempt(self._program, self._job, task)
         )
-        over = threading.Event()
-        reporter = threading.Thread(target=self._report, args=(attempt, task.attempt, over), daemon=True)
-        reporter.start()
+        with self._speaking:
+            self._at = attempt
+            self._is_at_work.set()
         try:
             return attempt.carry_out()
         except UserFault as fault:
@@ -118,24 +125,27 @@ class Executor:
             sys.stderr.write(f"{trouble}\n")
             return RunUnreadable(attempt=task.attempt, splits=())
         finally:
-            over.set()
-            reporter.join()
+            with self._speaking:
+                self._at = None
             end_leftovers()
             self._surroundings.restore()
             _flush_output()
+            wait_until_read()
 
-    def _report(self, attempt: MapAttempt | ReduceAttempt, name: str, over: threading.Event) -> None:
-        """Tell how far the attempt is, while it goes on; a thread does it, since user code may sit on one record."""
-        told = 0.0
-        while not over.wait(PROGRESS_INTERVAL_S):
-            fraction = attempt.fraction
-            if fraction != told:
-                told = fraction
-                self._say(TaskProgressed(attempt=name, fraction=min(fraction, 1.0)))
+    def _report(self) -> None:
+        """Tell how far the attempt at hand is; a thread does it, since user code may sit on one record."""
+        told: tuple[object, float] = (None, 0.0)
+        while self._is_at_work.wait():
+            sleep(PROGRESS_INTERVAL_S)
+            with self._speaking:
+                if self._at is None:
+                    self._is_at_work.clear()
+                elif told != (self._at, self._at.fraction):
+                    told = (self._at, self._at.fraction)
+                    self._say(TaskProgressed(attempt=self._at.name, fraction=min(told[1], 1.0)))
 
     def _say(self, word: ExecutorWord) -> None:
-        with self._speaking:
-            self._link.sendall(frame(self._encoder.encode(word)))
+        self._link.sendall(frame(self._encoder.encode(word)))
 
 
 def _flush_output() -> None:

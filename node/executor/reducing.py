@@ -49,6 +49,11 @@ class ReduceAttempt:
         self._gathering: Gathering | RecordGathering | TableGathering = RecordGathering(self._memory, task.output)
 
     @property
+    def name(self) -> str:
+        """Name the attempt as words do."""
+        return self._task.attempt
+
+    @property
     def fraction(self) -> float:
         """Tell how far the attempt is: by runs merged and keys reduced, or by what user code says if that is more."""
         merged = self._runs_merged / (len(self._task.runs) or 1)

@@ -15,6 +15,7 @@ class Surroundings:
         os.umask(self._mask)
         self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         self._environment = dict(os.environ)
+        self._environment_bytes = dict(_environment_bytes())
         self._path = list(sys.path)
         self._streams = sys.stdout, sys.stderr
         self._builtins = dict(vars(builtins))
@@ -22,15 +23,25 @@ class Surroundings:
     def restore(self) -> None:
         """Make the process as it was: working directory, masks, environment, search path, streams and builtins."""
         names = vars(builtins)
-        for added in names.keys() - self._builtins.keys():
-            del names[added]
-        names.update(self._builtins)
+        if names != self._builtins:
+            for added in names.keys() - self._builtins.keys():
+                del names[added]
+            names.update(self._builtins)
         sys.stdout, sys.stderr = self._streams
         sys.path = list(self._path)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
         os.umask(self._mask)
-        os.makedirs(self._directory, exist_ok=True)  # noqa: PTH103 - spares the import of pathlib
-        os.chdir(self._directory)
-        if os.environ != self._environment:
+        try:
+            os.chdir(self._directory)
+        except FileNotFoundError:
+            os.makedirs(self._directory)  # noqa: PTH103 - spares the import of pathlib
+            os.chdir(self._directory)
+        if _environment_bytes() != self._environment_bytes:
             os.environ.clear()
             os.environ.update(self._environment)
+
+
+def _environment_bytes() -> dict[bytes, bytes]:
+    """Give the environment as it lies there: to compare it in text takes longer than a short split."""
+    held: dict[bytes, bytes] = vars(os.environ)["_data"]
+    return held

@@ -14,8 +14,7 @@ from ...ring.errors import CallerError
 from ...ring.terms import Member, PeerId
 from ..edge import Edge, Members, Perform
 from ..effects import NodeEffect
-from ..executor.hosting.pool import ExecutorPool
-from ..executor.tasks import ExecutorWord
+from ..executor.hosting.pool import Deliver, ExecutorPool
 from ..storage.store import Foretold, Outcomes, StoreSettings
 from ..transport.control import Arrivals
 from ..transport.shelves import Shelf
@@ -100,7 +99,7 @@ class Gate(Edge):
         """Give what the bulk server serves from."""
         return CountedShelf(GatedShelf(shelf, self._disk), self._tally)
 
-    def pool(self, slots: int, directory: Path, deliver: Callable[[ExecutorWord], None]) -> ExecutorPool:
+    def pool(self, slots: int, directory: Path, deliver: Deliver) -> ExecutorPool:
         """Make ready for user code."""
         return self._hands.pool(slots, directory, deliver)
 

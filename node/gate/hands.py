@@ -5,13 +5,11 @@ import contextlib
 import os
 import resource
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 from ..executor.hosting.child import Child
 from ..executor.hosting.family import descendants
-from ..executor.hosting.pool import Bury, ExecutorPool, Hear
-from ..executor.tasks import ExecutorWord
+from ..executor.hosting.pool import Bury, Deliver, ExecutorPool, Hear
 
 
 class Hands:
@@ -28,7 +26,7 @@ class Hands:
         self._timer: asyncio.TimerHandle | None = None
         self._writes = True
 
-    def pool(self, slots: int, directory: Path, deliver: Callable[[ExecutorWord], None]) -> ExecutorPool:
+    def pool(self, slots: int, directory: Path, deliver: Deliver) -> ExecutorPool:
         """Make the pool of the executors that these hands hold."""
         self._pool = ExecutorPool(slots, directory, deliver, self._start_child)
         return self._pool

@@ -1,6 +1,7 @@
 """Name what a simulated process lets go of: letters to the network, and what it has set for later."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ...node.effects import Knock, ReplyTo, RunAttempt
 from ...node.events import NodeEvent
@@ -8,6 +9,9 @@ from ...ring.effects import Operate, PullChunk, RemoveChunk, ScrubChunks
 from ...ring.terms import Instant
 
 LONG_AGO = Instant(float("-inf"))
+
+PROGRESS_STEPS = 6
+"""In so many steps user code goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +56,14 @@ class Working:
 
 Outgoing = Letter | tuple[float, Later | Working]
 """What a process lets go of: a letter to the network, or something due in so many seconds."""
+
+
+def in_turn(works: Sequence[Working], lengths_s: Sequence[float]) -> list[Outgoing]:
+    """Set works to be done one after the other, each in steps; one that is stopped takes its time all the same."""
+    found: list[Outgoing] = []
+    begun_s = 0.0
+    for work, length_s in zip(works, lengths_s, strict=True):
+        shares = (step / PROGRESS_STEPS for step in range(1, PROGRESS_STEPS + 1))
+        found += [(begun_s + share * length_s, replace(work, fraction=share)) for share in shares]
+        begun_s += length_s
+    return found

@@ -27,6 +27,9 @@ FLAKY_EVERY = 19
 """Every so many schedules have user code that fails for a while."""
 CHANCY_EVERY = 23
 """Every so many schedules have user code that goes by chance, if there is something to reduce."""
+SHORT_TASKS_EVERY = 7
+"""Every so many schedules have jobs of four times as many splits, so short that peers take them by the handful."""
+SHORT_TASK_S = 0.05
 FOUNDED_BY_THREE_EVERY = 16
 """Every so many schedules begin with three peers, and two join at just the time when the first job comes."""
 FOUNDERS = 3
@@ -173,6 +176,8 @@ def plan_of(seed: int, peers: int = 5, splits: int = 12) -> Plan:
         wants_registers=rng.random() < 0.2,
         retention_s=4.0 if rng.random() < 0.1 else RETENTION_S,
     )
+    if seed % SHORT_TASKS_EVERY == SHORT_TASKS_EVERY - 1:
+        plan = replace(plan, splits=4 * splits, task_s=SHORT_TASK_S)
     if plan.client_patience_s:
         vanishes_at = rng.uniform(2.0, 12.0) if seed % 2 else None
         plan = replace(plan, task_s=DEPENDENT_TASK_S[seed % 2], kill_at=None, vanishes_at=vanishes_at)

@@ -14,6 +14,7 @@ from ...node.effects import (
     Post,
     ReplyTo,
     RunAttempt,
+    RunAttempts,
     RunPlace,
     Wake,
 )
@@ -42,7 +43,7 @@ from ...scheduling.messages import Attempt, run_name
 from .check_operations import operation_violation, revival
 from .check_stops import stop_violation
 from .disk import Disk, Run, row_of
-from .outgoing import Chore, Later, Letter, Outgoing, Working
+from .outgoing import Chore, Later, Letter, Outgoing, Working, in_turn
 from .times import Pace, unix_ms
 from .user_faults import digestible, is_flaky, salted
 from .witness import Witness
@@ -56,8 +57,6 @@ from .wordcount import (
     reduce_report,
     side_content,
 )
-
-PROGRESS_STEPS = 6
 
 KNOCK_S = 0.002
 
@@ -317,7 +316,7 @@ class Process:
                 self._end(effect)
             case PullChunk() | ScrubChunks() | RemoveChunk() | LookAtDisk() | MeasureDisk() | Knock():
                 outgoing.append(self._inspect(effect))
-            case RunAttempt():
+            case RunAttempts():
                 outgoing += self._user_code(effect)
             case StopAttempt() | DismissJob() | ForgetJob():
                 self._drop(effect)
@@ -386,15 +385,13 @@ class Process:
         """Set the end of work that also writes to the disk."""
         return (self.disk.delay_s + self._time(mean_s), Working(self.name, self.serial, work))
 
-    def _user_code(self, work: RunAttempt) -> list[Outgoing]:
-        """Set the end of an attempt, and the moments at which user code says how far it is; fetching takes no time."""
-        if work.is_ahead:
-            self._witness.note("claimed ahead")
-            return []
-        self.attempts[work.start.attempt.title] = work
-        takes_s = self.disk.delay_s + self._time(self._pace.task_s)
-        steps = (step / PROGRESS_STEPS for step in range(1, PROGRESS_STEPS + 1))
-        return [(share * takes_s, Working(self.name, self.serial, work, share)) for share in steps]
+    def _user_code(self, handful: RunAttempts) -> list[Outgoing]:
+        """Set the ends of attempts, and the moments at which user code says how far it is; fetching takes no time."""
+        self._witness.started(handful)
+        works = () if handful.is_ahead else handful.runs
+        self.attempts.update((work.start.attempt.title, work) for work in works)
+        lengths_s = [self.disk.delay_s + self._time(self._pace.task_s) for _ in works]
+        return in_turn([Working(self.name, self.serial, work) for work in works], lengths_s)
 
     def _time(self, mean_s: float) -> float:
         return self._rng.expovariate(1.0 / mean_s)

@@ -12,6 +12,7 @@ RARITIES: Final = {
     "ballot conflict": "an acceptor refused a ballot for a higher one",
     "duplicate claims": "two live peers worked at one task at once",
     "claimed ahead": "a peer claimed its next task while it was nearly done with another",
+    "claimed by the handful": "a peer claimed several short tasks at once",
     "slow task begun once more": "an idle peer speculated on a slow attempt",
     "second attempt overtook": "a speculative attempt at a split was done",
     "three jobs at once": "a peer knew three live jobs at once",

@@ -32,6 +32,8 @@ COLLECT = CollectSettings(
 )
 """Peers collect when a client says so, and hardly believe a clock that was set."""
 SETTINGS = NodeSettings(ring=RingSettings(vnodes=64, entropy=ENTROPY, collect=COLLECT), scheduling=SchedulingSettings())
+HANDFUL_S = 1.0
+"""Handfuls hold more work than those of real peers, for simulated tasks take longer than the shortest real ones."""
 LOOK_EVERY_S = 0.25
 PATIENCE_S = 60.0
 """J3: a job that has not ended so long after the last fault never will; the slowest of 1,000 seeds took 15 s."""
@@ -85,7 +87,7 @@ class Schedule:
         self.plan = plan
         pace = Pace(task_s=plan.task_s, disk_s=plan.disk_s)
         names = names_of(plan.peers + len(plan.latecomers))
-        scheduling = replace(SETTINGS.scheduling, retention_s=plan.retention_s)
+        scheduling = replace(SETTINGS.scheduling, retention_s=plan.retention_s, handful_s=HANDFUL_S)
         settings = replace(SETTINGS, scheduling=scheduling)
         self.cluster = Cluster(names, settings, rng.getrandbits(48), pace, history, check_every)
         if plan.has_moves_only:  # who stops before its leave is done is lost like one that dies

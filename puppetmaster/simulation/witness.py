@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...node.effects import RunAttempt
+from ...node.effects import RunAttempt, RunAttempts
 from ...node.wire.replies import ClientReply, JobPrepared
 from ...ring.copies.versions import EMPTY, join, live_values
 from ...ring.events import MintForetold
@@ -230,6 +230,13 @@ class Witness:
         self._promises[peer, key] = max(promised, outcome.promised)
 
     # --- work ---
+
+    def started(self, handful: RunAttempts) -> None:
+        """Take in that a peer begins with attempts, or prepares for them."""
+        if len(handful.runs) > 1:
+            self.note("claimed by the handful")
+        if handful.is_ahead:
+            self.note("claimed ahead")
 
     def mapped(self, peer: str, start: int, task: StartAttempt, report: TaskReport) -> None:
         """Take in that a map attempt has its run on its disk."""

@@ -18,6 +18,9 @@ from ..settings import SchedulingSettings
 LENGTHS_KEPT = 64
 """So many of the last attempts tell how long one takes; a phase may change its pace as it goes on."""
 
+NEWEST_SHARE = 1 / 8
+"""What the newest length counts for in the mean (as in Jacobson 1988, section 2): one long task is soon noticed."""
+
 NEVER = Instant(float("-inf"))
 
 
@@ -47,11 +50,16 @@ class Paces:
     def __init__(self) -> None:
         self.under_way: dict[Attempt, Pace] = {}
         self._lengths: deque[tuple[str, float]] = deque(maxlen=LENGTHS_KEPT)
+        self.seconds: dict[str, float] = {}
+        """For how long user code works on a task, by peer: a mean in which the last ones count most."""
         self._lately: dict[str, tuple[float, float]] = {}
 
     def heard(self, now: Instant, task: int, attempt: Attempt, account: Account) -> None:
         """Take in how far an attempt is."""
         if account.stage > Stage.RUNNING:
+            if account.report is not None:
+                before_s = self.seconds.get(attempt.peer, account.report.seconds)
+                self.seconds[attempt.peer] = before_s + NEWEST_SHARE * (account.report.seconds - before_s)
             ended = self.under_way.pop(attempt, None)
             if ended is not None and account.stage is Stage.DONE:
                 length_s = now - ended.begun_at

@@ -22,18 +22,20 @@ RANK_MAX = 16
 """The last rank, which all later ones share: so a rank takes no longer to work out however many peers there are."""
 
 
-def rank_of(me: PeerId, task_lot: int, holders: Sequence[PeerId], workers: Sequence[PeerId]) -> int:
-    """Tell how many live workers go before `me` at a task, up to `RANK_MAX`: 0 is who should take it."""
+def rank_of(
+    me: PeerId, task_lot: int, holders: Sequence[PeerId], workers: Sequence[PeerId], most: int = RANK_MAX
+) -> int:
+    """Tell how many live workers go before `me` at a task, up to `most` or a few more: 0 is who should take it."""
     able = [peer for peer in holders if peer in workers]
     if me in able:
-        return _count_before(me, task_lot, able, RANK_MAX)
-    return len(able) + _count_before(me, task_lot, (peer for peer in workers if peer not in able), RANK_MAX - len(able))
+        return _count_before(me, task_lot, able, most)
+    return len(able) + _count_before(me, task_lot, (peer for peer in workers if peer not in able), most - len(able))
 
 
 def _count_before(me: PeerId, task_lot: int, rivals: Iterable[PeerId], most: int) -> int:
     mine, found = peer_lot(task_lot, me), 0
     for peer in rivals:
-        if found == most:
+        if found >= most:
             break
         found += peer_lot(task_lot, peer) < mine
     return found
@@ -52,22 +54,30 @@ class Candidate:
 class Choice:
     """What to take now, or else when to look again (None if nothing is open)."""
 
-    task: int | None = None
+    tasks: tuple[int, ...] = ()
     due: Instant | None = None
 
 
-def choose(now: Instant, candidates: Iterable[Candidate]) -> Choice:
-    """Choose the best-ranked candidate that is due; of equals, the first. None is looked at after one of rank 0."""
+def choose(now: Instant, candidates: Iterable[Candidate], most: int = 1) -> Choice:
+    """Choose the best-ranked candidate that is due, or up to `most` of rank 0; of equals, the first.
+
+    None is looked at after so many of rank 0. At one of another rank somebody else may be just now, so these go alone.
+    """
+    mine: list[int] = []
     ripe: Candidate | None = None
     soonest: Instant | None = None
     for candidate in candidates:
         if candidate.due > now:
             soonest = candidate.due if soonest is None else min(soonest, candidate.due)
         elif candidate.rank == 0:
-            return Choice(task=candidate.task)
+            mine.append(candidate.task)
+            if len(mine) == most:
+                break
         elif ripe is None or candidate.rank < ripe.rank:
             ripe = candidate
-    return Choice(due=soonest) if ripe is None else Choice(task=ripe.task)
+    if mine or ripe is None:
+        return Choice(tasks=tuple(mine), due=None if mine else soonest)
+    return Choice(tasks=(ripe.task,))
 
 
 class Agenda:
@@ -79,10 +89,12 @@ class Agenda:
         self._all = deque(order)
         self._near: deque[int] = deque()
 
-    def favour(self, near: Iterable[int]) -> None:
-        """Look at these first: their input lies on this peer's disk."""
-        wanted = set(near)
-        self._near = deque(task for task in self._all if task in wanted)
+    def favour(self, *near: Iterable[int]) -> None:
+        """Look at these first, one group after the other: they are this peer's to take, or their input lies here."""
+        found: dict[int, None] = {}
+        for group in map(set, near):
+            found.update(dict.fromkeys(task for task in self._all if task in group))
+        self._near = deque(found)
 
     def put_back(self, task: int) -> None:
         """Look again at a task that is open again."""

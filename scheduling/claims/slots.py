@@ -31,14 +31,11 @@ class Delivery:
 
 @dataclass(slots=True, kw_only=True)
 class Running:
-    """An attempt of this peer that has not ended."""
+    """An attempt of this peer that has not ended; `begun_at` is when its turn in its handful came."""
 
     start: StartAttempt
+    handful: "Handful"
     begun_at: Instant
-    waits_until: Instant | None = None
-    """How long an attempt that was claimed ahead waits for its slot; None if it has one."""
-    is_followed: bool = False
-    """Whether another was claimed ahead because this one was nearly done."""
     fraction: float = 0.0
     told_at: Instant = NEVER
     delivery: Delivery | None = None
@@ -65,56 +62,135 @@ class Running:
 
     @property
     def computes(self) -> bool:
-        """Tell whether user code works on it: it has a slot, and its output is not on its way yet."""
-        return self.waits_until is None and self.delivery is None
+        """Tell whether user code works on it, or is about to: it has a slot, and its output is not on its way yet."""
+        return self.handful.waits_until is None and self.delivery is None
 
-    def left_s(self, now: Instant) -> float:
-        """Estimate what is left of it, in seconds, as this peer itself sees it go on."""
-        return (now - self.begun_at) * (1.0 - self.fraction) / self.fraction if self.fraction else float("inf")
+    @property
+    def is_at_hand(self) -> bool:
+        """Tell whether its turn has come: those before it in its handful have ended."""
+        return self.handful.at_hand is self
+
+    def has_waited(self, now: Instant, patience_s: float) -> bool:
+        """Tell whether it has to be left to others: its slot has not become free, or its turn has not come."""
+        if self.handful.waits_until is not None:
+            return now >= self.handful.waits_until
+        is_late = now >= self.handful.begun_at + patience_s
+        return is_late and not (self.is_at_hand or self.delivery is not None)
 
     def ran_ms(self, now: Instant) -> int:
         """Tell for how long the attempt has gone on, in milliseconds: 1 at least, and 0 only if it was not begun."""
-        return 0 if self.waits_until is not None else max(1, round(1000 * (now - self.begun_at)))
+        has_begun = self.delivery is not None or (self.handful.waits_until is None and self.is_at_hand)
+        return max(1, round(1000 * (now - self.begun_at))) if has_begun else 0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Handful:
+    """Attempts that take one slot and are made one after the other: many if they are short, else a single one."""
+
+    begun_at: Instant
+    waits_until: Instant | None = None
+    """How long what was claimed ahead waits for its slot; None if it has one."""
+    is_followed: bool = False
+    """Whether another was claimed ahead because this one was nearly done."""
+    size: int = 0
+    open: dict[Attempt, Running] = field(default_factory=dict)
+    """The attempts that have not ended, in the order of their turns."""
+
+    @property
+    def at_hand(self) -> Running | None:
+        """Give the attempt that user code works on, or would work on if there were a slot."""
+        return next((running for running in self.open.values() if running.delivery is None), None)
+
+    @property
+    def computes(self) -> bool:
+        """Tell whether it takes a slot."""
+        return self.waits_until is None and self.at_hand is not None
+
+    @property
+    def fraction(self) -> float:
+        """Tell how far it is."""
+        return (self.size - len(self.open) + sum(running.fraction for running in self.open.values())) / self.size
+
+    def add(self, start: StartAttempt) -> None:
+        """Put one more attempt behind the others."""
+        self.size += 1
+        self.open[start.attempt] = Running(start=start, handful=self, begun_at=self.begun_at)
+
+    def begin(self, now: Instant) -> None:
+        """Take note that there is a slot for it now."""
+        self.waits_until, self.begun_at = None, now
+        for running in self.open.values():
+            running.begun_at = now
+
+    def left_s(self, now: Instant) -> float:
+        """Estimate what is left of it, in seconds, as this peer itself sees it go on."""
+        fraction = self.fraction
+        return (now - self.begun_at) * (1.0 - fraction) / fraction if fraction else float("inf")
 
 
 class Slots:
-    """At most `capacity` attempts at user code at a time, and as many more that wait for a slot or deliver output."""
+    """At most `capacity` handfuls at user code at a time, and as many more that wait for a slot or deliver output."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.running: dict[Attempt, Running] = {}
+        """All attempts under way, of all handfuls."""
+        self._handfuls: list[Handful] = []
+
+    def take(self, handful: Handful) -> None:
+        """Take up a handful that is complete."""
+        self._handfuls.append(handful)
+        self.running.update(handful.open)
+
+    def drop(self, now: Instant, running: Running) -> None:
+        """Take out an attempt that has ended; the turn passes to the next one of its handful."""
+        handful, was_at_hand = running.handful, running.is_at_hand
+        del self.running[running.attempt], handful.open[running.attempt]
+        if not handful.open:
+            self._handfuls.remove(handful)
+        elif was_at_hand:
+            self.pass_turn(now, handful)
+
+    def pass_turn(self, now: Instant, handful: Handful) -> None:
+        """Let the time of the attempt begin whose turn has come."""
+        if handful.at_hand is not None:
+            handful.at_hand.begun_at = now
 
     @property
     def free(self) -> int:
-        """Count the attempts that may be claimed and started now."""
-        return min(self.capacity - self._computing, 2 * self.capacity - len(self.running))
+        """Count the handfuls that may be claimed and started now."""
+        return min(self.capacity - self._computing, 2 * self.capacity - len(self._handfuls))
 
     @property
     def _computing(self) -> int:
-        return sum(running.computes for running in self.running.values())
+        return sum(handful.computes for handful in self._handfuls)
 
-    def next_waiting(self) -> Running | None:
-        """Give the attempt that was claimed ahead first, if there is a slot for it now."""
+    def next_waiting(self) -> Handful | None:
+        """Give the handful that was claimed ahead first, if there is a slot for it now."""
         if self._computing >= self.capacity:
             return None
-        return next((running for running in self.running.values() if running.waits_until is not None), None)
+        return next((handful for handful in self._handfuls if handful.waits_until is not None), None)
 
     def leaders_left_s(self, now: Instant, fraction: float) -> float:
-        """Estimate in how many seconds all attempts are through that are so far."""
-        ripe = (running for running in self.running.values() if running.computes and running.fraction >= fraction)
-        return max((running.left_s(now) for running in ripe), default=0.0)
+        """Estimate in how many seconds all handfuls are through that are so far."""
+        ripe = (handful for handful in self._handfuls if handful.computes and handful.fraction >= fraction)
+        return max((handful.left_s(now) for handful in ripe), default=0.0)
 
-    def leader(self, fraction: float) -> Running | None:
-        """Give an attempt that is so far that the next may be claimed ahead, and is not followed by one."""
-        if len(self.running) >= 2 * self.capacity:
+    def leader(self, fraction: float) -> Handful | None:
+        """Give a handful that is so far that the next may be claimed ahead, and is not followed by one."""
+        if len(self._handfuls) >= 2 * self.capacity:
             return None
-        ripe = (each for each in self.running.values() if each.computes and each.fraction >= fraction)
-        return next((running for running in ripe if not running.is_followed), None)
+        ripe = (each for each in self._handfuls if each.computes and each.fraction >= fraction)
+        return next((handful for handful in ripe if not handful.is_followed), None)
 
     @property
     def load(self) -> float:
         """Tell which share of the capacity computes."""
         return min(1.0, self._computing / self.capacity) if self.capacity else 0.0
+
+    def held_by(self, job: str) -> int:
+        """Count the slots that a job has here, those included that it waits for."""
+        return sum(any(running.job == job for running in handful.open.values()) for handful in self._handfuls)
 
     def of_job(self, job: str) -> list[Running]:
         """List the attempts under way of one job."""

@@ -35,7 +35,7 @@ def status_of(job: Job, desk: Desk) -> JobStatus:
         records=job.ending.records if job.state is JobState.DONE and job.ending is not None else first.records,
         bytes=job.ending.bytes if job.state is JobState.DONE and job.ending is not None else first.bytes,
         local_bytes=first.local_bytes,
-        bytes_total=sum(split.end - split.begin for split in job.record.splits),
+        bytes_total=job.bytes_total,
         lanes=lanes_of(job, desk),
         events=tuple(job.events),
         counters=job.counters(),

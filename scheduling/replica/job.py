@@ -55,6 +55,7 @@ class Job:
     def __init__(self, now: Instant, record: JobRecord, rng: Random) -> None:
         self.record = record
         self.id = record.id
+        self.bytes_total = sum(split.end - split.begin for split in record.splits)
         self.heard_at = now
         self.tracked_at = now
         self.table = ClaimTable(max(record.tasks(phase) for phase in Phase))
@@ -82,6 +83,7 @@ class Job:
         self.state = JobState.PLANNING
         self.active: defaultdict[str, set[tuple[Phase, int, Attempt]]] = defaultdict(set)
         """The attempts under way, by peer, whether it lives or not."""
+        self._moved: set[tuple[Phase, int]] = set()
         self.retired: JobStatus | None = None
         """The last status of a job whose claim table is given up."""
         self._chunk_ends: dict[int, list[int]] = {}
@@ -152,6 +154,7 @@ class Job:
 
     def refresh(self, now: Instant, phase: Phase, task: int, flock: Flock) -> None:
         """Derive a task's state again after a change of its row, of the seal or of a peer's liveness."""
+        self._moved.add((phase, task))
         row = self.table.row(phase, task)
         sealed = self.sealed(phase, task)
         attempt = best_attempt(self.id, phase, task, standing_attempts(row, sealed))
@@ -162,6 +165,11 @@ class Job:
         if self.fault is None:
             self._find_fault(phase, task, sealed) if result is None else self._look_at_skipped(task)
         self.version += 1
+
+    def take_moved(self) -> set[tuple[Phase, int]]:
+        """Give the tasks whose state was derived again since this was last asked."""
+        moved, self._moved = self._moved, set()
+        return moved
 
     def _result(self, phase: Phase, task: int, attempt: Attempt, sealed: Winner | None, flock: Flock) -> Result:
         if sealed is not None and sealed.attempt in self.table.row(phase, task):

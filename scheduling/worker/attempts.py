@@ -24,10 +24,10 @@ class Attempts:
         running = self._desk.slots.running.get(event.attempt)
         if running is None or event.fraction < running.fraction:
             return
-        nearly_done = self._desk.settings.nearly_done
-        if running.fraction < nearly_done <= event.fraction:  # time to claim the next one ahead
-            self._desk.touch(self._desk.jobs[running.job])
+        nearly_done, before = self._desk.settings.nearly_done, running.handful.fraction
         running.fraction = event.fraction
+        if before < nearly_done <= running.handful.fraction:  # time to claim the next one ahead
+            self._desk.touch(self._desk.jobs[running.job])
         if self._desk.now - max(running.told_at, running.begun_at) >= self._desk.flock.progress_interval_s:
             running.told_at = self._desk.now
             self._account(running, Account(Stage.RUNNING, round(event.fraction, 2)))
@@ -42,7 +42,9 @@ class Attempts:
             self._end(running, Account(Stage.DONE, 1.0, event.report))
             return
         running.fraction = 1.0
-        self._conclude(running, self._deliveries.begin(running, event))
+        report = self._deliveries.begin(running, event)
+        self._desk.slots.pass_turn(self._desk.now, running.handful)
+        self._conclude(running, report)
         self._desk.touch(job)
 
     def settled(self, event: ChunkSettled) -> None:
@@ -102,8 +104,10 @@ class Attempts:
     def reconsider(self, job: Job) -> None:
         """Stop what has become useless in a job that has changed, and dismiss its user code when it is over."""
         over = job.killed or not job.live
+        now, patience_s, moved = self._desk.now, self._desk.settings.ahead_patience_s, job.take_moved()
         for running in self._desk.slots.of_job(job.id):
-            if over or self._is_useless(job, running) or self._has_waited(running):
+            is_moved = (running.phase, running.task) in moved
+            if over or running.has_waited(now, patience_s) or (is_moved and self._is_useless(job, running)):
                 self._desk.emit(StopAttempt(attempt=running.attempt))
                 self._release(running)
         if over and not job.dismissed:
@@ -117,16 +121,14 @@ class Attempts:
             self._desk.emit(StopAttempt(attempt=running.attempt))
             self._release(running)
 
-    def _has_waited(self, running: Running) -> bool:
-        """Tell whether a task that was claimed ahead has to be left to others: the slot has not become free."""
-        return running.waits_until is not None and self._desk.now >= running.waits_until
-
     def _is_useless(self, job: Job, running: Running) -> bool:
         if running.task in job.boards[running.phase].results:
             return True
         if running.fraction > self._desk.settings.nearly_done:
             return False
         row = job.table.row(running.phase, running.task)
+        if len(row) == 1:
+            return False
         is_speculative = running.attempt.speculative
         rivals = [at for at in active_attempts(row, self._desk.flock) if at.speculative is is_speculative]
         winner = min(rivals, key=lambda rival: attempt_lot(job.id, running.phase, running.task, rival))
@@ -136,7 +138,7 @@ class Attempts:
         self._end(running, Account(Stage.RELEASED, running.fraction, ran_ms=running.ran_ms(self._desk.now)))
 
     def _end(self, running: Running, account: Account) -> None:
-        del self._desk.slots.running[running.attempt]
+        self._desk.slots.drop(self._desk.now, running)
         self._account(running, account)
         self._desk.touch(self._desk.jobs[running.job])
 

@@ -6,16 +6,17 @@ from enum import Enum
 
 from ...ring.terms import Instant
 from ..claims.lots import task_lot
-from ..claims.selection import Candidate, Choice, choose, rank_of
-from ..claims.slots import Running
+from ..claims.selection import RANK_MAX, Candidate, Choice, choose, rank_of
+from ..claims.slots import Handful
 from ..claims.table import report_of
 from ..desk import Desk
-from ..effects import PrepareAttempt, StartAttempt, WakeSchedulingAt
+from ..effects import PrepareAttempts, StartAttempt, StartAttempts, WakeSchedulingAt
 from ..events import TrackDue
 from ..jobs import Phase
 from ..messages import Account, Attempt, Stage
 from ..replica.job import Job
 from ..replica.skipping import places_to_skip
+from .handfuls import alike, handful_size
 from .shares import by_need
 from .speculating import Speculation
 from .yielding import Yielding
@@ -69,20 +70,20 @@ class Work:
             self._take(Way.AHEAD)
 
     def _take(self, way: Way) -> bool:
-        """Claim one task of the neediest job that has one; tell whether there was one."""
+        """Claim a handful of tasks of the neediest job that has any; tell whether there was one."""
         return any(self._take_of(job, phase, way) for job in by_need(self._desk) for phase in job.claimable())
 
     def _take_of(self, job: Job, phase: Phase, way: Way) -> bool:
         chosen_by = self._speculation.choose if way is Way.SPECULATIVE else self._choose_open
         choice = chosen_by(job, phase)
-        if choice.task is not None:
-            self._begin(job, phase, choice.task, way)
+        if choice.tasks:
+            self._begin(job, phase, choice.tasks, way)
         elif choice.due is not None and way is not Way.AHEAD:
             self._nudge(job, choice.due)
-        return choice.task is not None
+        return bool(choice.tasks)
 
     def _choose_open(self, job: Job, phase: Phase) -> Choice:
-        """Choose an open task; when none is due, what others claim meanwhile does not bring that time nearer."""
+        """Choose open tasks; when none is due, what others claim meanwhile does not bring that time nearer."""
         if (others_until := self._yielding.until(job, phase)) is not None:
             return Choice(due=others_until)
         version, reopenings = self._desk.flock.version, job.boards[phase].reopenings
@@ -90,7 +91,7 @@ class Work:
         is_as_before = rest is not None and (rest.flock_version, rest.reopenings) == (version, reopenings)
         if rest is not None and is_as_before and self._desk.now < rest.due:
             return Choice(due=rest.due)
-        choice = choose(self._desk.now, self._candidates(job, phase))
+        choice = choose(self._desk.now, self._candidates(job, phase), handful_size(job, phase, self._desk))
         if choice.due is not None:
             self._resting[job.id, phase] = _Rest(due=choice.due, flock_version=version, reopenings=reopenings)
         return choice
@@ -106,19 +107,23 @@ class Work:
             return
         board.ranks_version = flock.version
         board.ranks.clear()
-        board.agenda.favour(task for task in board.openings if flock.me in job.holders(phase, task, flock))
+        held = [task for task in board.openings if flock.me in job.holders(phase, task, flock)]
+        board.agenda.favour((task for task in board.openings if not self._rank(job, phase, task, most=1)), held)
 
     def _candidate(self, job: Job, phase: Phase, task: int) -> Candidate:
         board, desk = job.boards[phase], self._desk
         rank = board.ranks.get(task)
         if rank is None:
-            holders = job.holders(phase, task, desk.flock)
-            rank = rank_of(desk.me, task_lot(job.id, phase, task), holders, desk.flock.workers)
-            board.ranks[task] = rank
+            rank = board.ranks[task] = self._rank(job, phase, task)
         # Who failed at a task lets all others try first: the fault may be this machine's.
         turn = rank + self._failures(job, phase, task) * len(desk.flock.workers)
         due = max(board.opened(task) + turn * desk.flock.stagger_s, desk.backoffs.until(job.id, phase, task))
         return Candidate(task=task, rank=turn, due=Instant(due))
+
+    def _rank(self, job: Job, phase: Phase, task: int, most: int = RANK_MAX) -> int:
+        desk = self._desk
+        holders = job.holders(phase, task, desk.flock)
+        return rank_of(desk.me, task_lot(job.id, phase, task), holders, desk.flock.workers, most)
 
     def _failures(self, job: Job, phase: Phase, task: int) -> int:
         row = job.table.row(phase, task)
@@ -130,37 +135,44 @@ class Work:
             self._nudges[job.id] = due
             self._desk.emit(WakeSchedulingAt(at=due, event=TrackDue(job=job.id)))
 
-    def _begin(self, job: Job, phase: Phase, task: int, way: Way) -> None:
+    def _begin(self, job: Job, phase: Phase, tasks: tuple[int, ...], way: Way) -> None:
+        desk = self._desk
+        handful = Handful(begun_at=desk.now)
+        starts = tuple(self._start_of(job, phase, task, way) for task in alike(job, phase, tasks))
+        for start in starts:
+            handful.add(start)
+            desk.claim(job, phase, start.task, start.attempt, Account(Stage.CLAIMED))
+        if way is Way.AHEAD:
+            left_s = desk.slots.leaders_left_s(desk.now, desk.settings.nearly_done)
+            wait_s = max(desk.settings.ahead_patience_s, 2 * left_s)
+            handful.waits_until = Instant(desk.now + wait_s)
+            desk.emit(PrepareAttempts(starts=starts))
+        else:
+            desk.emit(StartAttempts(starts=starts))
+        desk.slots.take(handful)
+
+    def _start_of(self, job: Job, phase: Phase, task: int, way: Way) -> StartAttempt:
         desk = self._desk
         self._begun += 1
-        attempt = Attempt(desk.me, desk.incarnation, self._begun, way is Way.SPECULATIVE)
         is_reduce = phase is Phase.REDUCE
-        start = StartAttempt(
+        return StartAttempt(
             record=job.record,
             phase=phase,
             task=task,
-            attempt=attempt,
+            attempt=Attempt(desk.me, desk.incarnation, self._begun, way is Way.SPECULATIVE),
             seal=job.seal if is_reduce else None,
             remade=self._remade(job) if is_reduce else (),
             copies=self._copies(job) if is_reduce else (),
             skip=places_to_skip(job.record, job.table.row(phase, task)),
         )
-        running = desk.slots.running[attempt] = Running(start=start, begun_at=desk.now)
-        desk.claim(job, phase, task, attempt, Account(Stage.CLAIMED))
-        if way is Way.AHEAD:
-            left_s = desk.slots.leaders_left_s(desk.now, desk.settings.nearly_done)
-            wait_s = max(desk.settings.ahead_patience_s, 2 * left_s)
-            running.waits_until = Instant(desk.now + wait_s)
-            desk.emit(PrepareAttempt(start=start))
-        else:
-            desk.emit(start)
 
-    def _start_waiting(self, running: Running) -> None:
-        """Start an attempt that was claimed ahead, and tell the others that its time begins to count now."""
+    def _start_waiting(self, handful: Handful) -> None:
+        """Start what was claimed ahead, and tell the others that the time of the first begins to count now."""
         desk = self._desk
-        running.waits_until, running.begun_at = None, desk.now
-        desk.claim(desk.jobs[running.job], running.phase, running.task, running.attempt, Account(Stage.RUNNING))
-        desk.emit(running.start)
+        handful.begin(desk.now)
+        if (first := handful.at_hand) is not None:
+            desk.claim(desk.jobs[first.job], first.phase, first.task, first.attempt, Account(Stage.RUNNING))
+        desk.emit(StartAttempts(starts=tuple(running.start for running in handful.open.values())))
 
     def _remade(self, job: Job) -> tuple[tuple[int, Attempt], ...]:
         """List attempts whose runs equal the sealed ones, those at live peers first."""

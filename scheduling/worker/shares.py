@@ -17,4 +17,9 @@ def by_need(desk: Desk) -> list[Job]:
 
 
 def _under_way(job: Job, desk: Desk) -> int:
-    return sum(desk.flock.runs(attempt) for attempts in job.active.values() for _, _, attempt in attempts)
+    """Count the slots that a job has: elsewhere at most so many as a peer has, for short tasks share one."""
+    flock, found = desk.flock, desk.slots.held_by(job.id)
+    for peer, attempts in job.active.items():
+        if peer != desk.me and (running := sum(flock.runs(attempt) for _, _, attempt in attempts)):
+            found += min(running, flock.slots_of(peer))
+    return found

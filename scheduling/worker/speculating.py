@@ -38,7 +38,7 @@ class Speculation:
         choice = choose(now, self._candidates(job, phase))
         soonest = now + self._look_s(job, phase)
         self._next_look[at] = Instant(soonest if choice.due is None else min(soonest, choice.due))
-        return choice if choice.task is not None else Choice(due=self._next_look[at])
+        return choice if choice.tasks else Choice(due=self._next_look[at])
 
     def _look_s(self, job: Job, phase: Phase) -> float:
         typical_s = job.boards[phase].paces.typical_s or 0.0

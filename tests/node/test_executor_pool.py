@@ -37,7 +37,7 @@ class Stage:
     def __init__(self, folder: Path, slots: int) -> None:
         self.folder = folder
         self.words: asyncio.Queue[ExecutorWord] = asyncio.Queue()
-        self.pool = ExecutorPool(slots, folder, self.words.put_nowait)
+        self.pool = ExecutorPool(slots, folder, lambda words: [self.words.put_nowait(word) for word in words])
         self.input = folder / "in.txt"
         self.input.write_bytes(b"a b a\nb a\n")
         self.started = 0
@@ -57,7 +57,7 @@ class Stage:
             extents=extents,
             output=str(self.folder / f"{attempt}.run"),
         )
-        self.pool.start(job, self.load(source), task, timeout_s, memory_limit)
+        self.pool.start(job, self.load(source), [task], timeout_s, memory_limit)
         return attempt
 
     def load(self, source: str) -> LoadProgram:
@@ -115,7 +115,7 @@ def test_a_job_runs_in_one_process_and_loads_its_program_once(tmp_path):
         assert isinstance(mapped, TaskFinished)
         run = RunSegment(split=0, path=str(tmp_path / "m1.run"), digest=mapped.digest)
         order = ReduceTask(attempt="r1", partition=0, runs=(run,), output=str(tmp_path / "part"))
-        stage.pool.start(JOB, stage.load(WORDS), order, 0.0)
+        stage.pool.start(JOB, stage.load(WORDS), [order], 0.0)
         reduced = await stage.last_word()
         assert isinstance(reduced, TaskFinished)
         assert (tmp_path / "part").read_text() == "a\t3\nb\t2\n"
@@ -200,7 +200,7 @@ def test_a_program_that_cannot_be_loaded_fails_its_attempt(tmp_path):
 def test_missing_input_is_nobodys_fault(tmp_path):
     async def scene(stage: Stage) -> None:
         task = MapTask("m1", 0, "f", 1, 0, (Extent(str(tmp_path / "gone"), 0, 5),), str(tmp_path / "m1.run"))
-        stage.pool.start(JOB, stage.load(WORDS), task)
+        stage.pool.start(JOB, stage.load(WORDS), [task])
         assert await stage.last_word() == RunUnreadable(attempt="m1", splits=())
         assert b"No such file" in stage.log("m1")
 
@@ -313,7 +313,7 @@ BUSY = b"import os\\nopen('busy', 'w').write(str(os.getpid()))\\nwhile True: pas
 async def main():
     pool = ExecutorPool(1, pathlib.Path("."), print)
     load = LoadProgram("0" * 16, "p", Program("source", "busy.py", BUSY), {}, "text", "text", 1)
-    pool.start("0" * 16, load, MapTask("m1", 0, "f", 1, 0, (), "m1.run"))
+    pool.start("0" * 16, load, [MapTask("m1", 0, "f", 1, 0, (), "m1.run")])
     await asyncio.sleep(60)
 
 asyncio.run(main())

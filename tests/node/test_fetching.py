@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from scheduling_cluster import job_record
 from segments import read_segment
 
 from murmuration.node.effects import Piece, RunAttempt, RunPlace
+from murmuration.node.executor.shuffle.run_layout import NO_RECORDS
 from murmuration.node.executor.shuffle.runs import write_run
 from murmuration.node.fetching import Fetcher
-from murmuration.node.inputs import in_one_place
+from murmuration.node.inputs import in_one_place, with_inputs
 from murmuration.node.shelf import PeerShelf
 from murmuration.node.storage.chunks import ChunkStore
 from murmuration.node.transport.bulk_server import BulkServer
@@ -16,6 +18,9 @@ from murmuration.node.transport.host import host_id
 from murmuration.ring.digests import chunk_digest
 from murmuration.ring.errors import WorldError
 from murmuration.ring.terms import Source
+from murmuration.scheduling.effects import StartAttempt
+from murmuration.scheduling.jobs import Phase
+from murmuration.scheduling.messages import Attempt, MapSeal, Winner
 
 TEXT = b"".join(b"line %d\n" % number for number in range(30_000))
 NOWHERE = "tcp://127.0.0.1:9"
@@ -156,3 +161,10 @@ def test_run_that_could_not_be_read_is_given_up_only_where_it_is_nowhere_else():
     source = Source(url="tcp://a", ref="runs/x")
     places = (RunPlace(split=0, digest=b"", sources=(source,)), RunPlace(split=1, digest=b"", sources=(source, source)))
     assert in_one_place(RunAttempt(start=None, runs=places), (0, 1, 7)) == (0, 7)
+
+
+def test_run_without_records_is_not_looked_for_even_if_its_peer_is_gone():
+    mapped = Attempt("ab" * 16, 1, 1)
+    seal = MapSeal((Winner(mapped, NO_RECORDS), Winner(mapped, b"d" * 32)))
+    reduce = StartAttempt(record=job_record(2, 1), phase=Phase.REDUCE, task=0, attempt=mapped, seal=seal)
+    assert [place.split for place in with_inputs(reduce, lambda _: (), {}).runs] == [1]

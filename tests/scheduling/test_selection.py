@@ -63,13 +63,14 @@ def test_choice_is_the_best_rank_that_is_due() -> None:
         Candidate(task=3, rank=1, due=Instant(10.0)),
         Candidate(task=4, rank=1, due=Instant(9.0)),
     ]
-    assert choose(NOW, candidates).task == 3
+    assert choose(NOW, candidates).tasks == (3,)
+    assert choose(NOW, candidates, most=3).tasks == (3,)
 
 
 def test_choice_with_nothing_due_tells_when_to_look_again() -> None:
     candidates = [Candidate(task=at, rank=0, due=Instant(10.0 + at)) for at in (3, 1, 2)]
     choice = choose(NOW, candidates)
-    assert (choice.task, choice.due) == (None, 11.0)
+    assert (choice.tasks, choice.due) == ((), 11.0)
     assert choose(NOW, []).due is None
 
 
@@ -99,5 +100,5 @@ def test_agenda_of_a_large_job_compares_a_bounded_number_and_reaches_all() -> No
 
 def test_choice_of_a_candidate_of_the_first_rank_looks_at_no_further_one() -> None:
     candidates = iter(Candidate(task=task, rank=rank, due=NOW) for task, rank in ((1, 3), (2, 0), (3, 0)))
-    assert choose(NOW, candidates).task == 2
+    assert choose(NOW, candidates).tasks == (2,)
     assert [candidate.task for candidate in candidates] == [3]

@@ -414,6 +414,18 @@ PLANTED_BUGS = (
         "if False:",
     ),
     PlantedBug(
+        "only the first of a handful is claimed",
+        "scheduling/worker/claiming.py",
+        "desk.claim(job, phase, start.task, start.attempt, Account(Stage.CLAIMED))",
+        "desk.claim(job, phase, starts[0].task, starts[0].attempt, Account(Stage.CLAIMED))",
+    ),
+    PlantedBug(
+        "of a handful claimed ahead only the first is begun",
+        "scheduling/worker/claiming.py",
+        "starts=tuple(running.start for running in handful.open.values())",
+        "starts=tuple(running.start for running in handful.open.values())[:1]",
+    ),
+    PlantedBug(
         "released task stays claimed",
         "scheduling/claims/board.py",
         "if account.stage <= Stage.RUNNING and flock.runs(attempt)]",

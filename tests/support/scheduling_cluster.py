@@ -249,10 +249,10 @@ class Cluster:
                 self._store(peer, effect)
             case out.Decide():
                 self._post(0.003, peer, ("decide", effect))
-            case out.StartAttempt():
-                self._begin(peer, effect)
-            case out.PrepareAttempt(start=start):
-                self.prepared[start.attempt] = self.now
+            case out.StartAttempts(starts=starts):
+                self._begin(peer, starts)
+            case out.PrepareAttempts(starts=starts):
+                self.prepared.update((start.attempt, self.now) for start in starts)
             case out.StopAttempt():
                 self.stopped.add(effect.attempt)
             case out.PlaceChunk():
@@ -272,17 +272,18 @@ class Cluster:
         value = None if self.unreadable else self.records.get(job_key(effect.job))
         self._post(0.002, peer, ev.RecordFound(job=effect.job, value=value, error=self.unreadable))
 
-    def _begin(self, peer: PeerId, effect: out.StartAttempt) -> None:
-        self.begun.append((self.now, peer, effect.phase, effect.task, effect.attempt))
+    def _begin(self, peer: PeerId, starts: tuple[out.StartAttempt, ...]) -> None:
         task_s = self.task_s * self.slowed.get(peer, 1.0)
-        fetched_at = self.prepared.get(effect.attempt, self.now) + self.fetch_s
-        fetching_s = max(0.0, fetched_at - self.now)
-        for step in range(1, self.progress_steps):
-            fraction = step / self.progress_steps
-            self._post(
-                fetching_s + task_s * fraction, peer, ev.AttemptProgressed(attempt=effect.attempt, fraction=fraction)
-            )
-        self._post(fetching_s + task_s * self.rng.uniform(0.8, 1.2), peer, ("execute", effect))
+        fetched_at = self.prepared.get(starts[0].attempt, self.now) + self.fetch_s
+        begun_s = max(0.0, fetched_at - self.now)
+        for start in starts:
+            self.begun.append((self.now, peer, start.phase, start.task, start.attempt))
+            for step in range(1, self.progress_steps):
+                fraction = step / self.progress_steps
+                progressed = ev.AttemptProgressed(attempt=start.attempt, fraction=fraction)
+                self._post(begun_s + task_s * fraction, peer, progressed)
+            begun_s += task_s * self.rng.uniform(0.8, 1.2)
+            self._post(begun_s, peer, ("execute", start))
 
     def _place(self, peer: PeerId, effect: out.PlaceChunk) -> None:
         self.placing_fails -= 1
@@ -332,7 +333,7 @@ class Cluster:
         self._post(0.004, peer, ev.RecordStored(job=effect.job, key=effect.key, error=""))
 
     def _outcome(self, peer: PeerId, what: str, effect: Any) -> Any:
-        return self._decide(peer, effect) if what == "decide" else self._execute(effect)
+        return self._decide(peer, effect) if what == "decide" else self._execute(peer, effect)
 
     def _decide(self, peer: PeerId, effect: out.Decide) -> Any:
         if 2 * sum(acceptor in self.machines for acceptor in effect.acceptors) <= len(effect.acceptors):
@@ -344,7 +345,7 @@ class Cluster:
             value = self.registers.setdefault((effect.job, effect.which), effect.value)
         return ev.RegisterDecided(job=effect.job, which=effect.which, value=value)
 
-    def _execute(self, effect: out.StartAttempt) -> Any:
+    def _execute(self, peer: PeerId, effect: out.StartAttempt) -> Any:
         attempt, key = effect.attempt, (effect.phase, effect.task)
         if attempt in self.stopped:
             return None
@@ -357,7 +358,7 @@ class Cluster:
             return ev.AttemptLost(attempt=attempt, reason="runs are gone", missing=missing)
         salt = str(attempt) if self.nondeterministic else ""
         digest = blake2b(f"{effect.record.id}{key}{salt}".encode(), digest_size=32).digest()
-        report = TaskReport(digest, 5, 5, 100, 10, self.task_s, self.counters)
+        report = TaskReport(digest, 5, 5, 100, 10, self.task_s * self.slowed.get(peer, 1.0), self.counters)
         self.finished[key] += 1
         self.counted[attempt] = report
         placed = effect.phase is Phase.REDUCE or not effect.record.partitions

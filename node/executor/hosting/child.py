@@ -41,11 +41,12 @@ class OrderTooLarge(Exception):
 class Child:
     """One executor process and its warden, in a process group of their own.
 
-    `hear` is called with each word; `died` once, with the reason, after the last word, when the process is gone.
+    `hear` is called with the words that have come together; `died` once, with the reason, after the last word, when
+    the process is gone.
     """
 
     def __init__(
-        self, directory: Path, hear: Callable[["Child", ExecutorWord], None], died: Callable[["Child", str], None]
+        self, directory: Path, hear: Callable[["Child", list[ExecutorWord]], None], died: Callable[["Child", str], None]
     ) -> None:
         """Start the process; raises `OSError` where the system has no room for it."""
         self.log: AttemptLog | None = None
@@ -59,12 +60,13 @@ class Child:
         self._breach = ""
         self._listening = True
         self._hanging: asyncio.TimerHandle | None = None
+        self._resting: asyncio.TimerHandle | None = None
         self._scratch = directory / "scratch" / f"process-{secrets.token_hex(8)}"
         self._process, self._link, self._output = _spawn(self._scratch)
         self._end = os.pidfd_open(self._process.pid)
         self._loop.add_reader(self._end, self._ended)
         self._loop.add_reader(self._link, self._receive)
-        self._loop.add_reader(self._output, self._read_output)
+        self._loop.add_reader(self._output, self._take_output)
 
     @property
     def pid(self) -> int:
@@ -72,12 +74,29 @@ class Child:
         return self._process.pid
 
     def send(self, order: ExecutorOrder) -> None:
-        """Send an order; raises `OrderTooLarge` if it does not fit into a frame."""
+        """Send an order, with others that are sent now; raises `OrderTooLarge` if it does not fit into a frame."""
         document = _encoder.encode(order)
         if len(document) > FRAME_BYTES_MAX:
             raise OrderTooLarge(f"the order takes {len(document)} bytes; at most {FRAME_BYTES_MAX} can be sent")
+        if not self._outbox:
+            self._loop.call_soon(self._flush)
         self._outbox += frame(document)
-        self._flush()
+
+    def catch_up(self) -> None:
+        """Hear what has been said until now."""
+        while self._receive():
+            pass
+
+    def rest(self, seconds: float) -> None:
+        """Let words gather for a while: to hear each of many by itself takes longer than what they tell of."""
+        if self._listening and self._resting is None:
+            self._loop.remove_reader(self._link.fileno())
+            self._resting = self._loop.call_later(seconds, self._listen)
+
+    def _listen(self) -> None:
+        self._resting = None
+        if self._listening:
+            self._loop.add_reader(self._link.fileno(), self._receive)
 
     def kill(self, breach: str = "") -> None:
         """Have all its processes killed at once; after a `breach`, which is told as the reason, no word counts."""
@@ -119,19 +138,25 @@ class Child:
 
     def _take(self, received: bytes) -> None:
         """Hand on whole words; user code shares that process, so nothing that it sends is trusted."""
+        words: list[ExecutorWord] = []
+        breach = ""
         try:
-            for document in self._frames.feed(received):
-                word = _decoder.decode(document)
-                self._read_output()
-                self._hear(self, word)
-                if not self._listening:
-                    break
+            words.extend(_decoder.decode(document) for document in self._frames.feed(received))
         except (RemoteError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            self.kill(f"sent a malformed frame ({error})")
+            breach = f"sent a malformed frame ({error})"
+        if words:
+            self._hear(self, words)
+        if breach:
+            self.kill(breach)
 
     def _stop_listening(self) -> None:
         self._listening = False
         self._loop.remove_reader(self._link)
+
+    def _take_output(self) -> None:
+        """Keep what was printed; what was said before tells whose it is."""
+        self.catch_up()
+        self._read_output()
 
     def _read_output(self) -> None:
         try:
@@ -147,11 +172,11 @@ class Child:
         """Take the last words and lines, then let go of everything."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)  # a warden that was itself killed could not do it
-        while self._receive():
-            pass
+        self.catch_up()
         self._read_output()
-        if self._hanging is not None:
-            self._hanging.cancel()
+        for timer in (self._hanging, self._resting):
+            if timer is not None:
+                timer.cancel()
         _, status, used = os.wait4(self.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         for descriptor in (self._end, self._link, self._output):

@@ -10,7 +10,7 @@ key's values together again.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from functools import reduce as fold
 from typing import Any, Protocol
 
@@ -261,10 +261,17 @@ def take(emit, {names}, records):
 
 def taking(emit: Emit, step: Step) -> Callable[[Pairs], None]:
     """Give a loop that calls user code on each record and takes the step for each pair; its exceptions pass."""
-    lines = "".join(f"            {line}\n" for line in step.text.splitlines())
+    return partial(_loop(step.text, tuple(step.names)), emit, *step.names.values())
+
+
+@cache
+def _loop(step: str, names: tuple[str, ...]) -> Callable[..., None]:
+    """Compile the loop; there are few steps, and compiling one takes longer than a short split."""
+    lines = "".join(f"            {line}\n" for line in step.splitlines())
     scope: dict[str, Any] = {"paired": paired}
-    exec(compile(LOOP.format(names=", ".join(step.names), step=lines), __file__, "exec", dont_inherit=True), scope)
-    return partial(scope["take"], emit, *step.names.values())
+    exec(compile(LOOP.format(names=", ".join(names), step=lines), __file__, "exec", dont_inherit=True), scope)
+    take: Callable[..., None] = scope["take"]
+    return take
 
 
 def walking(collect: Callable[[Any, Any], object]) -> Callable[[Pairs], None]:

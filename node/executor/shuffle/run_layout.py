@@ -8,6 +8,9 @@ blocks: so every block can be checked by itself against the name of the run, and
 block by block. Sums are XXH3 of 128 bits: all that is shuffled goes through them twice, and BLAKE2b would take longer
 than dealing and sorting.
 
+A run without any record has no file and no index: its name says it all, so nobody need look for it, and it is never
+lost.
+
 A peer reads this much of a run, and never unpickles: whoever wants one partition from afar needs three ranges, the
 footer, the index and the segment, and may write them to a sparse file at the same offsets.
 """
@@ -25,6 +28,9 @@ MAGIC = b"MURMRUN3"
 FOOTER = struct.Struct(">QQ8s")
 ENTRY = struct.Struct(f">QQQQ{DIGEST_BYTES}s")
 BLOCK = struct.Struct(">Q16s")
+
+NO_RECORDS = chunk_digest(b"")
+"""The name of a run that holds no record."""
 
 Read = Callable[[int, int], bytes]
 """Reads from a file: so many bytes at an offset."""

@@ -19,7 +19,7 @@ from ....ring.digests import chunk_digest
 from ..batches.layout import RECORD_KIND, TABLE_KIND
 from ..faults.wording import InputUnreadable, blaming_user
 from ..formats.outputs import Written
-from .run_layout import BLOCK, ENTRY, FOOTER, MAGIC, block_sum, index_range, segment_of, sound_blocks
+from .run_layout import BLOCK, ENTRY, FOOTER, MAGIC, NO_RECORDS, block_sum, index_range, segment_of, sound_blocks
 
 Columns = tuple[list[Any], list[Any] | tuple[Any, ...]]
 """Keys, and for each the list of its values; a tuple holds one value for each, or the state of an aggregation."""
@@ -189,6 +189,8 @@ def segment_bodies(path: str, partition: int, digest: bytes) -> Iterator[bytes]:
 
     Raises `InputUnreadable` if the file is missing, is damaged, or is another run.
     """
+    if digest == NO_RECORDS:
+        return
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - spares the import of pathlib
             yield from RunReader(file, digest).bodies(partition)

@@ -70,6 +70,11 @@ class Shuffle:
             self._tables = RowShuffle(TABLES, deal, self._partitions, self._memory, self._output)
         self._tables.add(rows)
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing has come that would be in the run."""
+        return self._records is None and self._tables is None and not self._spills and not self._collector.groups
+
     def spill(self) -> None:
         """Write all that is collected to a sorted spill; raises as `Spills.add`."""
         self._spills.add(map(_sorted, self._segments()))
