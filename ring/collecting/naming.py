@@ -72,7 +72,7 @@ class Naming:
     def take(self, now: Instant, sender: PeerId, message: NamesTold) -> list[RingEffect]:
         """Take in a page, and ask for the next one; a page that comes twice counts once."""
         telling = self._tellings.get(sender)
-        if self.is_over or telling is None or telling.is_over or telling.after != message.after:
+        if self.failure or telling is None or telling.is_over or telling.after != message.after:
             return []
         if message.unreadable:
             self.failure = f"{self._name(sender)} cannot tell what it keeps: {message.unreadable}"

@@ -21,7 +21,8 @@ class Yielding:
     def until(self, job: Job, phase: Phase) -> Instant | None:
         """Tell when to look again at a phase that others end sooner alone; None if this peer should take its share."""
         mine_s = self._needed_s(job, phase)
-        if mine_s is None or mine_s <= self._others_need_s(job, phase):
+        gain_s = self._desk.settings.speculation_gain_min_s
+        if mine_s is None or mine_s <= self._others_need_s(job, phase) + gain_s:
             self._since.pop((job.id, phase), None)
             return None
         now, typical_s = self._desk.now, job.boards[phase].paces.typical_s or 0.0
