@@ -13,7 +13,8 @@ from .batches.reading import bulk_format
 from .faults.careful import careful
 from .faults.culprits import blame_record
 from .faults.wording import UserFault, blaming_user, fault_of
-from .formats.formats import Batch, Pairs, input_format, output_format
+from .formats.batch import Batch, Pairs
+from .formats.formats import input_format, output_format
 from .formats.outputs import PartWriter, Written, pieces_of
 from .programs.aggregations import Aggregation
 from .programs.inlining import inlining_of

@@ -21,8 +21,9 @@ from murmuration.node.executor.batches.records import (
     write_to,
 )
 from murmuration.node.executor.faults.wording import UserFault
-from murmuration.node.executor.formats.formats import FixedLength, output_format
+from murmuration.node.executor.formats.formats import output_format
 from murmuration.node.executor.formats.outputs import PartWriter
+from murmuration.node.executor.formats.pair_parts import FixedLength
 from murmuration.node.executor.shuffle.runs import encoded
 
 BYTES = st.sampled_from([0, 10, 65, 66, 255])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from ..formats.formats import byte_lines, lines_of
+from ..formats.text import byte_lines, lines_of
 from .counting import newlines
 
 if TYPE_CHECKING:

@@ -6,27 +6,12 @@ from typing import Any
 
 from ..arrow import arrow, is_table
 from ..formats.blocks import line_blocks, record_blocks
-from ..formats.formats import Batch, decoded, halves, input_format
+from ..formats.formats import input_format
+from ..formats.text import decoded, halves
 from ..tasks import MapTask
+from .bulk import Bulk
 from .layout import SEEN_AS_TABLES, fixed_layout
 from .lines import LineBatch
-
-
-class Bulk(Batch):
-    """A batch whose only record is what `map_batch` sees of all its records."""
-
-    def __init__(self, *, first_line: int, size: int, content: Any) -> None:
-        super().__init__(first_line=first_line, size=size, records=[content], pairing=_alone)
-
-    @property
-    def count(self) -> int:
-        """Count the records that are seen as one."""
-        return len(self._records[0])
-
-    @property
-    def record(self) -> Any:
-        """Show none: which one it was is not known."""
-        return ""
 
 
 def bulk_format(name: str) -> Callable[[MapTask], Iterator[Bulk]]:
@@ -54,10 +39,6 @@ def picked(batch: Any, places: list[int]) -> Any:
     if is_table(batch):
         return batch.take(places)
     return [batch[place] for place in places] if isinstance(batch, list) else batch[places]
-
-
-def _alone(walk: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
-    return ((None, content) for content in walk)
 
 
 def _lines(task: MapTask, *, raw: bool = False, key: Callable[[Any], Any] | None = None) -> Iterator[Bulk]:

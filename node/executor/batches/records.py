@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..formats.formats import Encode, FixedLength
+from ..formats.formats import Encode
 from ..formats.outputs import PartWriter
+from ..formats.pair_parts import FixedLength
 from .layout import RECORD_KIND, Layout
 from .rows import RowKind
 

@@ -14,11 +14,11 @@ from ..formats.arrow_files import arrow_tables
 from ..formats.blocks import line_blocks
 from ..formats.columns import table_of, texts_of
 from ..formats.csv_records import csv_blocks, names_of, rows_in
-from ..formats.formats import decoded, lines_of
 from ..formats.packed import packed_objects
 from ..formats.parquet import parquet_tables
+from ..formats.text import decoded, lines_of
 from ..tasks import MapTask
-from .reading import Bulk
+from .bulk import Bulk
 
 ROWS = "each record must be an object, to be a row: write map(key, value), which sees any value"
 PLAIN_JSON = msgspec.json.Decoder()

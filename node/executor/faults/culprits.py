@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
-from ..formats.formats import Batch
+from ..formats.batch import Batch
 from ..shuffle.combining import Emit, paired
 from .wording import UserFault, fault_of, shorten
 

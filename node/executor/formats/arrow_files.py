@@ -8,7 +8,7 @@ from ..arrow import arrow, plain_table
 from ..faults.wording import UserFault, fault
 from ..tasks import MapTask
 from . import blocks
-from .formats import Batch, numbered
+from .batch import Batch, numbered
 from .split_file import SplitFile
 from .uncut import check_uncut
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from ..faults.wording import BadRecord, UserFault, fault
 from ..tasks import MapTask
+from .batch import Batch, Pairing, Pairs
 from .blocks import line_blocks, whole
-from .formats import Batch, Pairing, Pairs, decoded, lines_of
+from .text import decoded, lines_of
 
 FIELD_BYTES_MAX = 1 << 30
 """A field may be as long as a line may."""

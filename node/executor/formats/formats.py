@@ -1,69 +1,23 @@
-"""Turn bytes into records and pairs into bytes: the input and output formats by name.
+"""Find the input and output formats by name: what turns bytes into records, and pairs into bytes."""
 
-A line ends with a newline or a carriage return and a newline, and with nothing else. In the text formats it is
-decoded as UTF-8; a byte order mark is not taken off.
-"""
-
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from itertools import accumulate, chain
-from operator import length_hint
 from typing import Any, TypeVar
 
 from ..arrow import arrow
 from ..batches.layout import FIXED, TABLES, WRITES_TABLES, fixed_layout
-from ..faults.wording import BadRecord, fault
+from ..faults.wording import fault
 from ..tasks import MapTask
-from .blocks import line_blocks, record_blocks, whole
+from .batch import Batch, Pairing, numbered, zipped
+from .blocks import record_blocks, whole
+from .pair_parts import FixedLength, json_lines, tabbed, values_alone
+from .text import bytes_lines, halves, json_value, jsonl, key_value, offset_text, text
 
-Pairs = Iterator[tuple[Any, Any]]
-Pairing = Callable[[Iterator[Any]], Pairs]
 Encode = Callable[[list[tuple[Any, Any]]], bytes]
 ReadLine = Callable[[int, bytes], tuple[Any, Any] | None]
 """Makes a record of a line, given its number: None where it is none, as the first line of CSV."""
 
 Format = TypeVar("Format")
-
-
-class Batch:
-    """Some records in a row, and how far the walk through them has come: known at no cost to the walk itself."""
-
-    __slots__ = ("_pairing", "_records", "_walk", "first_line", "size")
-
-    def __init__(self, *, first_line: int, size: int, records: list[Any], pairing: Pairing) -> None:
-        self.first_line = first_line
-        self.size = size
-        self._records = records
-        self._pairing = pairing
-        self._walk = iter(records)
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def pairs(self) -> Pairs:
-        """Walk through the records as pairs of key and value."""
-        return self._pairing(self._walk)
-
-    @property
-    def count(self) -> int:
-        """Count the records."""
-        return len(self._records)
-
-    @property
-    def taken(self) -> int:
-        """Count the records that the walk has taken: a list's iterator knows what is left."""
-        return len(self._records) - length_hint(self._walk)
-
-    @property
-    def line(self) -> int:
-        """Give the number of the line that was taken last."""
-        return self.first_line + max(self.taken - 1, 0)
-
-    @property
-    def record(self) -> Any:
-        """Give the record that was taken last."""
-        return self._records[max(self.taken - 1, 0)] if self._records else ""
 
 
 def input_format(name: str) -> Callable[[MapTask], Iterator[Batch]]:
@@ -105,102 +59,6 @@ def _known(kind: str, name: str, table: dict[str, Format], others: Collection[st
     return found
 
 
-def lines_of(text: str) -> list[str]:
-    """Split at newlines, and at nothing else that `str.splitlines` takes for one."""
-    if "\r" in text:
-        text = text.replace("\r\n", "\n")
-    lines = text.split("\n")
-    if not lines[-1]:
-        lines.pop()
-    return lines
-
-
-def byte_lines(block: bytes) -> list[bytes]:
-    """Split at newlines, without what ends the lines."""
-    if b"\r" in block:
-        block = block.replace(b"\r\n", b"\n")
-    lines = block.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    return lines
-
-
-def decoded(task: MapTask, first_line: int, block: bytes) -> str:
-    """Decode lines of a split's file; raises `UserFault` that names the line that is not UTF-8."""
-    try:
-        return str(block, "utf-8")
-    except UnicodeDecodeError as error:
-        begin = block.rfind(b"\n", 0, error.start) + 1
-        end = block.find(b"\n", error.start)
-        raise fault(
-            "UnicodeDecodeError",
-            f"bytes {block[error.start : error.end + 4].hex(' ')} are not UTF-8 ({error.reason})",
-            hint="--input-format bytes-lines gives each line as bytes, to decode as you see fit",
-            file=task.file,
-            line=first_line + block.count(b"\n", 0, error.start),
-            record=block[begin : end if end >= 0 else len(block)],
-        ) from error
-
-
-def _text_batches(task: MapTask, pairing_from: Callable[[int], Pairing]) -> Iterator[Batch]:
-    """Give batches of decoded lines; `pairing_from` gets the number of a batch's first line."""
-    number = task.first_line
-    for block in line_blocks(task.extents):
-        lines = lines_of(decoded(task, number, block))
-        yield Batch(first_line=number, size=len(block), records=lines, pairing=pairing_from(number))
-        number += len(lines)
-
-
-def _text(task: MapTask) -> Iterator[Batch]:
-    return _text_batches(task, numbered)
-
-
-def _offset_text(task: MapTask) -> Iterator[Batch]:
-    number, offset = task.first_line, task.first_byte
-    for block in line_blocks(task.extents):
-        offsets = accumulate((len(line) + 1 for line in block.split(b"\n")), initial=offset)
-        lines = lines_of(decoded(task, number, block))
-        yield Batch(first_line=number, size=len(block), records=lines, pairing=_zipped(offsets))
-        number, offset = number + len(lines), offset + len(block)
-
-
-def _zipped(keys: Iterable[Any]) -> Pairing:
-    return lambda walk: zip(keys, walk)  # noqa: B905 - keys may go on: only the walk's end counts
-
-
-def _bytes_lines(task: MapTask) -> Iterator[Batch]:
-    number = task.first_line
-    for block in line_blocks(task.extents):
-        lines = byte_lines(block)
-        yield Batch(first_line=number, size=len(block), records=lines, pairing=numbered(number))
-        number += len(lines)
-
-
-def numbered(number: int) -> Pairing:
-    """Let the keys of records be their numbers, from this one on."""
-    return lambda walk: enumerate(walk, number)
-
-
-def _key_value(task: MapTask) -> Iterator[Batch]:
-    return _text_batches(task, lambda _: lambda walk: map(halves, walk))
-
-
-def _jsonl(task: MapTask) -> Iterator[Batch]:
-    return _text_batches(task, lambda number: lambda walk: _parsed(walk, number))
-
-
-def _parsed(walk: Iterator[str], first_line: int) -> Pairs:
-    for number, line in enumerate(walk, first_line):
-        yield number, _json_value(line)
-
-
-def _json_value(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        raise BadRecord(f"not JSON: {error}", "each line must be one JSON value; empty lines are not") from error
-
-
 def _csv(task: MapTask) -> Iterator[Batch]:
     from .csv_records import csv_batches  # late: few jobs need it
 
@@ -225,12 +83,6 @@ def _msgpack(task: MapTask) -> Iterator[Batch]:
     return packed_batches(task)
 
 
-def halves(line: str) -> tuple[str, str]:
-    """Cut a line at its first tab."""
-    key, _, value = line.partition("\t")
-    return key, value
-
-
 def _fixed(width: int, key_bytes: int | None, task: MapTask) -> Iterator[Batch]:
     number = task.first_line
     for block in record_blocks(task.extents, width):
@@ -253,59 +105,15 @@ def _whole_file(task: MapTask) -> Iterator[Batch]:
             file=task.file,
         )
     content = whole(task.extents)
-    yield Batch(first_line=1, size=len(content), records=[content], pairing=_zipped([task.file]))
-
-
-def _tabbed(pairs: list[tuple[Any, Any]]) -> bytes:
-    if bytes in set(map(type, chain.from_iterable(pairs))):
-        return b"".join(b"%b\t%b\n" % (_raw(key), _raw(value)) for key, value in pairs)
-    return "".join([f"{key}\t{value}\n" for key, value in pairs]).encode("utf-8", "surrogatepass")
-
-
-def _values(pairs: list[tuple[Any, Any]]) -> bytes:
-    return b"".join([_raw(value) + b"\n" for _, value in pairs])
-
-
-def _raw(thing: Any) -> bytes:
-    return thing if type(thing) is bytes else str(thing).encode("utf-8", "surrogatepass")
-
-
-class FixedLength:
-    """Writes values of bytes, all of one length, with nothing between them."""
-
-    def __init__(self) -> None:
-        self._length: int | None = None
-
-    def __call__(self, pairs: list[tuple[Any, Any]]) -> bytes:
-        """Join the values of these pairs; raises `UserFault` for one that is not as those before."""
-        values = [value for _, value in pairs]
-        for value in values:
-            if not isinstance(value, bytes):
-                raise fault("BadOutput", f"the format fixed writes bytes, and not {value!r:.100}", record=value)
-            self.check(len(value))
-        return b"".join(values)
-
-    def check(self, length: int) -> None:
-        """Raise `UserFault` for values of another length than those before."""
-        if self._length is None:
-            self._length = length
-        elif length != self._length:
-            lengths = f"{self._length} and {length} bytes"
-            raise fault("BadOutput", f"the format fixed writes values of one length, and these have {lengths}")
-
-
-def _json_lines(pairs: list[tuple[Any, Any]]) -> bytes:
-    return "".join(
-        [json.dumps({"key": key, "value": value}, ensure_ascii=False) + "\n" for key, value in pairs]
-    ).encode("utf-8", "surrogatepass")
+    yield Batch(first_line=1, size=len(content), records=[content], pairing=zipped([task.file]))
 
 
 _INPUTS: dict[str, Callable[[MapTask], Iterator[Batch]]] = {
-    "text": _text,
-    "offset-text": _offset_text,
-    "bytes-lines": _bytes_lines,
-    "key-value": _key_value,
-    "jsonl": _jsonl,
+    "text": text,
+    "offset-text": offset_text,
+    "bytes-lines": bytes_lines,
+    "key-value": key_value,
+    "jsonl": jsonl,
     "csv": _csv,
     "parquet": _parquet,
     "arrow": _arrow,
@@ -314,14 +122,14 @@ _INPUTS: dict[str, Callable[[MapTask], Iterator[Batch]]] = {
 }
 
 _OUTPUTS: dict[str, Encode] = {
-    "text": _tabbed,
-    "values": _values,
-    "jsonl": _json_lines,
+    "text": tabbed,
+    "values": values_alone,
+    "jsonl": json_lines,
 }
 
 _OF_LINES: dict[str, ReadLine] = {
     "text": lambda number, line: (number, str(line, "utf-8")),
     "bytes-lines": lambda number, line: (number, line),
     "key-value": lambda _, line: halves(str(line, "utf-8")),
-    "jsonl": lambda number, line: (number, _json_value(str(line, "utf-8"))),
+    "jsonl": lambda number, line: (number, json_value(str(line, "utf-8"))),
 }

@@ -11,8 +11,8 @@ from msgpack.exceptions import BufferFull, FormatError, StackError
 
 from ..faults.wording import UserFault, fault
 from ..tasks import MapTask
+from .batch import Batch, numbered
 from .blocks import record_blocks
-from .formats import Batch, numbered
 from .uncut import check_uncut
 
 OBJECT_BYTES_MAX = 1 << 30

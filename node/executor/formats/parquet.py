@@ -8,9 +8,9 @@ from ..arrow import arrow, plain_table
 from ..faults.wording import UserFault, fault
 from ..tasks import MapTask
 from . import blocks
+from .batch import Batch, numbered
 from .blocks import whole
 from .footer import MAGIC, REWRITE, RowGroup, row_groups
-from .formats import Batch, numbered
 from .split_file import SplitFile
 
 ROWS_MAX = 1 << 20

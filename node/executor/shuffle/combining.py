@@ -15,7 +15,7 @@ from functools import reduce as fold
 from typing import Any, Protocol
 
 from ..faults.wording import NO_PAIR, InputUnreadable, blaming_user, fault, fault_of
-from ..formats.formats import Pairs
+from ..formats.batch import Pairs
 from ..formats.outputs import PartWriter
 from ..programs.aggregations import Aggregation
 from .memory import POINTER_WEIGHT, weight_of_columns, weight_of_groups
