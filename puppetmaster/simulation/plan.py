@@ -181,7 +181,7 @@ def plan_of(seed: int, peers: int = 5, splits: int = 12) -> Plan:
     if plan.client_patience_s:
         vanishes_at = rng.uniform(2.0, 12.0) if seed % 2 else None
         task_s = DEPENDENT_TASK_S[seed % 2]
-        plan = replace(plan, splits=splits, task_s=task_s, kill_at=None, vanishes_at=vanishes_at)
+        plan = replace(plan, splits=splits, task_s=task_s, jobs=1, kill_at=None, vanishes_at=vanishes_at)
     if seed % MOVES_EVERY == MOVES_EVERY - 1:
         return _with_moves_only(plan, rng)
     if seed % FOUNDED_BY_THREE_EVERY == FOUNDED_BY_THREE_EVERY - 1 and peers > FOUNDERS:

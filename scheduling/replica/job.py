@@ -231,11 +231,11 @@ class Job:
         return True
 
     def adopt_kill(self, now: Instant) -> bool:
-        """Mark the job as killed by a user; tell whether that is new."""
+        """Mark the job as one to be killed; tell whether that is new."""
         if self.killed or not self.live:
             return False
         self.killed = True
-        self.tell(now, "killed by a user")
+        self.tell(now, "kill ordered")
         return True
 
     def adopt_seal(self, now: Instant, value: bytes, flock: Flock) -> bool:
