@@ -1,7 +1,7 @@
 """Find out at a start whether this disk is an old copy that was put back, before this peer says or decides anything.
 
-    start       RecallStart to the members of before ──> StartRecalled, with the last start that each knows of this id,
-                                                         and the standing
+    start       RecallStart to the other members ──> StartRecalled, with the last start that each knows of this id, and
+                                                     the standing
     sound       none knows a later start than the one before this, which the disk has on record
     old         one does: that start, and all that was promised and acknowledged under it, is missing from this disk
 
@@ -12,8 +12,9 @@ Two rules follow, and no more is needed:
   disk: it counts for no quorum until it has what it owns, and it is an acceptor of no register of before: what it may
   have promised (Lamport 2001) and forgotten binds nobody any more.
 - Until as many have answered as make a majority of the members with this peer, it is no acceptor, and for `SILENCE_S`
-  at most it says nothing of itself. A peer that was never told of another, or whose directory is new, has nobody to ask
-  and nothing to forget.
+  at most it says nothing of itself. Who is a member is taken anew each time: one that joined while this peer was down
+  has been told of its starts like any other, and those of before may be gone for good. A peer that was never told of
+  another, or whose directory is new, has nobody to ask and nothing to forget.
 
 What no member knows is not found out: a copy that was taken while the peer ran, and put back before it was started
 again, is as far as its last start is on record; and of a whole cluster that is put back, nobody knows better.
@@ -47,7 +48,6 @@ class Lineage:
         self._id = next(ids)
         self._alarm = Alarm(RequestDue(request=self._id))
         self._seeds: tuple[str, ...] = ()
-        self._asked: tuple[PeerId, ...] = ()
         self._answered: set[PeerId] = set()
         self._standings: dict[PeerId, Known] = {}
         """What those who have answered know of this peer's standing."""
@@ -61,16 +61,13 @@ class Lineage:
 
     def begin(self, now: Instant, members: Mapping[PeerId, Update], seeds: tuple[str, ...]) -> list[RingEffect]:
         """Ask whoever was a member before this start, and the seeds."""
-        self._asked = tuple(
-            peer for peer, held in members.items() if peer != self._me.id and held.liveness is not Liveness.LEFT
-        )
         self._seeds = tuple(url for url in seeds if url != self._me.url)
-        if not self._asked and not self._seeds:
+        if not self._others(members) and not self._seeds:
             self.may_vote = True
         if self.may_vote:
             return []
         self._silent_until = Instant(now + SILENCE_S)
-        return [*self._ask(), *self._alarm.set(Instant(now + ASK_EVERY_S))]
+        return [*self._ask(members), *self._alarm.set(Instant(now + ASK_EVERY_S))]
 
     def is_silent(self, now: Instant) -> bool:
         """Tell whether this peer must not speak of itself yet."""
@@ -100,12 +97,12 @@ class Lineage:
             case MessageReceived(
                 sender=sender, message=StartRecalled(peer=self._me.id, asked_from=self._start) as answer
             ):
-                return self._recalled(sender, answer)
+                return self._recalled(sender, answer, members)
             case MessageReceived(message=RecallStart() as question):
                 return self._answer(question, members)
             case RequestDue(request=self._id) if self._alarm.rings(now) and not self.may_vote and not self._is_old:
                 pause_s = ASK_EVERY_S if now < self._silent_until else ASK_SELDOM_S
-                return [*self._ask(), *self._alarm.set(Instant(now + pause_s))]
+                return [*self._ask(members), *self._alarm.set(Instant(now + pause_s))]
             case _:
                 return []
 
@@ -125,7 +122,7 @@ class Lineage:
         )
         return [SendTo(url=message.member.url, message=reply)]
 
-    def _recalled(self, sender: PeerId, answer: StartRecalled) -> list[RingEffect]:
+    def _recalled(self, sender: PeerId, answer: StartRecalled, members: Mapping[PeerId, Update]) -> list[RingEffect]:
         self._answered.add(sender)
         if answer.standing is not None:
             self._standings[sender] = (answer.epoch, answer.standing)
@@ -134,12 +131,21 @@ class Lineage:
         if answer.known > self._recorded:
             self._is_old, self.may_vote = True, False
             return [DiskOld(recorded=self._recorded, known=answer.known)]
-        self.may_vote = len(self._answered) >= max(1, (len(self._asked) + 1) // 2)
+        others = self._others(members)
+        vouchers = self._answered.intersection(others) if others else self._answered
+        if len(vouchers) >= max(1, (len(others) + 1) // 2):
+            self.may_vote = True
         return []
 
-    def _ask(self) -> list[RingEffect]:
+    def _ask(self, members: Mapping[PeerId, Update]) -> list[RingEffect]:
         question = RecallStart(member=self._me, start=self._start)
         return [
-            *(Send(to=peer, message=question) for peer in self._asked),
+            *(Send(to=peer, message=question) for peer in self._others(members)),
             *(SendTo(url=url, message=question) for url in self._seeds),
         ]
+
+    def _others(self, members: Mapping[PeerId, Update]) -> tuple[PeerId, ...]:
+        """Give the members but this peer that have not left."""
+        return tuple(
+            peer for peer, held in members.items() if peer != self._me.id and held.liveness is not Liveness.LEFT
+        )
