@@ -28,9 +28,8 @@ from ..scheduling.events import (
     LocalSideFile,
     SchedulingEvent,
 )
-from ..scheduling.jobs import Phase, TaskReport, UserError
+from ..scheduling.jobs import ENDINGS, Phase, TaskReport, UserError
 from ..scheduling.messages import Attempt, run_name
-from ..scheduling.replica.skipping import ENDINGS
 from .effects import RunAttempt, RunAttempts
 from .executor.faults.line_note import noted_line
 from .executor.hosting.kept_logs import clear_old_logs

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ..ring.copies.records import FILE_PREFIX, RECORD_PREFIX, REGISTER_PREFIX
+from ..ring.namespaces import FILE_PREFIX, RECORD_PREFIX, REGISTER_PREFIX
 from ..ring.terms import Digest, Id, Name, Path, Source
 
 Offset = Annotated[int, Meta(ge=0, le=(1 << 62))]
@@ -178,6 +178,14 @@ class JobRecord(Struct, frozen=True, array_like=True):
     def tasks(self, phase: Phase) -> int:
         """Count the tasks of a phase."""
         return len(self.splits) if phase is Phase.MAP else self.spec.reducers
+
+
+DIED, TIMED_OUT, OUT_OF_ROOM = "ProcessDied", "TimedOut", "MemoryLimitExceeded"
+ENDINGS = (DIED, TIMED_OUT, OUT_OF_ROOM)
+"""Kinds of error where the process of an attempt ended: of itself, or because it was ended."""
+
+SKIPPED = "skipped_records"
+"""The counter of records that were set aside."""
 
 
 class UserError(Struct, frozen=True, array_like=True):

@@ -25,10 +25,9 @@ import msgspec
 
 from ...ring.facts import Versions
 from ...ring.terms import RECORD_QUORUM
-from ...scheduling.jobs import JobEnding, JobRecord, JobState, Manifest, Phase, StoredFile, UserError
+from ...scheduling.jobs import SKIPPED, JobEnding, JobRecord, JobState, Manifest, Phase, StoredFile, UserError
 from ...scheduling.messages import MapSeal
 from ...scheduling.replica.decisions import decode_decision
-from ...scheduling.replica.skipping import SKIPPED
 from ...scheduling.replica.verdicts import NONDETERMINISTIC
 from ...scheduling.status import JobStatus
 from ...scheduling.tracker.tracking import output_key

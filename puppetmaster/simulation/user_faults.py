@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from ...scheduling.jobs import JobRecord, UserError
+from ...scheduling.jobs import DIED, JobRecord, UserError
 from ...scheduling.messages import Attempt, Winner
-from ...scheduling.replica.skipping import DIED
 from .disk import Run
 from .wordcount import map_split, poison_error, reduce_partition, without_poison
 

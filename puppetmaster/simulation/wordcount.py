@@ -9,8 +9,7 @@ from ...ring.digests import chunk_digest
 from ...ring.terms import Source
 from ...scheduling.cuts import original, ranges_of
 from ...scheduling.events import LocalOutput
-from ...scheduling.jobs import JobRecord, TaskReport, UserError
-from ...scheduling.replica.skipping import SKIPPED
+from ...scheduling.jobs import SKIPPED, JobRecord, TaskReport, UserError
 from .disk import Run
 
 POISON = b"poison"

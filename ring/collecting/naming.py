@@ -14,10 +14,10 @@ of which nobody has accepted an ending.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..copies.records import RECORD_PREFIX, REGISTER_PREFIX, ending_register
 from ..effects import RingEffect, Send
 from ..facts import Standing, Update
 from ..messages import AskNames, NamesTold
+from ..namespaces import RECORD_PREFIX, REGISTER_PREFIX, ending_register
 from ..placement.roster import Roster
 from ..terms import Instant, PeerId
 from .settings import CollectSettings

@@ -14,9 +14,9 @@ import msgspec
 from ..digests import DIGEST_BYTES
 from ..errors import Corrupt
 from ..facts import Versions
+from ..namespaces import FILE_PREFIX, RECORD_PREFIX, REGISTER_PREFIX
 from ..operations import ListNames
 from ..outcomes import AcceptorState, NamesListed
-from .records import FILE_PREFIX, RECORD_PREFIX, REGISTER_PREFIX
 from .stored import Scan, decode, rows_after
 from .versions import live_values
 

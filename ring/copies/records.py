@@ -2,16 +2,8 @@
 
 from ..effects import RecordSeen, RingEffect
 from ..facts import Versions
+from ..namespaces import RECORD_PREFIX
 from .versions import live_values
-
-FILE_PREFIX = b"fs/"
-RECORD_PREFIX = b"job/"
-REGISTER_PREFIX = b"seal/"
-
-
-def ending_register(key: bytes) -> bytes:
-    """Name the write-once register that says how the job of a record ended."""
-    return REGISTER_PREFIX + key.removeprefix(RECORD_PREFIX) + b"/end"
 
 
 def record_seen(key: bytes, versions: Versions) -> list[RingEffect]:

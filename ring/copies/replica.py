@@ -25,6 +25,7 @@ from typing import TypeAlias, assert_never
 
 from ..errors import CallerError, Corrupt
 from ..facts import Update, Versions
+from ..namespaces import RECORD_PREFIX, ending_register
 from ..operations import (
     AcceptBallot,
     CompareVersions,
@@ -67,7 +68,6 @@ from .index import in_step
 from .inspection import Inspection, inspect
 from .marks import Marking, keep_marks, note_chunk
 from .names import list_names
-from .records import RECORD_PREFIX, ending_register
 from .scrubbing import scrub_rows
 from .stored import Copies, Read, Scan, Step, Writes, decode, encode, hint_prefix, page_of, read_row
 

@@ -14,11 +14,11 @@ from ...ring.terms import Instant, PeerId
 from ..claims.board import Board, Result, standing_attempts
 from ..claims.table import Change, ClaimTable, report_of
 from ..flock import Flock
-from ..jobs import JobEnding, JobRecord, JobState, Phase, TaskReport, UserError
+from ..jobs import SKIPPED, JobEnding, JobRecord, JobState, Phase, TaskReport, UserError
 from ..messages import Account, Attempt, Claim, JobNews, MapSeal, Stage, Winner
 from ..status import JobEvent, JobStatus
 from .decisions import decode_decision
-from .skipping import SKIPPED, too_many_skipped
+from .skipping import too_many_skipped
 from .verdicts import NONDETERMINISM_HINT, best_attempt, bounded, nondeterminism, unlike, user_fault
 
 NOBODY = PeerId("0" * 32)

@@ -9,18 +9,12 @@ a split: else few bad records in one split would fail the job.
 from collections import Counter
 
 from ..claims.table import Row
-from ..jobs import JobRecord, UserError
+from ..jobs import DIED, ENDINGS, OUT_OF_ROOM, JobRecord, UserError
 from ..messages import Stage
 
 DEATHS_TO_SKIP = 2
 
-DIED, TIMED_OUT, OUT_OF_ROOM = "ProcessDied", "TimedOut", "MemoryLimitExceeded"
 DEATHS = (DIED, OUT_OF_ROOM)
-ENDINGS = (DIED, TIMED_OUT, OUT_OF_ROOM)
-"""How the process of an attempt may end at a record."""
-
-SKIPPED = "skipped_records"
-"""The counter of records that were set aside."""
 
 
 def errors_of(row: Row) -> list[UserError]:

@@ -10,8 +10,7 @@ from murmuration.node.executor.faults.wording import UserFault
 from murmuration.node.executor.mapping import MapAttempt
 from murmuration.node.executor.programs.program import load_program
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask
-from murmuration.scheduling.jobs import Program
-from murmuration.scheduling.replica.skipping import DIED, SKIPPED
+from murmuration.scheduling.jobs import DIED, SKIPPED, Program
 
 HALVES = """
 def map(number, line):

@@ -10,8 +10,7 @@ from murmuration.node.executor.mapping import MapAttempt
 from murmuration.node.executor.programs.program import load_program
 from murmuration.node.executor.reducing import ReduceAttempt
 from murmuration.node.executor.tasks import Extent, LoadProgram, MapTask, ReduceTask, RunSegment
-from murmuration.scheduling.jobs import Program
-from murmuration.scheduling.replica.skipping import DIED, SKIPPED
+from murmuration.scheduling.jobs import DIED, SKIPPED, Program
 
 WORDS = "def map(number, line):\n    for word in line.split():\n        yield word, number\n"
 FRAIL = """

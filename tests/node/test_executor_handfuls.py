@@ -15,8 +15,7 @@ from murmuration.node.executor.tasks import (
     TaskFailed,
     TaskFinished,
 )
-from murmuration.scheduling.jobs import Program
-from murmuration.scheduling.replica.skipping import DIED, TIMED_OUT
+from murmuration.scheduling.jobs import DIED, TIMED_OUT, Program
 
 JOB = "00000000000000aa"
 PATIENCE_S = 20.0

@@ -4,9 +4,9 @@ import pytest
 from member_net import peer
 from ring_cluster import RingCluster
 
-from murmuration.ring.copies.records import ending_register
 from murmuration.ring.copies.versions import EMPTY, mint
 from murmuration.ring.facts import Ballot
+from murmuration.ring.namespaces import ending_register
 from murmuration.ring.operations import AcceptBallot, ListOpenRecords, MergeVersions, PromiseBallot
 from murmuration.ring.outcomes import StoreFailed
 

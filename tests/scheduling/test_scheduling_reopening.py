@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from scheduling_cluster import JOB, Cluster, job_record, peer_id
 
-from murmuration.ring.copies.records import ending_register
+from murmuration.ring.namespaces import ending_register
 from murmuration.ring.terms import PeerId
 from murmuration.scheduling import effects as out
 from murmuration.scheduling import events as ev

@@ -3,16 +3,9 @@
 import pytest
 from scheduling_cluster import Cluster, job_record, peer_id
 
-from murmuration.scheduling.jobs import JobState, Phase, UserError
+from murmuration.scheduling.jobs import DIED, OUT_OF_ROOM, SKIPPED, TIMED_OUT, JobState, Phase, UserError
 from murmuration.scheduling.messages import Account, Attempt, Stage
-from murmuration.scheduling.replica.skipping import (
-    DIED,
-    OUT_OF_ROOM,
-    SKIPPED,
-    TIMED_OUT,
-    places_to_skip,
-    too_many_skipped,
-)
+from murmuration.scheduling.replica.skipping import places_to_skip, too_many_skipped
 from murmuration.scheduling.replica.verdicts import user_fault
 
 SKIPS = job_record(1, skip_bad_records=2)

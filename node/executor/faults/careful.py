@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from ....scheduling.jobs import DIED
 from ....scheduling.partitioners import canonical
-from ....scheduling.replica.skipping import DIED
 from ..formats.formats import ReadLine, line_format
 from ..programs.program import UserProgram
 from ..programs.program_api import Mapper

@@ -7,7 +7,7 @@ a partition is made of are sealed, each attempt sees the same keys in the same o
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from ....scheduling.replica.skipping import DIED
+from ....scheduling.jobs import DIED
 from ..programs.grouping import GroupedReducer
 from ..programs.program_api import Reducer
 from ..programs.streaming import StreamReducer

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ....scheduling.replica.skipping import SKIPPED
+from ....scheduling.jobs import SKIPPED
 from ..programs.program_api import Context
 from .wording import UserFault
 

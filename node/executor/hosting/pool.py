@@ -13,8 +13,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ....scheduling.jobs import UserError
-from ....scheduling.replica.skipping import DIED, OUT_OF_ROOM, TIMED_OUT
+from ....scheduling.jobs import DIED, OUT_OF_ROOM, TIMED_OUT, UserError
 from ..tasks import (
     ExecutorWord,
     LoadProgram,
