@@ -38,7 +38,8 @@ class Flock:
         self._updates: dict[PeerId, Update] = {}
         self._placement: Placement | None = None
         self._target: Placement | None = None
-        self._alive = {me}
+        self._alive: dict[str, int] = {me: self.start}
+        """The start numbers of those believed alive."""
         self._present: _Present | None = None
         self._holders: dict[bytes, tuple[PeerId, ...]] = {}
 
@@ -52,7 +53,9 @@ class Flock:
         if old is None or _home_of(old) != _home_of(update):
             self._placement = self._target = None
         if peer != self.me:
-            (self._alive.add if update.liveness == Liveness.ALIVE else self._alive.discard)(peer)
+            self._alive.pop(peer, None)
+            if update.liveness == Liveness.ALIVE:
+                self._alive[peer] = start_of(update.incarnation)
         self._present = None
         self._holders = {}
         self.version += 1
@@ -104,7 +107,7 @@ class Flock:
     def _roll(self) -> _Present:
         """Call the roll; only when first asked for, as a burst of joins changes it many times."""
         if self._present is None:
-            live = tuple(sorted(self._alive))
+            live = tuple(PeerId(peer) for peer in sorted(self._alive))
             workers = tuple(peer for peer in live if self._is_worker(peer))
             self._present = _Present(
                 live=live,
@@ -131,7 +134,8 @@ class Flock:
 
         A start number above the known one is news that membership has not brought yet, and counts.
         """
-        return attempt.peer in self._alive and start_of(attempt.incarnation) >= self.start_of(attempt.peer)
+        start = self._alive.get(attempt.peer)
+        return start is not None and start_of(Incarnation(attempt.incarnation)) >= start
 
     def start_of(self, peer: str) -> int:
         """Tell a peer's start number, -1 if it is not known."""

@@ -38,14 +38,14 @@ def standing_attempts(row: Row, sealed: Winner | None) -> list[Attempt]:
     The sealed attempt itself stands until it is known to be lost, even if its claim has not arrived.
     """
     digest = None if sealed is None else sealed.digest
-    found = [attempt for attempt, account in row.items() if _stands(report_of(account), digest)]
+    found = [
+        attempt
+        for attempt, account in row.items()
+        if (report := report_of(account)) is not None and (digest is None or report.digest == digest)
+    ]
     if sealed is not None and (sealed.attempt not in row or row[sealed.attempt].stage < Stage.DONE):
         found.append(sealed.attempt)
     return found
-
-
-def _stands(report: TaskReport | None, digest: bytes | None) -> bool:
-    return report is not None and (digest is None or report.digest == digest)
 
 
 class Board:
@@ -97,7 +97,7 @@ class Board:
         self._count(task, result)
         self._note_waste(task, row, flock, result)
         self.cells[task] = _cell(row, active, result)
-        if any(attempt.speculative for attempt in active) and result is None:
+        if result is None and any(attempt.speculative for attempt in active):
             self.speculating.add(task)
         else:
             self.speculating.discard(task)

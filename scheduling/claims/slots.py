@@ -70,36 +70,38 @@ class Running:
         """Tell whether its turn has come: those before it in its handful have ended."""
         return self.handful.at_hand is self
 
-    def has_waited(self, now: Instant, patience_s: float) -> bool:
-        """Tell whether it has to be left to others: its slot has not become free, or its turn has not come."""
-        if self.handful.waits_until is not None:
-            return now >= self.handful.waits_until
-        is_late = now >= self.handful.begun_at + patience_s
-        return is_late and not (self.is_at_hand or self.delivery is not None)
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether its slot and its turn have come."""
+        return self.delivery is not None or (self.handful.waits_until is None and self.is_at_hand)
 
     def ran_ms(self, now: Instant) -> int:
         """Tell for how long the attempt has gone on, in milliseconds: 1 at least, and 0 only if it was not begun."""
-        has_begun = self.delivery is not None or (self.handful.waits_until is None and self.is_at_hand)
-        return max(1, round(1000 * (now - self.begun_at))) if has_begun else 0
+        return max(1, round(1000 * (now - self.begun_at))) if self.has_begun else 0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Handful:
     """Attempts that take one slot and are made one after the other: many if they are short, else a single one."""
 
+    job: str
+    phase: Phase
     begun_at: Instant
     waits_until: Instant | None = None
     """How long what was claimed ahead waits for its slot; None if it has one."""
     is_followed: bool = False
     """Whether another was claimed ahead because this one was nearly done."""
     size: int = 0
-    open: dict[Attempt, Running] = field(default_factory=dict)
-    """The attempts that have not ended, in the order of their turns."""
+    open: dict[int, Running] = field(default_factory=dict)
+    """The attempts that have not ended, by task, in the order of their turns."""
 
     @property
     def at_hand(self) -> Running | None:
         """Give the attempt that user code works on, or would work on if there were a slot."""
-        return next((running for running in self.open.values() if running.delivery is None), None)
+        for running in self.open.values():
+            if running.delivery is None:
+                return running
+        return None
 
     @property
     def computes(self) -> bool:
@@ -109,12 +111,21 @@ class Handful:
     @property
     def fraction(self) -> float:
         """Tell how far it is."""
-        return (self.size - len(self.open) + sum(running.fraction for running in self.open.values())) / self.size
+        through = float(self.size - len(self.open))
+        for running in self.open.values():
+            through += running.fraction
+            if running.delivery is None:
+                break  # what comes after that at hand has not begun
+        return through / self.size
 
     def add(self, start: StartAttempt) -> None:
         """Put one more attempt behind the others."""
         self.size += 1
-        self.open[start.attempt] = Running(start=start, handful=self, begun_at=self.begun_at)
+        self.open[start.task] = Running(start=start, handful=self, begun_at=self.begun_at)
+
+    def has_waited(self, now: Instant, patience_s: float) -> bool:
+        """Tell whether what has not begun of it is to be left to others: no slot, or no turn, has come in time."""
+        return now >= (self.begun_at + patience_s if self.waits_until is None else self.waits_until)
 
     def begin(self, now: Instant) -> None:
         """Take note that there is a slot for it now."""
@@ -140,12 +151,12 @@ class Slots:
     def take(self, handful: Handful) -> None:
         """Take up a handful that is complete."""
         self._handfuls.append(handful)
-        self.running.update(handful.open)
+        self.running.update((running.attempt, running) for running in handful.open.values())
 
     def drop(self, now: Instant, running: Running) -> None:
         """Take out an attempt that has ended; the turn passes to the next one of its handful."""
         handful, was_at_hand = running.handful, running.is_at_hand
-        del self.running[running.attempt], handful.open[running.attempt]
+        del self.running[running.attempt], handful.open[running.task]
         if not handful.open:
             self._handfuls.remove(handful)
         elif was_at_hand:
@@ -190,11 +201,15 @@ class Slots:
 
     def held_by(self, job: str) -> int:
         """Count the slots that a job has here, those included that it waits for."""
-        return sum(any(running.job == job for running in handful.open.values()) for handful in self._handfuls)
+        return len(self.handfuls_of(job))
 
     def of_job(self, job: str) -> list[Running]:
         """List the attempts under way of one job."""
         return [running for running in self.running.values() if running.job == job]
+
+    def handfuls_of(self, job: str) -> list[Handful]:
+        """List the handfuls under way of one job."""
+        return [handful for handful in self._handfuls if handful.job == job]
 
     def waiting_for(self, request: str) -> Running | None:
         """Find the attempt whose output is being placed under `request`."""

@@ -60,6 +60,8 @@ class ClaimTable:
         """Begin with nothing; a phase has `tasks` at the most."""
         self._rows: dict[Phase, dict[int, dict[Attempt, Account]]] = {phase: {} for phase in Phase}
         self._buckets = [0] * buckets_of(tasks)
+        self._undigested: dict[tuple[Phase, int, Attempt], Account | None] = {}
+        """The accounts that are in the digests of attempts which are further on now; digests are asked for seldom."""
         self.attempts = 0
         self.speculative = 0
         """How many of the attempts are speculative."""
@@ -75,7 +77,7 @@ class ClaimTable:
             self.attempts += 1
             self.speculative += claim.attempt.speculative
             row[claim.attempt] = claim.account
-            self._toggle(claim, claim.account)
+            self._undigested[claim.phase, claim.task, claim.attempt] = None
             return Change.STAGE
         new = old if claim.account == old else joined(old, claim.account)
         if new == old:
@@ -83,15 +85,8 @@ class ClaimTable:
         row[claim.attempt] = new
         if new.stage is old.stage and new.stage <= Stage.RUNNING:
             return Change.FRACTION
-        self._toggle(claim, old)
-        self._toggle(claim, new)
+        self._undigested.setdefault((claim.phase, claim.task, claim.attempt), old)
         return Change.STAGE
-
-    def _toggle(self, claim: Claim, account: Account) -> None:
-        # All that is under way counts as one, however far it is: else busy tables would never be equal.
-        final = account if account.stage > Stage.RUNNING else None
-        entry = _ENCODER.encode((claim.phase, claim.task, claim.attempt, final))
-        self._buckets[claim.task % len(self._buckets)] ^= int.from_bytes(blake2b(entry, digest_size=8).digest())
 
     def row(self, phase: Phase, task: int) -> Row:
         """Give the attempts at a task with their accounts."""
@@ -103,6 +98,12 @@ class ClaimTable:
 
     def buckets(self) -> tuple[bytes, ...]:
         """Digest the table in pieces; equal digests are equal pieces but for how far running attempts are."""
+        for (phase, task, attempt), digested in self._undigested.items():
+            entry = _digest(phase, task, attempt, self._rows[phase][task][attempt])
+            if digested is not None:
+                entry ^= _digest(phase, task, attempt, digested)
+            self._buckets[task % len(self._buckets)] ^= entry
+        self._undigested.clear()
         return tuple(bucket.to_bytes(8) for bucket in self._buckets)
 
     def differing(self, theirs: tuple[bytes, ...]) -> Iterator[Claim]:
@@ -115,3 +116,10 @@ class ClaimTable:
                 if task % count in wanted:
                     for attempt, account in row.items():
                         yield Claim(phase, task, attempt, account)
+
+
+def _digest(phase: Phase, task: int, attempt: Attempt, account: Account) -> int:
+    # All that is under way counts as one, however far it is: else busy tables would never be equal.
+    final = account if account.stage > Stage.RUNNING else None
+    entry = _ENCODER.encode((phase, task, attempt, final))
+    return int.from_bytes(blake2b(entry, digest_size=8).digest())

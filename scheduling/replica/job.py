@@ -49,6 +49,10 @@ def task_title(phase: Phase, task: int) -> str:
     return f"{'split' if phase is Phase.MAP else 'partition'} {task}"
 
 
+def _where(claim: Claim, flock: Flock) -> str:
+    return f"{task_title(claim.phase, claim.task)} at {flock.name(claim.attempt.peer)}"
+
+
 class Job:
     """All that this peer knows of a job; `version` grows with every visible change."""
 
@@ -83,7 +87,7 @@ class Job:
         self.state = JobState.PLANNING
         self.active: defaultdict[str, set[tuple[Phase, int, Attempt]]] = defaultdict(set)
         """The attempts under way, by peer, whether it lives or not."""
-        self._moved: set[tuple[Phase, int]] = set()
+        self._moved: dict[Phase, set[int]] = {phase: set() for phase in Phase}
         self.retired: JobStatus | None = None
         """The last status of a job whose claim table is given up."""
         self._chunk_ends: dict[int, list[int]] = {}
@@ -138,11 +142,11 @@ class Job:
         return change
 
     def _tell_of(self, now: Instant, claim: Claim, account: Account, flock: Flock) -> None:
-        where = f"{task_title(claim.phase, claim.task)} at {flock.name(claim.attempt.peer)}"
         if account.stage is Stage.FAILED and account.error is not None:
-            self.tell(now, f"attempt failed: {where}: {account.error.kind}: {account.error.message[:200]}")
+            what = f"{account.error.kind}: {account.error.message[:200]}"
+            self.tell(now, f"attempt failed: {_where(claim, flock)}: {what}")
         elif account.stage is Stage.LOST:
-            self.tell(now, f"run of {where} is lost: it will be made again")
+            self.tell(now, f"run of {_where(claim, flock)} is lost: it will be made again")
 
     def _fits(self, claim: Claim) -> bool:
         report = claim.account.report
@@ -154,7 +158,7 @@ class Job:
 
     def refresh(self, now: Instant, phase: Phase, task: int, flock: Flock) -> None:
         """Derive a task's state again after a change of its row, of the seal or of a peer's liveness."""
-        self._moved.add((phase, task))
+        self._moved[phase].add(task)
         row = self.table.row(phase, task)
         sealed = self.sealed(phase, task)
         attempt = best_attempt(self.id, phase, task, standing_attempts(row, sealed))
@@ -163,12 +167,12 @@ class Job:
         if len(row) > 1 and not self.goes_by_chance:
             self._look_for_chance(now, phase, task, flock)
         if self.fault is None:
-            self._find_fault(phase, task, sealed) if result is None else self._look_at_skipped(task)
+            self._find_fault(phase, task, sealed) if result is None else self._look_at_skipped(task, result)
         self.version += 1
 
-    def take_moved(self) -> set[tuple[Phase, int]]:
+    def take_moved(self) -> dict[Phase, set[int]]:
         """Give the tasks whose state was derived again since this was last asked."""
-        moved, self._moved = self._moved, set()
+        moved, self._moved = self._moved, {phase: set() for phase in Phase}
         return moved
 
     def _result(self, phase: Phase, task: int, attempt: Attempt, sealed: Winner | None, flock: Flock) -> Result:
@@ -198,7 +202,9 @@ class Job:
                 now, f"{task_title(phase, task)} came out differently at {one} and at {other}: {NONDETERMINISM_HINT}"
             )
 
-    def _look_at_skipped(self, task: int) -> None:
+    def _look_at_skipped(self, task: int, result: Result) -> None:
+        if result.report is None or SKIPPED not in result.report.counters:
+            return
         error = too_many_skipped(self.record, sum(board.counters[SKIPPED] for board in self.boards.values()))
         if error is not None:
             self.fault = Fault(error=error, task=task)

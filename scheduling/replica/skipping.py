@@ -19,8 +19,8 @@ DEATHS = (DIED, OUT_OF_ROOM)
 
 def errors_of(row: Row) -> list[UserError]:
     """List what user code did wrong in the attempts at a task, in the attempts' order."""
-    accounts = [row[attempt] for attempt in sorted(row)]
-    return [each.error for each in accounts if each.stage is Stage.FAILED and each.error is not None]
+    errors = {at: account.error for at, account in row.items() if account.stage is Stage.FAILED and account.error}
+    return [errors[attempt] for attempt in sorted(errors)]
 
 
 def places_to_skip(record: JobRecord, row: Row) -> tuple[int, ...] | None:

@@ -38,10 +38,12 @@ NONDETERMINISM_HINT = (
 def user_fault(record: JobRecord, row: Row) -> UserError | None:
     """Give the error that fails the job for one task: the budget of attempts is used up, or no attempt can succeed."""
     errors = errors_of(row)
+    if not errors:
+        return None
     hopeless = [error for error in errors if is_load_error(error)]
     if hopeless:
         return hopeless[0]
-    return errors[-1] if errors and len(charged(record, errors)) >= record.spec.max_attempts else None
+    return errors[-1] if len(charged(record, errors)) >= record.spec.max_attempts else None
 
 
 def is_load_error(error: UserError) -> bool:
@@ -67,9 +69,9 @@ def unlike(row: Row) -> tuple[Attempt, Attempt] | None:
 
 def best_attempt(job: str, phase: Phase, task: int, standing: Sequence[Attempt]) -> Attempt | None:
     """Choose among attempts whose output stands the one that every peer would choose."""
-    if len(standing) == 1:  # as a rule; drawing lots takes longer than all else that a claim brings about
-        return standing[0]
-    return min(standing, key=lambda attempt: attempt_lot(job, phase, task, attempt), default=None)
+    if len(standing) < 2:  # as a rule; drawing lots takes longer than all else that a claim brings about
+        return standing[0] if standing else None
+    return min(standing, key=lambda attempt: attempt_lot(job, phase, task, attempt))
 
 
 def seal_of(board: Board) -> MapSeal | None:

@@ -105,11 +105,15 @@ class Attempts:
         """Stop what has become useless in a job that has changed, and dismiss its user code when it is over."""
         over = job.killed or not job.live
         now, patience_s, moved = self._desk.now, self._desk.settings.ahead_patience_s, job.take_moved()
-        for running in self._desk.slots.of_job(job.id):
-            is_moved = (running.phase, running.task) in moved
-            if over or running.has_waited(now, patience_s) or (is_moved and self._is_useless(job, running)):
-                self._desk.emit(StopAttempt(attempt=running.attempt))
-                self._release(running)
+        for handful in self._desk.slots.handfuls_of(job.id):
+            is_late, moved_here = handful.has_waited(now, patience_s), moved[handful.phase]
+            concerned = [task for task in handful.open if over or is_late or task in moved_here]
+            for task in concerned:
+                running = handful.open[task]
+                is_useless = task in moved_here and self._is_useless(job, running)
+                if over or is_useless or (is_late and not running.has_begun):
+                    self._desk.emit(StopAttempt(attempt=running.attempt))
+                    self._release(running)
         if over and not job.dismissed:
             job.dismissed = True
             self._desk.emit(DismissJob(job=job.id))

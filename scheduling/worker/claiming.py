@@ -137,7 +137,7 @@ class Work:
 
     def _begin(self, job: Job, phase: Phase, tasks: tuple[int, ...], way: Way) -> None:
         desk = self._desk
-        handful = Handful(begun_at=desk.now)
+        handful = Handful(job=job.id, phase=phase, begun_at=desk.now)
         starts = tuple(self._start_of(job, phase, task, way) for task in alike(job, phase, tasks))
         for start in starts:
             handful.add(start)
