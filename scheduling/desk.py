@@ -40,8 +40,8 @@ class Desk:
         self.stops = False
         """Whether this peer is about to end, and takes up nothing more."""
         self.backoffs = Backoffs(settings)
-        self.outbox = Outbox(settings.spread_interval_s)
-        self.relayed = Outbox(settings.relay_interval_s)
+        self.outbox = Outbox(settings.spread_interval_s, settings.spread_rest_s)
+        self.relayed = Outbox(settings.relay_interval_s, settings.relay_interval_s)
         """What this peer is to pass on to its group."""
         self.routes = Routes()
         self.store_errors: dict[str, str] = {}
@@ -77,12 +77,14 @@ class Desk:
         effects, self._effects = self._effects, []
         return effects
 
-    def claim(self, job: Job, phase: Phase, task: int, attempt: Attempt, account: Account) -> Change:
-        """Set down an account in this peer's replica, and have it spread."""
+    def claim(
+        self, job: Job, phase: Phase, task: int, attempt: Attempt, account: Account, *, can_wait: bool = False
+    ) -> Change:
+        """Set down an account in this peer's replica, and have it spread: soon, or with more that is to come."""
         change = job.join(self.now, Claim(phase, task, attempt, account), self.flock)
         if change is not Change.NOTHING:
             if self.flock.others:
-                self.outbox.add(job.id, phase, task, attempt)
+                self.outbox.add(job.id, phase, task, attempt, can_wait=can_wait)
             self.touch(job)
         return change
 

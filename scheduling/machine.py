@@ -175,7 +175,7 @@ class Scheduling:
     def _wake(self, event: SpreadDue | SyncDue | TrackDue | AnswerDue) -> None:
         match event:
             case SpreadDue():
-                self._desk.outbox.armed = self._desk.relayed.armed = False
+                self._desk.outbox.armed_for = self._desk.relayed.armed_for = Instant(float("inf"))
             case SyncDue():
                 self._exchange.offer()
             case TrackDue():
@@ -279,6 +279,6 @@ class Scheduling:
         for box, send in ((desk.outbox, desk.flush), (desk.relayed, desk.pass_on)):
             if box.waiting and box.due <= desk.now:
                 send()
-            elif box.waiting and not box.armed:
-                box.armed = True
+            elif box.waiting and box.due < box.armed_for:
+                box.armed_for = box.due
                 desk.emit(WakeSchedulingAt(at=box.due, event=SpreadDue()))

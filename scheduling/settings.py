@@ -21,6 +21,9 @@ class SchedulingSettings:
     """A majority of five survives two deaths; more only makes each decision slower."""
     spread_interval_s: float = 0.005
     """Claims go out at once after a silence, else together at this interval."""
+    spread_rest_s: float = 0.02
+    """What is done goes out at this interval while the same handful has more to do: nobody acts on a task that is
+    taken, and each message wakes every peer."""
     relay_interval_s: float = 0.02
     """A relay passes claims on together at this interval: the longer, the fewer messages, and the more races."""
     direct_peers_max: int = 64
@@ -43,7 +46,7 @@ class SchedulingSettings:
     """Tasks that are expected to take half of that or less are claimed by the handful, of so much work: what each costs
     beside its work is then shared. Longer would save little more, and leave more behind a task that takes long after
     all, or whose input comes from afar."""
-    handful_tasks_max: int = 64
+    handful_tasks_max: int = 256
     slow_factor: float = 1.5
     """An attempt is slow if it still takes so many times as long as a whole one takes as a rule."""
     speculation_gain_min_s: float = 0.25

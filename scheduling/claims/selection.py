@@ -59,25 +59,23 @@ class Choice:
 
 
 def choose(now: Instant, candidates: Iterable[Candidate], most: int = 1) -> Choice:
-    """Choose the best-ranked candidate that is due, or up to `most` of rank 0; of equals, the first.
+    """Choose the best-ranked candidates that are due, up to `most` of rank 0; of equals, the first.
 
-    None is looked at after so many of rank 0. At one of another rank somebody else may be just now, so these go alone.
+    None is looked at after so many of rank 0. At those of another rank somebody else may be just now, so fewer of them
+    go together.
     """
-    mine: list[int] = []
-    ripe: Candidate | None = None
+    best, chosen = float("inf"), list[int]()
     soonest: Instant | None = None
     for candidate in candidates:
         if candidate.due > now:
             soonest = candidate.due if soonest is None else min(soonest, candidate.due)
-        elif candidate.rank == 0:
-            mine.append(candidate.task)
-            if len(mine) == most:
-                break
-        elif ripe is None or candidate.rank < ripe.rank:
-            ripe = candidate
-    if mine or ripe is None:
-        return Choice(tasks=tuple(mine), due=None if mine else soonest)
-    return Choice(tasks=(ripe.task,))
+        elif candidate.rank < best:
+            best, chosen = candidate.rank, [candidate.task]
+        elif candidate.rank == best:
+            chosen.append(candidate.task)
+        if best == 0 and len(chosen) == most:
+            break
+    return Choice(tasks=tuple(chosen if best == 0 else chosen[: max(1, most // 4)]), due=None if chosen else soonest)
 
 
 class Agenda:

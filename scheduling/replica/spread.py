@@ -33,17 +33,19 @@ def portions(job: str, claims: Iterable[Claim]) -> Iterator[ClaimNews]:
 class Outbox:
     """Claims that are new here and still to be sent on."""
 
-    def __init__(self, interval_s: float) -> None:
-        """Gather for `interval_s` seconds at most."""
-        self._interval_s = interval_s
+    def __init__(self, interval_s: float, rest_s: float) -> None:
+        """Gather for `interval_s` seconds at most, and for `rest_s` while all that waits can."""
+        self._interval_s, self._rest_s = interval_s, rest_s
         self._fresh: dict[tuple[str, Phase, int, Attempt], None] = {}
+        self._is_urgent = False
         self._sent_at = Instant(float("-inf"))
-        self.armed = False
-        """Whether a `SpreadDue` is on its way."""
+        self.armed_for = Instant(float("inf"))
+        """When the next `SpreadDue` comes that is on its way."""
 
-    def add(self, job: str, phase: Phase, task: int, attempt: Attempt) -> None:
+    def add(self, job: str, phase: Phase, task: int, attempt: Attempt, *, can_wait: bool = False) -> None:
         """Have the account of an attempt sent as it will be when it is sent."""
         self._fresh[job, phase, task, attempt] = None
+        self._is_urgent = self._is_urgent or not can_wait
 
     @property
     def waiting(self) -> bool:
@@ -53,11 +55,11 @@ class Outbox:
     @property
     def due(self) -> Instant:
         """The time of the next sending; past after a silence."""
-        return Instant(self._sent_at + self._interval_s)
+        return Instant(self._sent_at + (self._interval_s if self._is_urgent else self._rest_s))
 
     def take(self, now: Instant, jobs: Mapping[str, Job]) -> list[ClaimNews]:
         """Give all waiting claims as messages, and begin anew."""
-        fresh, self._fresh = self._fresh, {}
+        fresh, self._fresh, self._is_urgent = self._fresh, {}, False
         self._sent_at = now
         by_job: dict[str, list[Claim]] = {}
         for name, phase, task, attempt in fresh:

@@ -143,9 +143,10 @@ class Attempts:
 
     def _end(self, running: Running, account: Account) -> None:
         self._desk.slots.drop(self._desk.now, running)
-        self._account(running, account)
+        has_more = account.stage is Stage.DONE and bool(running.handful.open)
+        self._account(running, account, can_wait=has_more)
         self._desk.touch(self._desk.jobs[running.job])
 
-    def _account(self, running: Running, account: Account) -> None:
+    def _account(self, running: Running, account: Account, *, can_wait: bool = False) -> None:
         job = self._desk.jobs[running.job]
-        self._desk.claim(job, running.phase, running.task, running.attempt, account)
+        self._desk.claim(job, running.phase, running.task, running.attempt, account, can_wait=can_wait)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from murmuration.node.executor.hosting.logs import log_path
-from murmuration.node.executor.hosting.pool import ExecutorPool
+from murmuration.node.executor.hosting.pool import LENIENCE_S, ExecutorPool
 from murmuration.node.executor.tasks import (
     ExecutorWord,
     Extent,
@@ -155,6 +155,61 @@ def test_attempt_that_is_stopped_before_its_turn_is_never_heard_of(tmp_path) -> 
         await handful.heard(2)
         assert handful.finished == ["m1", "m3"]
         assert handful.failed == {}
+
+    play(tmp_path, 4, scene)
+
+
+TELLS_PROCESS = "import os\ndef map(number, line):\n    print(os.getpid())\n    yield line, 1\n"
+
+
+def test_stopped_attempt_that_ends_by_itself_costs_no_process(tmp_path) -> None:
+    async def scene(handful: Handful) -> None:
+        handful.start(TELLS_PROCESS)
+        handful.pool.stop("m1")
+        await handful.heard(3)
+        assert handful.finished == ["m0", "m2", "m3"]
+        assert len({handful.log(split) for split in (0, 2, 3)}) == 1
+
+    play(tmp_path, 4, scene)
+
+
+def test_death_at_a_stopped_attempt_is_not_told_and_the_others_are_done(tmp_path) -> None:
+    async def scene(handful: Handful) -> None:
+        handful.start(misbehaves_at(1, "os._exit(7)"))
+        handful.pool.stop("m1")
+        await handful.heard(3)
+        assert handful.finished == ["m0", "m2", "m3"]
+        assert handful.failed == {}
+
+    play(tmp_path, 4, scene)
+
+
+def test_many_stopped_attempts_together_are_borne_no_longer_than_one(tmp_path) -> None:
+    async def scene(handful: Handful) -> None:
+        nap = LENIENCE_S / 4
+        handful.start(
+            f"import time\ndef map(number, line):\n    time.sleep({nap})\n    print('done')\n    yield line, 1\n"
+        )
+        for split in range(1, 39):
+            handful.pool.stop(f"m{split}")
+        await handful.heard(2)
+        assert handful.finished == ["m0", "m39"]
+        assert sum(bool(handful.log(split)) for split in range(1, 39)) < 20
+
+    play(tmp_path, 40, scene)
+
+
+def test_what_is_given_next_waits_behind_what_was_stopped_where_no_process_is_spare(tmp_path) -> None:
+    async def scene(handful: Handful) -> None:
+        handful.start(TELLS_PROCESS, orders=slice(1))
+        await handful.heard(1)
+        handful.start(TELLS_PROCESS, orders=slice(1, 3))
+        handful.pool.stop("m1")
+        handful.pool.stop("m2")
+        handful.start(TELLS_PROCESS, orders=slice(3, 4))
+        await handful.heard(2)
+        assert handful.finished == ["m0", "m3"]
+        assert handful.log(3) == handful.log(0)
 
     play(tmp_path, 4, scene)
 

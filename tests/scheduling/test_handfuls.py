@@ -46,6 +46,11 @@ def test_handfuls_shrink_towards_the_end_so_that_all_peers_end_together() -> Non
     assert max(begun.values()) - min(begun.values()) < 0.1
 
 
+def test_messages_are_few_while_a_handful_is_under_way() -> None:
+    cluster = played(2000, 0.001)
+    assert cluster.told["ClaimNews"] < 800
+
+
 def test_what_waits_behind_a_task_that_takes_long_is_left_to_others() -> None:
     cluster = Cluster(3, slots=1, task_s=0.004)
     record = job_record(600, 0)

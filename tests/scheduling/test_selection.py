@@ -67,6 +67,17 @@ def test_choice_is_the_best_rank_that_is_due() -> None:
     assert choose(NOW, candidates, most=3).tasks == (3,)
 
 
+def test_fewer_tasks_go_together_where_another_peer_should_take_them_and_none_of_unlike_ranks() -> None:
+    others = [Candidate(task=task, rank=1 + task % 2, due=NOW) for task in range(40)]
+    assert choose(NOW, others, most=16).tasks == (0, 2, 4, 6)
+    mine = Candidate(task=99, rank=0, due=NOW)
+    assert choose(NOW, [*others, mine], most=16).tasks == (99,)
+
+
+def test_task_that_failed_here_often_is_chosen_all_the_same_if_no_other_is_due() -> None:
+    assert choose(NOW, [Candidate(task=1, rank=RANK_MAX + 40, due=NOW)]).tasks == (1,)
+
+
 def test_choice_with_nothing_due_tells_when_to_look_again() -> None:
     candidates = [Candidate(task=at, rank=0, due=Instant(10.0 + at)) for at in (3, 1, 2)]
     choice = choose(NOW, candidates)

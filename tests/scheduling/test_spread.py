@@ -58,7 +58,7 @@ def test_portions_of_large_claims_keep_to_the_bytes() -> None:
 
 
 def test_outbox_sends_the_latest_account_of_an_attempt_once() -> None:
-    outbox, job, flock = Outbox(0.01), job_of(2), flock_of(2)
+    outbox, job, flock = Outbox(0.01, 0.04), job_of(2), flock_of(2)
     for account in (Account(Stage.CLAIMED), Account(Stage.RUNNING, 0.3)):
         job.join(Instant(0.0), Claim(Phase.MAP, 0, MINE, account), flock)
         outbox.add(JOB, Phase.MAP, 0, MINE)
@@ -69,14 +69,28 @@ def test_outbox_sends_the_latest_account_of_an_attempt_once() -> None:
 
 
 def test_outbox_after_a_silence_is_due_at_once_and_then_at_intervals() -> None:
-    outbox = Outbox(0.01)
+    outbox = Outbox(0.01, 0.04)
     assert outbox.due < 0.0
     outbox.take(Instant(7.0), {})
+    outbox.add(JOB, Phase.MAP, 0, MINE)
     assert outbox.due == 7.01
 
 
+def test_outbox_rests_longer_while_all_that_is_in_it_can_wait() -> None:
+    outbox = Outbox(0.01, 0.04)
+    outbox.take(Instant(7.0), {})
+    outbox.add(JOB, Phase.MAP, 0, MINE, can_wait=True)
+    assert outbox.due == 7.04
+    outbox.add(JOB, Phase.MAP, 1, MINE)
+    outbox.add(JOB, Phase.MAP, 2, MINE, can_wait=True)
+    assert outbox.due == 7.01
+    outbox.take(Instant(7.01), {})
+    outbox.add(JOB, Phase.MAP, 3, MINE, can_wait=True)
+    assert outbox.due == 7.05
+
+
 def test_outbox_drops_claims_of_a_job_that_is_no_longer_known() -> None:
-    outbox = Outbox(0.01)
+    outbox = Outbox(0.01, 0.04)
     outbox.add(JOB, Phase.MAP, 0, MINE)
     assert outbox.take(Instant(0.0), {}) == []
 

@@ -34,6 +34,8 @@ class Bench:
     orders: deque[Task] = field(default_factory=deque)
     stopped: set[str] = field(default_factory=set)
     timer: asyncio.TimerHandle | None = None
+    lenience: asyncio.TimerHandle | None = None
+    """What ends the process if it is still at something that was stopped."""
     is_over: bool = False
     """Whether its process was killed, and nothing more is to be heard of it; orders that are left go elsewhere."""
 
@@ -48,6 +50,16 @@ class Bench:
         return not self.orders and not self.is_over
 
     @property
+    def winds_up(self) -> bool:
+        """Tell whether it is only at what was stopped, and may soon be free."""
+        return self.loaded and not self.is_over and all(order.attempt in self.stopped for order in self.orders)
+
+    @property
+    def is_at_stopped(self) -> bool:
+        """Tell whether it has come to an order that was stopped."""
+        return self.at_hand is not None and self.at_hand.attempt in self.stopped
+
+    @property
     def at_hand(self) -> Task | None:
         """Give the order that it is at."""
         return self.orders[0] if self.orders else None
@@ -60,6 +72,12 @@ class Bench:
         """Forget orders that the process will not come to."""
         names = set(unwanted)
         self.orders = deque(order for order in self.orders if order.attempt not in names)
+
+    def stop_lenience(self) -> None:
+        """Let the process be: it is at nothing that was stopped, or is ended anyway."""
+        if self.lenience is not None:
+            self.lenience.cancel()
+            self.lenience = None
 
     def stop_timer(self) -> None:
         """Measure no longer how long the attempt at hand takes."""

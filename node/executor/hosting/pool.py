@@ -11,6 +11,7 @@ given to another process.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 
 from ....scheduling.jobs import DIED, OUT_OF_ROOM, TIMED_OUT, UserError
@@ -41,6 +42,9 @@ TOO_LARGE = "hold less of the input at once, take a smaller --split-size, or all
 CHILDREN_PER_SLOT = 3
 """Processes kept for each slot at most: busy, spare, and waiting for the next task of another job."""
 
+
+LENIENCE_S = 0.25
+"""How long a process may go on with what was stopped: a new one takes as long to start."""
 
 REST_S = 0.005
 """How long a process that goes through several orders is not listened to: each of its words would wake the peer."""
@@ -97,7 +101,7 @@ class ExecutorPool:
         if terms.memory_limit > 0:
             self._footprints.watch(bench.child.pid, terms.memory_limit)
         if bench.loaded:
-            self._send_orders(bench)
+            self._send(bench, orders)
             return
         try:
             bench.child.send(terms.load)
@@ -105,7 +109,7 @@ class ExecutorPool:
             self._loop.call_soon(self._fail_all, bench, UserError(kind="OrderTooLarge", message=str(error)))
 
     def stop(self, attempt: str) -> None:
-        """End an attempt, its process group included if that is at it; nothing more is heard of it."""
+        """End an attempt, its process group included if that stays at it; nothing more is heard of it."""
         for bench in self._benches.values():
             if bench.has(attempt):
                 bench.stopped.add(attempt)
@@ -136,12 +140,11 @@ class ExecutorPool:
             await child.gone.wait()
 
     def _bench_for(self, job: str) -> Bench:
-        """Take the job's own idle process, else a spare, else a new one."""
-        idle = [bench for bench in self._benches.values() if bench.idle]
-        for bench in idle:
-            if bench.job == job:
-                return bench
-        bench = next((bench for bench in idle if bench.spare), None) or self._hire()
+        """Take the job's own idle process, else a spare, else one that is only at what was stopped, else a new one."""
+        own = [bench for bench in self._benches.values() if bench.job == job]
+        spares = (bench for bench in self._benches.values() if bench.spare and bench.idle)
+        free = chain((bench for bench in own if bench.idle), spares, (bench for bench in own if bench.winds_up))
+        bench = next(free, None) or self._hire()
         bench.job = job
         return bench
 
@@ -157,6 +160,7 @@ class ExecutorPool:
     def _discard(self, bench: Bench) -> None:
         """Kill a process of which nothing more is to be heard; orders that are left go to another once it is gone."""
         bench.stop_timer()
+        bench.stop_lenience()
         self._footprints.leave(bench.child.pid)
         bench.is_over = True
         bench.child.kill()
@@ -175,13 +179,20 @@ class ExecutorPool:
             bench.timer = self._loop.call_later(terms.timeout_s, self._time_out, bench, order.attempt)
 
     def _keep_off_stopped(self, bench: Bench) -> None:
-        """End a process that has come to an attempt which was stopped."""
-        if bench.at_hand is not None and bench.at_hand.attempt in bench.stopped:
+        """Have a process end that stays at attempts which were stopped: it may be through with them in a moment."""
+        if bench.is_over:
             bench.drop(bench.stopped)
-            if not bench.is_over:
-                self._discard(bench)
-        elif bench.is_over:
+        elif not bench.is_at_stopped:
+            bench.stop_lenience()
+        elif bench.lenience is None:
+            bench.lenience = self._loop.call_later(LENIENCE_S, self._end_stopped, bench)
+
+    def _end_stopped(self, bench: Bench) -> None:
+        bench.lenience = None
+        bench.child.catch_up()
+        if bench.is_at_stopped and not bench.is_over:
             bench.drop(bench.stopped)
+            self._discard(bench)
 
     def _hear(self, child: Child, words: list[ExecutorWord]) -> None:
         bench = self._benches[child]
@@ -208,7 +219,7 @@ class ExecutorPool:
                 return False
             case ProgramLoaded() if not bench.loaded:
                 bench.loaded = True
-                self._send_orders(bench)
+                self._send(bench, list(bench.orders))
             case TaskProgressed() if word.attempt == order.attempt:
                 pass
             case TaskFinished() | RunUnreadable() | TaskFailed() if word.attempt == order.attempt:
@@ -221,9 +232,9 @@ class ExecutorPool:
                 return False
         return True
 
-    def _send_orders(self, bench: Bench) -> None:
+    def _send(self, bench: Bench, orders: Sequence[Task]) -> None:
         before = bench.at_hand
-        for order in list(bench.orders):
+        for order in orders:
             try:
                 bench.child.send(order)
             except OrderTooLarge as error:
@@ -246,7 +257,8 @@ class ExecutorPool:
             order = bench.orders.popleft()
             self._discard(bench)
             self._top_up_in(TOP_UP_DELAY_S)
-            self._deliver([_failed(order, kind, message, hint)])
+            if order.attempt not in bench.stopped:
+                self._deliver([_failed(order, kind, message, hint)])
 
     def _time_out(self, bench: Bench, attempt: str) -> None:
         bench.child.catch_up()
@@ -268,13 +280,14 @@ class ExecutorPool:
     def _bury(self, child: Child, reason: str) -> None:
         bench = self._benches.pop(child)
         bench.stop_timer()
+        bench.stop_lenience()
         self._footprints.leave(child.pid)
         self._top_up_in(SPARE_DIED_DELAY_S if bench.spare else TOP_UP_DELAY_S)
         died = None if bench.is_over or not bench.orders else bench.orders.popleft()
         bench.drop(bench.stopped)
         if bench.orders and bench.terms is not None:
             self._start(bench.job or "", bench.terms, bench.orders)
-        if died is not None:
+        if died is not None and died.attempt not in bench.stopped:
             self._deliver([_died(died, child, reason)])
 
     def _log_of(self, job: str, order: Task) -> AttemptLog:
