@@ -38,12 +38,10 @@ NONDETERMINISM_HINT = (
 def user_fault(record: JobRecord, row: Row) -> UserError | None:
     """Give the error that fails the job for one task: the budget of attempts is used up, or no attempt can succeed."""
     errors = errors_of(row)
-    if not errors:
-        return None
     hopeless = [error for error in errors if is_load_error(error)]
     if hopeless:
         return hopeless[0]
-    return errors[-1] if len(charged(record, errors)) >= record.spec.max_attempts else None
+    return errors[-1] if errors and len(charged(record, errors)) >= record.spec.max_attempts else None
 
 
 def is_load_error(error: UserError) -> bool:

@@ -156,8 +156,8 @@ PLANTED_BUGS = (
     PlantedBug(
         "claim without start number",
         "scheduling/flock.py",
-        "return attempt.peer in self._alive and start_of(attempt.incarnation) >= self.start_of(attempt.peer)",
-        "return attempt.peer in self._alive",
+        "return start is not None and start_of(Incarnation(attempt.incarnation)) >= start",
+        "return start is not None",
     ),
     PlantedBug(
         "lost run still taken for done",
