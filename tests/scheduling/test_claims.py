@@ -85,6 +85,15 @@ def test_table_of_claims_in_any_order_and_doubled_is_the_same(claims: list[Claim
     assert one.attempts == other.attempts
 
 
+@given(st.lists(CLAIMS, max_size=12))
+def test_digests_of_a_table_do_not_depend_on_when_they_are_asked_for(claims: list[Claim]) -> None:
+    table = ClaimTable()
+    for claim in claims:
+        table.join(claim)
+        table.buckets()
+    assert table.buckets() == table_of(claims).buckets()
+
+
 @given(st.lists(CLAIMS, max_size=8), CLAIMS)
 def test_join_tells_exactly_whether_something_changed(claims: list[Claim], claim: Claim) -> None:
     table = table_of(claims)
