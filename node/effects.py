@@ -1,6 +1,6 @@
 """Name what a peer asks of its sockets, disk and processes."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ..ring.effects import DiskOld, Operate, Parted, PullChunk, RemoveChunk, ScrubChunks, SendTo, Usurped
 from ..ring.events import RingEvent
@@ -17,8 +17,7 @@ from .wire.requests import CheckChunks
 DiskQuestion = CheckChunks | ListLogs | ReadLog
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class Post(Struct, frozen=True, kw_only=True):
     """Send a message to another peer's control address; it may be lost, late or doubled."""
 
     to: PeerId
@@ -26,16 +25,14 @@ class Post:
     message: RingMessage | SchedulingMessage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wake:
+class Wake(Struct, frozen=True, kw_only=True):
     """Hand `event` back at that instant, or soon after."""
 
     at: Instant
     event: RingEvent | SchedulingEvent | KnockDue
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyTo:
+class ReplyTo(Struct, frozen=True, kw_only=True):
     """Answer a client's question."""
 
     route: bytes
@@ -43,8 +40,7 @@ class ReplyTo:
     reply: ClientReply
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Piece(Struct, frozen=True, kw_only=True):
     """`length` bytes from `offset` of something that any of `sources` serves; `digest` names a chunk, if it is one."""
 
     sources: tuple[Source, ...]
@@ -53,8 +49,7 @@ class Piece:
     digest: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPlace:
+class RunPlace(Struct, frozen=True, kw_only=True):
     """Where one split's sealed run may be had, best place first."""
 
     split: int
@@ -62,8 +57,7 @@ class RunPlace:
     sources: tuple[Source, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunAttempt:
+class RunAttempt(Struct, frozen=True, kw_only=True):
     """An attempt and where its input lies: `pieces` of a split, or `runs` for a partition."""
 
     start: StartAttempt
@@ -71,8 +65,7 @@ class RunAttempt:
     runs: tuple[RunPlace, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunAttempts:
+class RunAttempts(Struct, frozen=True, kw_only=True):
     """Bring the inputs of attempts of one job here and run user code on them, one after the other.
 
     With `is_ahead` only the inputs are brought; the same attempts come again once they may run.
@@ -82,8 +75,7 @@ class RunAttempts:
     is_ahead: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookAtDisk:
+class LookAtDisk(Struct, frozen=True, kw_only=True):
     """Answer a client's question by what is on this peer's disk; its `LookedAtDisk` has the same route and request."""
 
     route: bytes
@@ -91,16 +83,14 @@ class LookAtDisk:
     question: DiskQuestion
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureDisk:
+class MeasureDisk(Struct, frozen=True, kw_only=True):
     """Measure this peer's disk for a client; its `DiskMeasured` has the same route and request."""
 
     route: bytes
     request: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Knock:
+class Knock(Struct, frozen=True, kw_only=True):
     """See whether anybody takes a connection at the control address of a silent peer. Ends in `Knocked`."""
 
     peer: PeerId

@@ -1,6 +1,6 @@
 """Name what can happen to a peer as a whole, beyond what its two halves know of."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ..ring.events import RingEvent
 from ..ring.messages import RingMessage
@@ -12,16 +12,14 @@ from .wire.replies import ClientReply
 from .wire.requests import ClientRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerSpoke:
+class PeerSpoke(Struct, frozen=True, kw_only=True):
     """A message of another peer has arrived and was understood."""
 
     sender: PeerId
     message: RingMessage | SchedulingMessage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientAsked:
+class ClientAsked(Struct, frozen=True, kw_only=True):
     """A client's question has arrived; `route` leads back to it and `request` is its own name for the question."""
 
     route: bytes
@@ -29,15 +27,13 @@ class ClientAsked:
     question: ClientRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerStarted:
+class PeerStarted(Struct, frozen=True, kw_only=True):
     """Sockets and disk are ready; the peer joins through `seeds`, or stands alone."""
 
     seeds: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookedAtDisk:
+class LookedAtDisk(Struct, frozen=True, kw_only=True):
     """The question of a `LookAtDisk` can be answered."""
 
     route: bytes
@@ -45,8 +41,7 @@ class LookedAtDisk:
     reply: ClientReply
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiskMeasured:
+class DiskMeasured(Struct, frozen=True, kw_only=True):
     """The disk of a `MeasureDisk` was measured: bytes by name."""
 
     route: bytes
@@ -54,15 +49,13 @@ class DiskMeasured:
     values: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnockDue:
+class KnockDue(Struct, frozen=True, kw_only=True):
     """It is time to knock at a silent peer once more."""
 
     peer: PeerId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Knocked:
+class Knocked(Struct, frozen=True, kw_only=True):
     """A knock has shown how a silent peer is."""
 
     peer: PeerId

@@ -1,6 +1,6 @@
 """Name what the ring machine asks of the world."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from .events import RingEvent
 from .facts import Context, Sibling, Update
@@ -9,40 +9,35 @@ from .operations import Operation
 from .terms import Instant, PeerId, Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
+class Send(Struct, frozen=True, kw_only=True):
     """Send a message to a known member; it may be lost, late or doubled."""
 
     to: PeerId
     message: RingMessage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendTo:
+class SendTo(Struct, frozen=True, kw_only=True):
     """Send a message to an address whose peer is not known yet, as when joining."""
 
     url: str
     message: RingMessage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WakeAt:
+class WakeAt(Struct, frozen=True, kw_only=True):
     """Hand `event` back at that instant, or soon after."""
 
     at: Instant
     event: RingEvent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operate:
+class Operate(Struct, frozen=True, kw_only=True):
     """Carry out a store operation; its `OperationDone` has the same ticket."""
 
     ticket: int
     operation: Operation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullChunk:
+class PullChunk(Struct, frozen=True, kw_only=True):
     """Make the chunk durable here from any of `sources`, verified by its digest; its `ChunkPulled` has the ticket."""
 
     ticket: int
@@ -51,8 +46,7 @@ class PullChunk:
     sources: tuple[Source, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MendChunk:
+class MendChunk(Struct, frozen=True, kw_only=True):
     """Make a damaged chunk sound again from any other peer that may hold it; its `ChunkPulled` has the ticket."""
 
     ticket: int
@@ -60,8 +54,7 @@ class MendChunk:
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScrubChunks:
+class ScrubChunks(Struct, frozen=True, kw_only=True):
     """Check chunks kept here after `after`, until `bytes_max` are read; its `ChunksScrubbed` has the same ticket.
 
     With them come those that readers have found damaged since the last step.
@@ -72,23 +65,20 @@ class ScrubChunks:
     bytes_max: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveChunk:
+class RemoveChunk(Struct, frozen=True, kw_only=True):
     """Remove the file of a chunk, if there is one; its `ChunkRemoved` has the same ticket."""
 
     ticket: int
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberChanged:
+class MemberChanged(Struct, frozen=True, kw_only=True):
     """The belief about a member has changed; the rest of the peer acts on it."""
 
     update: Update
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usurped:
+class Usurped(Struct, frozen=True, kw_only=True):
     """A later start of this peer's identity runs at another address: this process must end, and has said its last word.
 
     `reason` says so in one line, with the way out.
@@ -97,15 +87,13 @@ class Usurped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parted:
+class Parted(Struct, frozen=True, kw_only=True):
     """End the process: its peer is no member any more, for it has left, or `by_others` it was removed."""
 
     by_others: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiskOld:
+class DiskOld(Struct, frozen=True, kw_only=True):
     """The disk is an old copy: it has the start `recorded`, and others know a later one.
 
     This process must end, the directory must never again be used under the same id, and what it holds must not come
@@ -116,16 +104,14 @@ class DiskOld:
     known: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordSeen:
+class RecordSeen(Struct, frozen=True, kw_only=True):
     """A system record (a key that begins with `job/`) is now durable at this peer."""
 
     key: bytes
     values: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PutDone:
+class PutDone(Struct, frozen=True, kw_only=True):
     """A write reached W: `primaries` + `fallbacks` durable copies of `replicas` homes.
 
     The key now holds so many `siblings`. With `replaced_corrupt` no home had a readable copy: what was there is lost.
@@ -139,16 +125,14 @@ class PutDone:
     replaced_corrupt: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PutConflict:
+class PutConflict(Struct, frozen=True, kw_only=True):
     """A conditional put was not written, because this is there."""
 
     siblings: tuple[Sibling, ...]
     context: Context
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GetDone:
+class GetDone(Struct, frozen=True, kw_only=True):
     """A read reached R: the current siblings (tombstones included) and the context that covers them.
 
     Of the `answered` copies, `primaries` are of the key's own homes.
@@ -161,23 +145,20 @@ class GetDone:
     primaries: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeysDone:
+class KeysDone(Struct, frozen=True, kw_only=True):
     """One page of live keys in order; `more` sort after the last one."""
 
     keys: tuple[bytes, ...]
     more: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkPlaced:
+class ChunkPlaced(Struct, frozen=True, kw_only=True):
     """A chunk reached W durable copies, held by `holders`."""
 
     holders: tuple[PeerId, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class Decided(Struct, frozen=True, kw_only=True):
     """The register's value, now and for ever; not always the one proposed.
 
     None comes only to who proposed nothing: when it asked, nothing had been decided.
@@ -186,18 +167,15 @@ class Decided:
     value: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
+class Joined(Struct, frozen=True, kw_only=True):
     """The peer knows its cluster, and may speak for it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoveBegun:
+class MoveBegun(Struct, frozen=True, kw_only=True):
     """The member's standing has changed, and what follows from that is under way."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MovePlanned:
+class MovePlanned(Struct, frozen=True, kw_only=True):
     """What a change would move: `vnodes` that get a new primary in the whole ring, and what this peer would send.
 
     In `zone_violations` vnodes all copies would then lie in fewer zones than now.
@@ -210,8 +188,7 @@ class MovePlanned:
     chunks: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collected:
+class Collected(Struct, frozen=True, kw_only=True):
     """How far a pass is that removes chunks which nobody names: so many were `removed`, or would be in a dry pass.
 
     Others are `waiting` for the end of their grace, the first of them for `due_in_s` more (None: for none can it be
@@ -230,8 +207,7 @@ class Collected:
     due_in_s: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(Struct, frozen=True, kw_only=True):
     """The request missed its quorum within its patience.
 
     With `is_unknown` a write may have taken effect all the same; without, nothing was written. With `is_corrupt` a
@@ -258,8 +234,7 @@ Answer = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
+class Completed(Struct, frozen=True, kw_only=True):
     """Answer a request of this process."""
 
     request: str

@@ -1,6 +1,6 @@
 """Name what can happen to the ring machine."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from .facts import Context, Versions
 from .messages import RingMessage
@@ -10,38 +10,33 @@ from .placement.rendezvous import Home
 from .terms import Condition, PeerId, Quorum, Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(Struct, frozen=True, kw_only=True):
     """The peer's sockets and disk are ready; it joins through any of `seeds` (control URLs), or stands alone."""
 
     seeds: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageReceived:
+class MessageReceived(Struct, frozen=True, kw_only=True):
     """A decoded message of another peer has arrived."""
 
     sender: PeerId
     message: RingMessage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkBroke:
+class LinkBroke(Struct, frozen=True, kw_only=True):
     """The transport lost its connection to a peer: no proof of death, but a reason to probe at once."""
 
     peer: PeerId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationDone:
+class OperationDone(Struct, frozen=True, kw_only=True):
     """The store has finished the operation of that ticket."""
 
     ticket: int
     outcome: StoreOutcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MintForetold:
+class MintForetold(Struct, frozen=True, kw_only=True):
     """The store has worked out what the mint of that ticket writes, and begins to: `OperationDone` tells its end."""
 
     ticket: int
@@ -49,24 +44,21 @@ class MintForetold:
     actor: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkPulled:
+class ChunkPulled(Struct, frozen=True, kw_only=True):
     """The chunk of a `PullChunk` is durable here; or not, and `error` says why."""
 
     ticket: int
     error: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkRemoved:
+class ChunkRemoved(Struct, frozen=True, kw_only=True):
     """The file of a `RemoveChunk` is gone; or it may be there still, and `error` says why."""
 
     ticket: int
     error: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectRequested:
+class CollectRequested(Struct, frozen=True, kw_only=True):
     """Someone wants chunks that nobody has named for `grace_s` removed here; answered by `Completed`.
 
     The answer is `Collected`, or `Failed` where it cannot be told what is named. After `patience_s` it tells how far
@@ -80,13 +72,11 @@ class CollectRequested:
     patience_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectDue:
+class CollectDue(Struct, frozen=True, kw_only=True):
     """Time to look whether a pass for chunks that nobody names is due, or an answer of one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PutRequested:
+class PutRequested(Struct, frozen=True, kw_only=True):
     """Someone in this process wants `key` written; answered by `Completed` with `PutDone`, `PutConflict` or `Failed`.
 
     `expires_at` is when the value ends, in milliseconds since 1970; 0 for never.
@@ -102,8 +92,7 @@ class PutRequested:
     condition: Condition = Condition.NONE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GetRequested:
+class GetRequested(Struct, frozen=True, kw_only=True):
     """Someone in this process wants to read `key`; answered by `Completed` with `GetDone` or `Failed`."""
 
     request: str
@@ -112,8 +101,7 @@ class GetRequested:
     patience_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeysRequested:
+class KeysRequested(Struct, frozen=True, kw_only=True):
     """Someone wants one page of all live keys by prefix; answered by `Completed` with `KeysDone` or `Failed`.
 
     By the `quorum` of their writes it is told whether silent homes may hide some.
@@ -127,8 +115,7 @@ class KeysRequested:
     quorum: Quorum = field(default_factory=Quorum)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkOffered:
+class ChunkOffered(Struct, frozen=True, kw_only=True):
     """Someone wants a chunk replicated from `source`; answered by `Completed` with `ChunkPlaced` or `Failed`."""
 
     request: str
@@ -139,8 +126,7 @@ class ChunkOffered:
     patience_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionRequested:
+class DecisionRequested(Struct, frozen=True, kw_only=True):
     """Someone proposes `value` for the write-once register `key`; answered by `Completed` with `Decided`.
 
     Without a `value` it only asks: what may have been decided is brought to its decision, else nothing is. It is
@@ -153,43 +139,37 @@ class DecisionRequested:
     acceptors: tuple[PeerId, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterAwaited:
+class ClusterAwaited(Struct, frozen=True, kw_only=True):
     """Someone wants to act for the whole cluster; answered by `Completed` with `Joined` or `Failed`."""
 
     request: str
     patience_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopRequested:
+class StopRequested(Struct, frozen=True, kw_only=True):
     """The peer is about to stop in good order, and means to come back: it tells the others, and keeps its keys."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaveRequested:
+class LeaveRequested(Struct, frozen=True, kw_only=True):
     """The peer is to hand over all it keeps and go for good; answered by `Completed` with `MoveBegun` or `Failed`."""
 
     request: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VotesOwed:
+class VotesOwed(Struct, frozen=True, kw_only=True):
     """So many jobs that have not ended count on this peer's vote: a leave waits for their ends."""
 
     jobs: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveRequested:
+class RemoveRequested(Struct, frozen=True, kw_only=True):
     """`peer` is to own nothing from now on; answered by `Completed` with `MoveBegun` or `Failed`."""
 
     request: str
     peer: PeerId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanRequested:
+class PlanRequested(Struct, frozen=True, kw_only=True):
     """Someone asks what this peer would send if `gone` left or were removed, or if `comer` joined.
 
     Answered by `MovePlanned` or `Failed`.
@@ -201,46 +181,39 @@ class PlanRequested:
     comer: Home | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeDue:
+class ProbeDue(Struct, frozen=True, kw_only=True):
     """Time for the next member to be probed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeExpired:
+class ProbeExpired(Struct, frozen=True, kw_only=True):
     """The direct (`stage` 0) or whole (`stage` 1) time of the probe `sequence` is over."""
 
     sequence: int
     stage: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelayExpired:
+class RelayExpired(Struct, frozen=True, kw_only=True):
     """The ping `sequence` on another peer's behalf has waited so long that its asker is to be told."""
 
     sequence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuspicionExpired:
+class SuspicionExpired(Struct, frozen=True, kw_only=True):
     """A member suspected at `incarnation` has had its time to refute."""
 
     peer: PeerId
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GossipDue:
+class GossipDue(Struct, frozen=True, kw_only=True):
     """Time to spread queued news."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeDue:
+class ExchangeDue(Struct, frozen=True, kw_only=True):
     """Time for a push-pull with a random member, a seed or a dead one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestDue:
+class RequestDue(Struct, frozen=True, kw_only=True):
     """A request of this peer has waited for its replicas long enough to try others, or to give up.
 
     Where no `request` is named, the part that is its `owner` knows which are due.
@@ -250,21 +223,18 @@ class RequestDue:
     owner: Owner = Owner.ANY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpiryDue:
+class ExpiryDue(Struct, frozen=True, kw_only=True):
     """Time to look for values that have ended."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DamagedChunk:
+class DamagedChunk(Struct, frozen=True, kw_only=True):
     """A chunk kept here that is not what it was; its `size` in bytes is 0 where the disk no longer tells."""
 
     digest: bytes
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunksScrubbed:
+class ChunksScrubbed(Struct, frozen=True, kw_only=True):
     """The step of a `ScrubChunks` is done; `after` is where the next one begins, None at the end."""
 
     ticket: int
@@ -273,18 +243,15 @@ class ChunksScrubbed:
     bytes_read: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScrubDue:
+class ScrubDue(Struct, frozen=True, kw_only=True):
     """Time for the next step of the scrub."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MendDue:
+class MendDue(Struct, frozen=True, kw_only=True):
     """Time to mend some of what was found damaged."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandoffDue:
+class HandoffDue(Struct, frozen=True, kw_only=True):
     """Time to look for hints whose target is back."""
 
 

@@ -4,21 +4,19 @@ An operation is one atomic step: it reads and writes keys of one store in one tr
 reported only once the writes are durable.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from .facts import Ballot, Context, Update, Versions
 from .terms import Condition, PeerId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadVersions:
+class ReadVersions(Struct, frozen=True, kw_only=True):
     """Read the copy of `key`; the outcome is `VersionsRead`."""
 
     key: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MintVersion:
+class MintVersion(Struct, frozen=True, kw_only=True):
     """Write `value` (None deletes) over what `context` covers with a new dot of `actor`; outcome `VersionsMerged`.
 
     What others hold of the key, `known`, is merged first. Where the `condition` then does not hold, nothing is written
@@ -39,8 +37,7 @@ class MintVersion:
     hints_for: tuple[PeerId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MergeVersions:
+class MergeVersions(Struct, frozen=True, kw_only=True):
     """Join `versions` into the copy of `key`, and set down a hint in the same step if it stands for another."""
 
     key: bytes
@@ -48,15 +45,13 @@ class MergeVersions:
     hint_for: PeerId | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpireVersions:
+class ExpireVersions(Struct, frozen=True, kw_only=True):
     """Turn values that have ended into tombstones, of at most `limit` keys; the outcome is `VersionsExpired`."""
 
     limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListVersions:
+class ListVersions(Struct, frozen=True, kw_only=True):
     """List local keys by `prefix` after `after`, in order, at most `limit`; the outcome is `VersionsListed`.
 
     It ends sooner where they weigh much, so that neither the step nor an answer with them grows too large.
@@ -67,15 +62,13 @@ class ListVersions:
     limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompareVersions:
+class CompareVersions(Struct, frozen=True, kw_only=True):
     """Find those of the offered copies that hold what the copy here does not; the outcome is `VersionsCompared`."""
 
     entries: tuple[tuple[bytes, Versions], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeighVersions:
+class WeighVersions(Struct, frozen=True, kw_only=True):
     """List local keys after `after`, in order, at most `limit`, with the bytes of each; outcome `VersionsWeighed`.
 
     It ends sooner where they weigh much.
@@ -85,16 +78,14 @@ class WeighVersions:
     limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListChunks:
+class ListChunks(Struct, frozen=True, kw_only=True):
     """List the chunks that are kept here after `after`, in order, at most `limit`; the outcome is `ChunksListed`."""
 
     after: bytes
     limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoteChunk:
+class NoteChunk(Struct, frozen=True, kw_only=True):
     """Set down that the chunk `digest` of `size` bytes is kept here, if so for `hint_for`; the outcome is `Noted`.
 
     In the same step a mark for its collection is taken off, for somebody wants it; unless it is only a copy.
@@ -106,29 +97,25 @@ class NoteChunk:
     is_copy: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeighCopy:
+class WeighCopy(Struct, frozen=True, kw_only=True):
     """Ask if a copy of a chunk is welcome: not where it was collected a while ago; the outcome is `CopyWeighed`."""
 
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountLife:
+class CountLife(Struct, frozen=True, kw_only=True):
     """Add to the seconds that this peer has run, over all its starts; the outcome is `LifeCounted`."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListNames:
+class ListNames(Struct, frozen=True, kw_only=True):
     """List the chunks that records kept here name, from the row after `after` on; the outcome is `NamesListed`."""
 
     after: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkChunks:
+class MarkChunks(Struct, frozen=True, kw_only=True):
     """Mark the chunks that nobody names, take the marks off those that are `named`; the outcome is `ChunksMarked`.
 
     `lived_s` is the age of this peer in seconds of running, and `open_jobs` are those that might yet name a chunk. With
@@ -143,8 +130,7 @@ class MarkChunks:
     is_dry: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForgetChunk:
+class ForgetChunk(Struct, frozen=True, kw_only=True):
     """Set down that a chunk is no longer kept here, not as a hint for one of `hinted` either; the outcome is `Noted`.
 
     What stays is a note that it was collected when this peer had lived so long.
@@ -155,8 +141,7 @@ class ForgetChunk:
     hinted: tuple[PeerId, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClearNotes:
+class ClearNotes(Struct, frozen=True, kw_only=True):
     """Drop notes of collected chunks that are `named` again, or older than `before_s`; the outcome is `NotesCleared`.
 
     At most `limit` rows after the digest `after` are looked at.
@@ -168,16 +153,14 @@ class ClearNotes:
     before_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListHints:
+class ListHints(Struct, frozen=True, kw_only=True):
     """List hints for `target`, at most `limit`; the outcome is `HintsListed`."""
 
     target: PeerId
     limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DropHint:
+class DropHint(Struct, frozen=True, kw_only=True):
     """Forget a hint whose target has acknowledged it; `versions` guards against a newer hint of the same key."""
 
     target: PeerId
@@ -185,16 +168,14 @@ class DropHint:
     versions: Versions | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromiseBallot:
+class PromiseBallot(Struct, frozen=True, kw_only=True):
     """Take phase 1 of Paxos as an acceptor of `key`, or at round 0 only ask; the outcome is `AcceptorState`."""
 
     key: bytes
     ballot: Ballot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptBallot:
+class AcceptBallot(Struct, frozen=True, kw_only=True):
     """Take phase 2 of Paxos as an acceptor of `key`; the outcome is `AcceptorState`."""
 
     key: bytes
@@ -202,27 +183,23 @@ class AcceptBallot:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoteMember:
+class NoteMember(Struct, frozen=True, kw_only=True):
     """Set down what was last heard of a member, so that a restart does not forget it; the outcome is `Noted`."""
 
     update: Update
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForgetMember:
+class ForgetMember(Struct, frozen=True, kw_only=True):
     """Drop a member from the table that outlives a restart; the outcome is `Noted`."""
 
     peer: PeerId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListMembers:
+class ListMembers(Struct, frozen=True, kw_only=True):
     """Read the member table of before this start; the outcome is `MembersListed`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListOpenRecords:
+class ListOpenRecords(Struct, frozen=True, kw_only=True):
     """Read system records after `after`, in order, out of at most `limit`; the outcome is `OpenRecordsListed`.
 
     Left out are those whose ending this peer has accepted in their `records.ending_register`.
@@ -232,8 +209,7 @@ class ListOpenRecords:
     limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScrubRows:
+class ScrubRows(Struct, frozen=True, kw_only=True):
     """Look for damage in the rows of all kinds after `after`, at most `limit`; the outcome is `RowsScrubbed`.
 
     Damaged hints are made anew in the same step.
@@ -243,29 +219,25 @@ class ScrubRows:
     limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DropHints:
+class DropHints(Struct, frozen=True, kw_only=True):
     """Forget hints for `target`, at most `limit` of each kind; the outcome is `HintsDropped`."""
 
     target: PeerId
     limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexCopies:
+class IndexCopies(Struct, frozen=True, kw_only=True):
     """Index some more of a store that is older than its index; the outcome is `CopiesIndexed`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadTrees:
+class ReadTrees(Struct, frozen=True, kw_only=True):
     """Read all trees from number `first` to `last` that are not empty; the outcome is `TreesRead`."""
 
     first: int
     last: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListLeaves:
+class ListLeaves(Struct, frozen=True, kw_only=True):
     """List what falls into leaves, those of the first after the cursor `after`; the outcome is `LeavesListed`.
 
     At most `limit` entries are listed, and so perhaps not all `spots`.
@@ -276,8 +248,7 @@ class ListLeaves:
     limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListStrays:
+class ListStrays(Struct, frozen=True, kw_only=True):
     """List at most `each` keys of each of these trees, and at most `limit`; the outcome is `StraysListed`."""
 
     trees: tuple[int, ...]
@@ -285,24 +256,21 @@ class ListStrays:
     limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListTombstones:
+class ListTombstones(Struct, frozen=True, kw_only=True):
     """List keys that hold nothing but deletes, after the cursor `after`; the outcome is `TombstonesListed`."""
 
     after: bytes
     limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListCrowds:
+class ListCrowds(Struct, frozen=True, kw_only=True):
     """List keys that more actors have written than need be remembered, after `after`; the outcome is `CrowdsListed`."""
 
     after: bytes
     limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForgetActors:
+class ForgetActors(Struct, frozen=True, kw_only=True):
     """Forget actors of a key with nothing current and no more than these counts; the outcome is `ActorsForgotten`.
 
     The hints of the key for `hinted` forget them too, and what they still held of them.
@@ -313,8 +281,7 @@ class ForgetActors:
     hinted: tuple[PeerId, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DropCopy:
+class DropCopy(Struct, frozen=True, kw_only=True):
     """Give up the copy of `key` if it is still that of `versions`, and the hints of it for `hinted`.
 
     The outcome is `CopyDropped`. Values are not compared, only what is known of writes.

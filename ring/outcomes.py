@@ -1,19 +1,17 @@
 """Name what a local store answers to each operation, once all that the operation wrote is durable."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from .facts import Ballot, LeafPage, Update, Versions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionsRead:
+class VersionsRead(Struct, frozen=True, kw_only=True):
     """The local copy of a key; None where there is none."""
 
     versions: Versions | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionsMerged:
+class VersionsMerged(Struct, frozen=True, kw_only=True):
     """What the key holds after a merge or a mint; `actor` is in whose name the mint was.
 
     `replaced_corrupt` says that a copy that could not be read was written over.
@@ -24,23 +22,20 @@ class VersionsMerged:
     replaced_corrupt: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MintConflict:
+class MintConflict(Struct, frozen=True, kw_only=True):
     """What the key holds, which is not what a conditional put expects: nothing was minted."""
 
     versions: Versions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionsExpired:
+class VersionsExpired(Struct, frozen=True, kw_only=True):
     """How many values have become tombstones; `more` may be waiting."""
 
     expired: int
     more: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionsListed:
+class VersionsListed(Struct, frozen=True, kw_only=True):
     """Keys in order with their versions, values stripped; `more` sort after the last of them, of which there is one.
 
     `corrupt` are keys in between whose copy here cannot be read: it is to be mended from another peer.
@@ -51,45 +46,39 @@ class VersionsListed:
     corrupt: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionsCompared:
+class VersionsCompared(Struct, frozen=True, kw_only=True):
     """The keys of which an offer knows more than the copy here, if there is any."""
 
     wanted: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionsWeighed:
+class VersionsWeighed(Struct, frozen=True, kw_only=True):
     """Keys in order with the bytes that their copies take; `more` sort after the last of them."""
 
     entries: tuple[tuple[bytes, int], ...]
     more: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunksListed:
+class ChunksListed(Struct, frozen=True, kw_only=True):
     """Digests in order with the sizes of their chunks; `more` sort after the last of them."""
 
     entries: tuple[tuple[bytes, int], ...]
     more: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyWeighed:
+class CopyWeighed(Struct, frozen=True, kw_only=True):
     """Whether a copy of a chunk is turned away, because the chunk was collected here a while ago."""
 
     is_refused: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LifeCounted:
+class LifeCounted(Struct, frozen=True, kw_only=True):
     """For how many seconds this peer has run, over all its starts."""
 
     lived_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamesListed:
+class NamesListed(Struct, frozen=True, kw_only=True):
     """Keys of records with the chunks that they name; `after` is where the next page begins, None at the end.
 
     Where a record could not be read, `unreadable` says which.
@@ -100,8 +89,7 @@ class NamesListed:
     unreadable: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunksMarked:
+class ChunksMarked(Struct, frozen=True, kw_only=True):
     """Chunks whose time is over, with their sizes, and how many bytes and chunks wait for that.
 
     Of those that wait `held` are not counted for a time: they may be of a job that has not ended. `due_in_s` is when
@@ -115,15 +103,13 @@ class ChunksMarked:
     due_in_s: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotesCleared:
+class NotesCleared(Struct, frozen=True, kw_only=True):
     """A page of notes was looked at; `after` is where the next one begins, None at the end."""
 
     after: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hint:
+class Hint(Struct, frozen=True, kw_only=True):
     """A write kept for an absent primary: of `versions` at `key`, or of a chunk of `chunk_size` bytes named `key`."""
 
     key: bytes
@@ -131,15 +117,13 @@ class Hint:
     chunk_size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HintsListed:
+class HintsListed(Struct, frozen=True, kw_only=True):
     """Some of the hints for one target."""
 
     hints: tuple[Hint, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptorState:
+class AcceptorState(Struct, frozen=True, kw_only=True):
     """What an acceptor has promised and accepted after a step."""
 
     promised: Ballot
@@ -147,23 +131,20 @@ class AcceptorState:
     value: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MembersListed:
+class MembersListed(Struct, frozen=True, kw_only=True):
     """The members as they were last noted, those that have left included."""
 
     members: tuple[Update, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRecordsListed:
+class OpenRecordsListed(Struct, frozen=True, kw_only=True):
     """Keys of system records with their live values; `after` is where the next page begins, None at the end."""
 
     records: tuple[tuple[bytes, tuple[bytes, ...]], ...]
     after: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowsScrubbed:
+class RowsScrubbed(Struct, frozen=True, kw_only=True):
     """What a step of the scrub has met: `keys` with a damaged copy, `hints` made anew, and damaged `others`.
 
     `after` is where the next step begins, None at the end.
@@ -177,78 +158,67 @@ class RowsScrubbed:
     bytes_read: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HintsDropped:
+class HintsDropped(Struct, frozen=True, kw_only=True):
     """Hints were forgotten; perhaps there are more."""
 
     more: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopiesIndexed:
+class CopiesIndexed(Struct, frozen=True, kw_only=True):
     """A page of copies is indexed; perhaps there are more."""
 
     more: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreesRead:
+class TreesRead(Struct, frozen=True, kw_only=True):
     """Trees by their numbers, in order."""
 
     trees: tuple[tuple[int, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeavesListed:
+class LeavesListed(Struct, frozen=True, kw_only=True):
     """A page for each of the first leaves that were asked for."""
 
     pages: tuple[LeafPage, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StraysListed:
+class StraysListed(Struct, frozen=True, kw_only=True):
     """Keys, each with the tree that sums it up."""
 
     keys: tuple[tuple[int, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TombstonesListed:
+class TombstonesListed(Struct, frozen=True, kw_only=True):
     """Trees and keys with their versions; `after` is where the next page begins, None at the end."""
 
     entries: tuple[tuple[int, bytes, Versions], ...]
     after: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrowdsListed:
+class CrowdsListed(Struct, frozen=True, kw_only=True):
     """Trees and keys with their versions, values stripped; `after` is where the next page begins, None at the end."""
 
     entries: tuple[tuple[int, bytes, Versions], ...]
     after: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActorsForgotten:
+class ActorsForgotten(Struct, frozen=True, kw_only=True):
     """So many actors of a key are remembered no more."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyDropped:
+class CopyDropped(Struct, frozen=True, kw_only=True):
     """The copy is gone, or it has changed meanwhile and stays."""
 
     is_dropped: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
+class Noted(Struct, frozen=True, kw_only=True):
     """A write that has nothing to report but that it is durable."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreFailed:
+class StoreFailed(Struct, frozen=True, kw_only=True):
     """The disk refused: `reason` is for people; nothing of the operation was kept, or the copy read is corrupt."""
 
     reason: str

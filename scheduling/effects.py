@@ -1,6 +1,6 @@
 """Name what the scheduling machine asks of the world."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ..ring.terms import Instant, PeerId, Source
 from .events import SchedulingEvent
@@ -12,39 +12,34 @@ OUTPUT_COPIES = 3
 """Durable copies of output before the attempt that made it counts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tell:
+class Tell(Struct, frozen=True, kw_only=True):
     """Send a message to a member; it may be lost, late or doubled."""
 
     to: PeerId
     message: SchedulingMessage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WakeSchedulingAt:
+class WakeSchedulingAt(Struct, frozen=True, kw_only=True):
     """Hand `event` back at that instant, or soon after."""
 
     at: Instant
     event: SchedulingEvent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindRecord:
+class FindRecord(Struct, frozen=True, kw_only=True):
     """Read a job's record from the ring; any one copy will do, for it never changes. Ends in `RecordFound`."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindOutput:
+class FindOutput(Struct, frozen=True, kw_only=True):
     """Find out whether anything was ever stored under the `key` of a job's output. Ends in `OutputFound`."""
 
     job: str
     key: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreRecord:
+class StoreRecord(Struct, frozen=True, kw_only=True):
     """Write a value under `key` in the ring, `replicas` times, a majority at once. Ends in `RecordStored`."""
 
     job: str
@@ -53,8 +48,7 @@ class StoreRecord:
     replicas: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decide:
+class Decide(Struct, frozen=True, kw_only=True):
     """Propose `value` for the register `which` of a job; without one, only ask what is decided.
 
     Ends in `RegisterDecided`, sooner or later.
@@ -66,8 +60,7 @@ class Decide:
     acceptors: tuple[PeerId, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartAttempt:
+class StartAttempt(Struct, frozen=True, kw_only=True):
     """What an attempt needs to know of its task.
 
     A reduce attempt pulls partition `task` of the runs that `seal` names; `remade` adds, by split, attempts whose
@@ -86,8 +79,7 @@ class StartAttempt:
     """Splits whose runs are chunks of the ring as well, and the names of these."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartAttempts:
+class StartAttempts(Struct, frozen=True, kw_only=True):
     """Fetch the input of these attempts of one job and run user code on them, one after the other.
 
     Each ends in `AttemptFinished`, `AttemptFailed` or `AttemptLost`.
@@ -96,8 +88,7 @@ class StartAttempts:
     starts: tuple[StartAttempt, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareAttempts:
+class PrepareAttempts(Struct, frozen=True, kw_only=True):
     """Fetch the input of attempts that are about to start, and no more; `StartAttempts` comes, or stops.
 
     An attempt ends in `AttemptLost` where the input is out of reach, else in nothing.
@@ -106,15 +97,13 @@ class PrepareAttempts:
     starts: tuple[StartAttempt, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopAttempt:
+class StopAttempt(Struct, frozen=True, kw_only=True):
     """End an attempt of this peer, its process included; no event follows."""
 
     attempt: Attempt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceChunk:
+class PlaceChunk(Struct, frozen=True, kw_only=True):
     """Replicate a piece of output in the ring, in so many copies. Ends in `ChunkSettled`."""
 
     request: str
@@ -124,56 +113,48 @@ class PlaceChunk:
     copies: int = OUTPUT_COPIES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DismissJob:
+class DismissJob(Struct, frozen=True, kw_only=True):
     """End the processes that have run user code of the job on this peer, and all that these have started."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForgetJob:
+class ForgetJob(Struct, frozen=True, kw_only=True):
     """Remove what the job left on this peer's disk: runs, parts, executors; what it printed too if the user said so."""
 
     job: str
     with_logs: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobAccepted:
+class JobAccepted(Struct, frozen=True, kw_only=True):
     """The job is stored and will be carried through."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRefused:
+class JobRefused(Struct, frozen=True, kw_only=True):
     """The job was not taken; `reason` is one line for the user."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobUnknown:
+class JobUnknown(Struct, frozen=True, kw_only=True):
     """No such job is known here, nor was its record found in the ring."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobSeen:
+class JobSeen(Struct, frozen=True, kw_only=True):
     """The status of one job."""
 
     status: JobStatus
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobsSeen:
+class JobsSeen(Struct, frozen=True, kw_only=True):
     """The status of every job known here, newest first, without lanes, events and ending."""
 
     statuses: tuple[JobStatus, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ElectorateChosen:
+class ElectorateChosen(Struct, frozen=True, kw_only=True):
     """Who should decide a job, best first, were it submitted now."""
 
     electorate: tuple[PeerId, ...]
@@ -182,16 +163,14 @@ class ElectorateChosen:
 SchedulingAnswer = JobAccepted | JobRefused | JobUnknown | JobSeen | JobsSeen | ElectorateChosen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """Answer a client's request."""
 
     request: str
     answer: SchedulingAnswer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OweVotes:
+class OweVotes(Struct, frozen=True, kw_only=True):
     """Tell the ring how many jobs that have not ended count on this peer's vote."""
 
     jobs: int

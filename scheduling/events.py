@@ -1,6 +1,6 @@
 """Name what can happen to the scheduling machine."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ..ring.facts import Update
 from ..ring.terms import PeerId, Source
@@ -8,49 +8,42 @@ from .jobs import JobRecord, TaskReport, UserError
 from .messages import Attempt, SchedulingMessage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SchedulingStarted:
+class SchedulingStarted(Struct, frozen=True, kw_only=True):
     """The peer is ready; timers may be set."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SchedulingStopped:
+class SchedulingStopped(Struct, frozen=True, kw_only=True):
     """The peer is about to end: what it has under way is left to others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SchedulingMessageReceived:
+class SchedulingMessageReceived(Struct, frozen=True, kw_only=True):
     """A decoded message of another peer has arrived."""
 
     sender: PeerId
     message: SchedulingMessage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberSeen:
+class MemberSeen(Struct, frozen=True, kw_only=True):
     """The belief about a member (this peer itself included) has changed."""
 
     update: Update
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobSubmitted:
+class JobSubmitted(Struct, frozen=True, kw_only=True):
     """A client asks this peer to take the tracker role for a job; answered under `request`."""
 
     request: str
     record: JobRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KillRequested:
+class KillRequested(Struct, frozen=True, kw_only=True):
     """A client wants a job ended; answered under `request` once the news is on its way."""
 
     request: str
     job: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusRequested:
+class StatusRequested(Struct, frozen=True, kw_only=True):
     """A client wants a job's status once it differs from version `seen`, or after `patience_s` at the latest."""
 
     request: str
@@ -59,38 +52,33 @@ class StatusRequested:
     patience_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ElectorateRequested:
+class ElectorateRequested(Struct, frozen=True, kw_only=True):
     """A client is about to submit a job, and wants to know who should decide it."""
 
     request: str
     job: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobsRequested:
+class JobsRequested(Struct, frozen=True, kw_only=True):
     """A client wants a status of every job that this peer knows."""
 
     request: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DropRequested:
+class DropRequested(Struct, frozen=True, kw_only=True):
     """A client wants this peer to forget an ended job."""
 
     request: str
     job: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftoversFound:
+class LeftoversFound(Struct, frozen=True, kw_only=True):
     """The disk holds runs or parts of these jobs since an earlier start."""
 
     jobs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordFound:
+class RecordFound(Struct, frozen=True, kw_only=True):
     """What the ring holds under a job's key: an encoded `JobRecord`, or None.
 
     An `error` says why nothing was found; without one, the ring is sure that there is no such record.
@@ -101,8 +89,7 @@ class RecordFound:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputFound:
+class OutputFound(Struct, frozen=True, kw_only=True):
     """Whether something was ever stored under the key of a job's output, be it deleted since; or why nobody knows."""
 
     job: str
@@ -110,8 +97,7 @@ class OutputFound:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordStored:
+class RecordStored(Struct, frozen=True, kw_only=True):
     """A `StoreRecord` has ended; `error` is empty if its quorum was reached."""
 
     job: str
@@ -119,8 +105,7 @@ class RecordStored:
     error: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterDecided:
+class RegisterDecided(Struct, frozen=True, kw_only=True):
     """A write-once register of a job has its value; None if it had none when a `Decide` without a value asked."""
 
     job: str
@@ -128,16 +113,14 @@ class RegisterDecided:
     value: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptProgressed:
+class AttemptProgressed(Struct, frozen=True, kw_only=True):
     """An attempt of this peer has come so far."""
 
     attempt: Attempt
     fraction: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalOutput:
+class LocalOutput(Struct, frozen=True, kw_only=True):
     """Part of a part: `size` bytes of a file on this peer's disk, to be stored as one chunk."""
 
     digest: bytes
@@ -146,16 +129,14 @@ class LocalOutput:
     source: Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalSideFile:
+class LocalSideFile(Struct, frozen=True, kw_only=True):
     """A file that user code has written beside the output, in pieces in order."""
 
     name: str
     pieces: tuple[LocalOutput, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptFinished:
+class AttemptFinished(Struct, frozen=True, kw_only=True):
     """User code is through; `outputs` in order make up the part (empty for a map attempt that wrote a run).
 
     `report.part` and `report.side` are not set yet: the chunks must be placed first.
@@ -167,16 +148,14 @@ class AttemptFinished:
     side: tuple[LocalSideFile, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptFailed:
+class AttemptFailed(Struct, frozen=True, kw_only=True):
     """User code or user data is at fault."""
 
     attempt: Attempt
     error: UserError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptLost:
+class AttemptLost(Struct, frozen=True, kw_only=True):
     """The attempt ended through no fault of the user's: inputs out of reach, a disk error, or a stop.
 
     `missing` are splits whose sealed runs can be had nowhere, so that they must be made again.
@@ -190,40 +169,34 @@ class AttemptLost:
 AttemptEvent = AttemptProgressed | AttemptFinished | AttemptFailed | AttemptLost
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptsTold:
+class AttemptsTold(Struct, frozen=True, kw_only=True):
     """What came of several attempts at once, in order."""
 
     events: tuple[AttemptEvent, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkSettled:
+class ChunkSettled(Struct, frozen=True, kw_only=True):
     """A `PlaceChunk` has ended; `error` is empty if enough copies are durable."""
 
     request: str
     error: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpreadDue:
+class SpreadDue(Struct, frozen=True, kw_only=True):
     """Time to send the claims that were gathered for a few milliseconds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncDue:
+class SyncDue(Struct, frozen=True, kw_only=True):
     """Time to offer the tables to a random peer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackDue:
+class TrackDue(Struct, frozen=True, kw_only=True):
     """Time to look after a job: its tracker, its timers, what stands still."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerDue:
+class AnswerDue(Struct, frozen=True, kw_only=True):
     """Time to answer a parked status request."""
 
     request: str
