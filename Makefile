@@ -22,7 +22,7 @@ demo: install
 WORKERS ?= 3
 
 test: install $(VENV)/.test-tools
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup --durations 25 --durations-min 5
 
 check: install $(VENV)/.check-tools
 	$(BIN)/ruff format --check .
