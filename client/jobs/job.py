@@ -3,6 +3,7 @@
 import html
 import time
 from collections.abc import Iterator
+from itertools import chain
 
 import msgspec
 
@@ -144,11 +145,12 @@ class Job:
     def results(self) -> Iterator[Pair]:
         """Wait for the job, then read its output pair by pair, in the order of its parts.
 
-        Pairs of text output are text, whatever they were in the program. Raises as `wait`.
+        Pairs of text output are text, whatever they were in the program; rows of tables are values under None. Raises
+        as `wait`, and `CallerError` where the output is no pairs.
         """
         self.wait()
-        chunks = [chunk for part in self.parts() for chunk in part.chunks]
-        return read_pairs(self._files.stream(chunks), self.spec.output_format)
+        parts = (self._files.stream(list(part.chunks)) for part in self.parts())
+        return chain.from_iterable(read_pairs(pieces, self.spec.output_format) for pieces in parts)
 
     def result(self, timeout: float | None = None) -> list[Pair]:
         """Wait for the job and read all of its output at once; raises as `wait`."""

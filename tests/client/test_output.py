@@ -1,6 +1,7 @@
 """Output of a job: all of it at once where it was wanted, or nothing."""
 
 import io
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from murmuration.client.jobs.output import (
 from murmuration.client.jobs.results import read_lines, read_pairs
 from murmuration.client.jobs.staging import staged_directory, staged_file
 from murmuration.client.store.files import RingFiles
+from murmuration.node.executor.arrow import arrow
+from murmuration.node.executor.formats.formats import output_format as encoder
 from murmuration.ring.digests import chunk_digest
 from murmuration.ring.errors import CallerError, RemoteError, WorldError
 from murmuration.scheduling.jobs import ChunkRef, StoredFile
@@ -174,8 +177,40 @@ def test_pairs_come_back_however_the_pieces_were_cut() -> None:
 def test_pairs_of_other_formats_come_back_or_are_refused() -> None:
     assert list(read_pairs([b'{"key": 1, "value": [2]}\n'], "jsonl")) == [(1, [2])]
     assert list(read_pairs([b"x\ny\n"], "values")) == [(None, "x"), (None, "y")]
-    with pytest.raises(CallerError, match="parquet"):
-        read_pairs([], "parquet")
+    with pytest.raises(CallerError, match="fixed"):
+        read_pairs([], "fixed")
+
+
+@pytest.mark.parametrize("output_format", ["csv", "msgpack", "parquet", "arrow"])
+@pytest.mark.parametrize("size", [3, 1 << 20])
+def test_rows_come_back_as_dicts_under_no_key_and_pairs_as_pairs(output_format: str, size: int) -> None:
+    rows = [{"city": 'a, "b"\nc\u2028', "amount": at} for at in range(5000)]
+    for pairs in ([(None, row) for row in rows], [(f"k{at}", at) for at in range(9)], []):
+        part = output_of(output_format, pairs)
+        back = list(read_pairs([part[at : at + size] for at in range(0, len(part), size)], output_format))
+        assert back == (as_text(pairs) if output_format == "csv" else pairs)
+
+
+def as_text(pairs: list[tuple[object, object]]) -> list[tuple[object, object]]:
+    return [
+        (key, {name: str(field) for name, field in value.items()} if isinstance(value, dict) else str(value))
+        for key, value in pairs
+    ]
+
+
+def output_of(output_format: str, pairs: list[tuple[object, object]]) -> bytes:
+    write = encoder(output_format)
+    return write(pairs) + write.end()
+
+
+def test_output_of_tables_without_pyarrow_is_refused_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    arrow.cache_clear()
+    try:
+        with pytest.raises(CallerError, match=r"pip install 'murmuration\[arrow\]'"):
+            list(read_pairs([b"x"], "parquet"))
+    finally:
+        arrow.cache_clear()
 
 
 def test_lines_end_at_newlines_only() -> None:

@@ -68,6 +68,7 @@ def test_tables_in_the_ring_are_grouped_converted_and_sorted_by_three_peers(tmp_
             assert job.status.records == len(rows)
             assert len(job.status.map_states) > 3
         assert dict(grouped.results()) == totals
+        assert [row for _, row in converted.results()] == as_text
     assert parquet_rows(tmp_path / "converted") == as_text
     assert parquet_rows(tmp_path / "ordered") == sorted(dicts, key=lambda row: str(row["city"]))
 
