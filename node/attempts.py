@@ -167,10 +167,10 @@ class Attempts:
         self._pool.forget(job)
 
     def forget(self, job: str, *, with_logs: bool) -> None:
-        """Remove what a job left here: its executors, runs and parts."""
+        """Remove what a job left here: its executors, runs and parts. There may be a file for each of its splits."""
         self._pool.forget(job)
-        for folder in (*KEPT, LOGS) if with_logs else KEPT:
-            shutil.rmtree(self._directory / folder / job, ignore_errors=True)
+        folders = [self._directory / folder / job for folder in ((*KEPT, LOGS) if with_logs else KEPT)]
+        self._threads.submit(_clear_away, folders)
         self._threads.submit(clear_old_logs, self._directory, time.time())
 
     def heard(self, words: Iterable[ExecutorWord]) -> None:
@@ -313,6 +313,11 @@ def _failed(running: _Running, error: UserError) -> AttemptFailed:
         file = start.record.files[start.record.splits[start.task].file].name if is_map else ""
         error = replace(error, file=file, line=noted_line(running.note))
     return AttemptFailed(attempt=start.attempt, error=error)
+
+
+def _clear_away(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _clear(running: _Running) -> None:
