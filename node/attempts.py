@@ -152,7 +152,7 @@ class Attempts:
         self._pool.start(record.id, load_order(record, self._me.name), orders, *limits)
 
     def stop(self, attempt: Attempt) -> None:
-        """End an attempt, its process included if it is at it; no event follows."""
+        """End an attempt, its process included if it stays at it; no event follows."""
         title = attempt.title
         running = self._running.pop(title, None)
         if running is None:

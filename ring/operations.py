@@ -202,7 +202,7 @@ class ListMembers(Struct, frozen=True, kw_only=True):
 class ListOpenRecords(Struct, frozen=True, kw_only=True):
     """Read system records after `after`, in order, out of at most `limit`; the outcome is `OpenRecordsListed`.
 
-    Left out are those whose ending this peer has accepted in their `records.ending_register`.
+    Left out are those whose ending this peer has accepted in their `namespaces.ending_register`.
     """
 
     after: bytes

@@ -98,7 +98,7 @@ class PrepareAttempts(Struct, frozen=True, kw_only=True):
 
 
 class StopAttempt(Struct, frozen=True, kw_only=True):
-    """End an attempt of this peer, its process included; no event follows."""
+    """End an attempt of this peer, its process included if it stays at it; no event follows."""
 
     attempt: Attempt
 

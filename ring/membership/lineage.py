@@ -11,10 +11,11 @@ Two rules follow, and no more is needed:
   aside: it may hold what was deleted since, and forgotten by all (`reaping`). So it joins like any other with an empty
   disk: it counts for no quorum until it has what it owns, and it is an acceptor of no register of before: what it may
   have promised (Lamport 2001) and forgotten binds nobody any more.
-- Until as many have answered as make a majority of the members with this peer, it is no acceptor, and for `SILENCE_S`
-  at most it says nothing of itself. Who is a member is taken anew each time: one that joined while this peer was down
-  has been told of its starts like any other, and those of before may be gone for good. A peer that was never told of
-  another, or whose directory is new, has nobody to ask and nothing to forget.
+- Until as many have answered as make a majority of the witnesses with this peer, it is no acceptor, and for `SILENCE_S`
+  at most it says nothing of itself. Witnesses are the members that the disk knows, as long as they have not left, and
+  those that joined later and have been told of an earlier start: members of before may be gone for good. Who has heard
+  of the present start alone is none, for it can know nothing of others. A peer that was never told of another, or whose
+  directory is new, has nobody to ask and nothing to forget.
 
 What no member knows is not found out: a copy that was taken while the peer ran, and put back before it was started
 again, is as far as its last start is on record; and of a whole cluster that is put back, nobody knows better.
@@ -48,7 +49,9 @@ class Lineage:
         self._id = next(ids)
         self._alarm = Alarm(RequestDue(request=self._id))
         self._seeds: tuple[str, ...] = ()
-        self._answered: set[PeerId] = set()
+        self._of_before: frozenset[PeerId] = frozenset()
+        self._answered: dict[PeerId, int] = {}
+        """The last start of this peer that each knows who has answered; 0 for none."""
         self._standings: dict[PeerId, Known] = {}
         """What those who have answered know of this peer's standing."""
         self._silent_until = Instant(float("inf"))
@@ -62,8 +65,8 @@ class Lineage:
     def begin(self, now: Instant, members: Mapping[PeerId, Update], seeds: tuple[str, ...]) -> list[RingEffect]:
         """Ask whoever was a member before this start, and the seeds."""
         self._seeds = tuple(url for url in seeds if url != self._me.url)
-        if not self._others(members) and not self._seeds:
-            self.may_vote = True
+        self._of_before = frozenset(self._others(members))
+        self._count(members)
         if self.may_vote:
             return []
         self._silent_until = Instant(now + SILENCE_S)
@@ -101,6 +104,7 @@ class Lineage:
             case MessageReceived(message=RecallStart() as question):
                 return self._answer(question, members)
             case RequestDue(request=self._id) if self._alarm.rings(now) and not self.may_vote and not self._is_old:
+                self._count(members)
                 pause_s = ASK_EVERY_S if now < self._silent_until else ASK_SELDOM_S
                 return [*self._ask(members), *self._alarm.set(Instant(now + pause_s))]
             case _:
@@ -123,7 +127,7 @@ class Lineage:
         return [SendTo(url=message.member.url, message=reply)]
 
     def _recalled(self, sender: PeerId, answer: StartRecalled, members: Mapping[PeerId, Update]) -> list[RingEffect]:
-        self._answered.add(sender)
+        self._answered[sender] = answer.known
         if answer.standing is not None:
             self._standings[sender] = (answer.epoch, answer.standing)
         if self._is_old:
@@ -131,11 +135,19 @@ class Lineage:
         if answer.known > self._recorded:
             self._is_old, self.may_vote = True, False
             return [DiskOld(recorded=self._recorded, known=answer.known)]
-        others = self._others(members)
-        vouchers = self._answered.intersection(others) if others else self._answered
-        if len(vouchers) >= max(1, (len(others) + 1) // 2):
-            self.may_vote = True
+        self._count(members)
         return []
+
+    def _count(self, members: Mapping[PeerId, Update]) -> None:
+        """See whether enough have answered by now; members that have left are not waited for."""
+        others = self._others(members)
+        witnesses = [peer for peer in others if peer in self._of_before or self._answered.get(peer, 0) > 0]
+        if witnesses:
+            wanted, found = (len(witnesses) + 1) // 2, sum(peer in self._answered for peer in witnesses)
+        else:
+            seeds = [peer for peer in others if members[peer].member.url in self._seeds]
+            wanted, found = min(1, len(self._seeds)), sum(peer in self._answered for peer in seeds)
+        self.may_vote = self.may_vote or found >= wanted
 
     def _ask(self, members: Mapping[PeerId, Update]) -> list[RingEffect]:
         question = RecallStart(member=self._me, start=self._start)

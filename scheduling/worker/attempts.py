@@ -143,7 +143,7 @@ class Attempts:
 
     def _end(self, running: Running, account: Account) -> None:
         self._desk.slots.drop(self._desk.now, running)
-        has_more = account.stage is Stage.DONE and bool(running.handful.open)
+        has_more = account.stage is Stage.DONE and running.handful.at_hand is not None
         self._account(running, account, can_wait=has_more)
         self._desk.touch(self._desk.jobs[running.job])
 

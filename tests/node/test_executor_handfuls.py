@@ -173,6 +173,18 @@ def test_stopped_attempt_that_ends_by_itself_costs_no_process(tmp_path) -> None:
     play(tmp_path, 4, scene)
 
 
+def test_attempts_that_are_stopped_while_the_program_loads_never_run(tmp_path) -> None:
+    async def scene(handful: Handful) -> None:
+        handful.start(TELLS_PROCESS)
+        for split in (0, 2):
+            handful.pool.stop(f"m{split}")
+        await handful.heard(2)
+        assert handful.finished == ["m1", "m3"]
+        assert [bool(handful.log(split)) for split in range(4)] == [False, True, False, True]
+
+    play(tmp_path, 4, scene)
+
+
 def test_death_at_a_stopped_attempt_is_not_told_and_the_others_are_done(tmp_path) -> None:
     async def scene(handful: Handful) -> None:
         handful.start(misbehaves_at(1, "os._exit(7)"))

@@ -31,8 +31,8 @@ def started(members: Table) -> Lineage:
     return lineage
 
 
-def vouch(lineage: Lineage, number: int, members: Table) -> None:
-    answer = StartRecalled(peer=PeerId(member(0).id), asked_from=START, known=START - 1, standing=None, epoch=0)
+def vouch(lineage: Lineage, number: int, members: Table, known: int = START - 1) -> None:
+    answer = StartRecalled(peer=PeerId(member(0).id), asked_from=START, known=known, standing=None, epoch=0)
     lineage.handle(Instant(1.0), MessageReceived(sender=PeerId(member(number).id), message=answer), members)
 
 
@@ -52,13 +52,13 @@ def test_newcomers_vouch_where_those_of_before_are_gone_for_good() -> None:
     assert lineage.may_vote
 
 
-def test_newcomers_also_count_among_those_of_whom_a_majority_is_needed() -> None:
-    before = table(0, 1, 2)
-    now = table(0, 1, 2, 3, 4)
-    lineage = started(before)
-    vouch(lineage, 1, now)
+def test_newcomers_who_vouch_also_count_among_those_of_whom_a_majority_is_needed() -> None:
+    now = table(0, 1, 2, 3, 4, 5, 6)
+    lineage = started(table(0, 1, 2, 3, 4))
+    vouch(lineage, 5, now)
+    vouch(lineage, 6, now)
     assert not lineage.may_vote
-    vouch(lineage, 3, now)
+    vouch(lineage, 1, now)
     assert lineage.may_vote
 
 
@@ -67,6 +67,33 @@ def test_members_that_were_removed_are_not_waited_for() -> None:
     removed = table(0, 1, left=(2, 3))
     assert asked(lineage.handle(Instant(1.0), RequestDue(request="0"), removed)) == {PeerId(member(1).id)}
     vouch(lineage, 1, removed)
+    assert lineage.may_vote
+
+
+def test_who_has_heard_of_the_present_start_alone_vouches_for_nobody_and_counts_for_nothing() -> None:
+    before, now = table(0, 1, 2), table(0, 1, 2, 3, 4, 5)
+    lineage = started(before)
+    for newcomer in (3, 4, 5):
+        vouch(lineage, newcomer, now, known=0)
+    assert not lineage.may_vote
+    vouch(lineage, 1, now, known=0)
+    assert lineage.may_vote
+
+
+def test_last_member_votes_once_it_has_removed_all_others() -> None:
+    lineage = started(table(0, dead=(1, 2)))
+    assert not lineage.may_vote
+    lineage.handle(Instant(1.0), RequestDue(request="0"), table(0, left=(1, 2)))
+    assert lineage.may_vote
+
+
+def test_seed_is_heard_where_the_disk_knows_nobody_and_others_are_not() -> None:
+    lineage = Lineage(member(0), Incarnation(START << REFUTATION_BITS), START - 1, map(str, count()))
+    lineage.begin(Instant(0.0), table(0), (member(1).url,))
+    assert not lineage.may_vote
+    vouch(lineage, 2, table(0, 2), known=0)
+    assert not lineage.may_vote
+    vouch(lineage, 1, table(0, 1, 2), known=0)
     assert lineage.may_vote
 
 

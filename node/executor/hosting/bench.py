@@ -24,7 +24,7 @@ class Terms:
 class Bench:
     """A process and the orders that it goes through, that at hand first; a spare has no job.
 
-    The names in `stopped` are of orders that it has and is not to come to.
+    The names in `stopped` are of orders that it was given and of which nobody wants to hear any more.
     """
 
     child: Child

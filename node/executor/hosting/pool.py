@@ -96,8 +96,10 @@ class ExecutorPool:
             self._loop.call_soon(self._deliver, [RunUnreadable(attempt=order.attempt, splits=()) for order in orders])
             return
         bench.terms = terms
+        is_next = not bench.orders
         bench.orders.extend(orders)
-        self._take_up_next(bench)
+        if is_next:
+            self._take_up_next(bench)
         if terms.memory_limit > 0:
             self._footprints.watch(bench.child.pid, terms.memory_limit)
         if bench.loaded:
@@ -219,6 +221,7 @@ class ExecutorPool:
                 return False
             case ProgramLoaded() if not bench.loaded:
                 bench.loaded = True
+                bench.drop(bench.stopped)
                 self._send(bench, list(bench.orders))
             case TaskProgressed() if word.attempt == order.attempt:
                 pass
