@@ -203,7 +203,7 @@ class Exchange:
         return self._matched(now, self._matching.go_on(now))
 
     def _matched(self, now: Instant, effects: list[RingEffect]) -> list[RingEffect]:
-        """Rest after a batch that is done, in proportion to what it took."""
+        """Rest after a batch that is done, in proportion to what it took, and never for long."""
         if self._matching is None:
             return effects
         if not self._matching.is_over:
@@ -211,8 +211,9 @@ class Exchange:
             return [*effects, *([] if due is None else self._alarm.set(due))]
         self.has_repaired |= self._matching.has_repaired
         self._matching = None
-        took_s = now - self._batch_began
-        return [*effects, *self._rest(Instant(now + took_s * self._settings.rest_share))]
+        took_s = now - self._batch_began  # the clock may have leapt meanwhile
+        rest_s = min(took_s * self._settings.rest_share, self._settings.patience_s)
+        return [*effects, *self._rest(Instant(now + rest_s))]
 
     # --- waiting ---
 
