@@ -12,10 +12,10 @@ Two rules follow, and no more is needed:
   disk: it counts for no quorum until it has what it owns, and it is an acceptor of no register of before: what it may
   have promised (Lamport 2001) and forgotten binds nobody any more.
 - Until as many have answered as make a majority of the witnesses with this peer, it is no acceptor, and for `SILENCE_S`
-  at most it says nothing of itself. Witnesses are the members that the disk knows, as long as they have not left, and
-  those that joined later and have been told of an earlier start: members of before may be gone for good. Who has heard
-  of the present start alone is none, for it can know nothing of others. A peer that was never told of another, or whose
-  directory is new, has nobody to ask and nothing to forget.
+  at most it says nothing of itself. Witnesses are the members that the disk knows, as long as they have not left,
+  whoever answers before this peer has said anything of itself, and those that have been told of an earlier start:
+  members of before may be gone for good. Who has heard of the present start alone is none, for it can know nothing of
+  others. A peer that was never told of another, or whose directory is new, has nobody to ask and nothing to forget.
 
 What no member knows is not found out: a copy that was taken while the peer ran, and put back before it was started
 again, is as far as its last start is on record; and of a whole cluster that is put back, nobody knows better.
@@ -50,6 +50,8 @@ class Lineage:
         self._alarm = Alarm(RequestDue(request=self._id))
         self._seeds: tuple[str, ...] = ()
         self._of_before: frozenset[PeerId] = frozenset()
+        self._answered_early: set[PeerId] = set()
+        """Who has answered before this peer said anything of itself."""
         self._answered: dict[PeerId, int] = {}
         """The last start of this peer that each knows who has answered; 0 for none."""
         self._standings: dict[PeerId, Known] = {}
@@ -100,7 +102,7 @@ class Lineage:
             case MessageReceived(
                 sender=sender, message=StartRecalled(peer=self._me.id, asked_from=self._start) as answer
             ):
-                return self._recalled(sender, answer, members)
+                return self._recalled(now, sender, answer, members)
             case MessageReceived(message=RecallStart() as question):
                 return self._answer(question, members)
             case RequestDue(request=self._id) if self._alarm.rings(now) and not self.may_vote and not self._is_old:
@@ -126,8 +128,12 @@ class Lineage:
         )
         return [SendTo(url=message.member.url, message=reply)]
 
-    def _recalled(self, sender: PeerId, answer: StartRecalled, members: Mapping[PeerId, Update]) -> list[RingEffect]:
+    def _recalled(
+        self, now: Instant, sender: PeerId, answer: StartRecalled, members: Mapping[PeerId, Update]
+    ) -> list[RingEffect]:
         self._answered[sender] = answer.known
+        if now < self._silent_until:
+            self._answered_early.add(sender)
         if answer.standing is not None:
             self._standings[sender] = (answer.epoch, answer.standing)
         if self._is_old:
@@ -140,14 +146,18 @@ class Lineage:
 
     def _count(self, members: Mapping[PeerId, Update]) -> None:
         """See whether enough have answered by now; members that have left are not waited for."""
-        others = self._others(members)
-        witnesses = [peer for peer in others if peer in self._of_before or self._answered.get(peer, 0) > 0]
+        others = [*self._others(members), *(peer for peer in self._answered if peer not in members)]
+        witnesses = [peer for peer in others if self._can_tell(peer)]
         if witnesses:
             wanted, found = (len(witnesses) + 1) // 2, sum(peer in self._answered for peer in witnesses)
         else:
-            seeds = [peer for peer in others if members[peer].member.url in self._seeds]
+            seeds = [peer for peer, held in members.items() if held.member.url in self._seeds]
             wanted, found = min(1, len(self._seeds)), sum(peer in self._answered for peer in seeds)
         self.may_vote = self.may_vote or found >= wanted
+
+    def _can_tell(self, peer: PeerId) -> bool:
+        """Tell whether a peer would know of a later start than that on record, if there was one and it was told."""
+        return peer in self._of_before or peer in self._answered_early or self._answered.get(peer, 0) > 0
 
     def _ask(self, members: Mapping[PeerId, Update]) -> list[RingEffect]:
         question = RecallStart(member=self._me, start=self._start)

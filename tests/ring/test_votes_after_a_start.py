@@ -7,7 +7,7 @@ from member_net import member
 from murmuration.ring.effects import RingEffect, Send
 from murmuration.ring.events import MessageReceived, RequestDue
 from murmuration.ring.facts import Liveness, Update
-from murmuration.ring.membership.lineage import Lineage
+from murmuration.ring.membership.lineage import SILENCE_S, Lineage
 from murmuration.ring.messages import StartRecalled
 from murmuration.ring.terms import REFUTATION_BITS, Incarnation, Instant, PeerId
 
@@ -31,9 +31,9 @@ def started(members: Table) -> Lineage:
     return lineage
 
 
-def vouch(lineage: Lineage, number: int, members: Table, known: int = START - 1) -> None:
+def vouch(lineage: Lineage, number: int, members: Table, known: int = START - 1, at: float = SILENCE_S + 1.0) -> None:
     answer = StartRecalled(peer=PeerId(member(0).id), asked_from=START, known=known, standing=None, epoch=0)
-    lineage.handle(Instant(1.0), MessageReceived(sender=PeerId(member(number).id), message=answer), members)
+    lineage.handle(Instant(at), MessageReceived(sender=PeerId(member(number).id), message=answer), members)
 
 
 def asked(effects: list[RingEffect]) -> set[PeerId]:
@@ -94,6 +94,13 @@ def test_seed_is_heard_where_the_disk_knows_nobody_and_others_are_not() -> None:
     vouch(lineage, 2, table(0, 2), known=0)
     assert not lineage.may_vote
     vouch(lineage, 1, table(0, 1, 2), known=0)
+    assert lineage.may_vote
+
+
+def test_disk_that_knows_nobody_is_vouched_for_by_whoever_answers_before_anybody_could_join_through_its_peer() -> None:
+    lineage = Lineage(member(0), Incarnation(START << REFUTATION_BITS), START - 1, map(str, count()))
+    lineage.begin(Instant(0.0), {}, (member(1).url,))
+    vouch(lineage, 1, {}, known=0, at=SILENCE_S / 2)
     assert lineage.may_vote
 
 
